@@ -1,0 +1,184 @@
+/**
+ * Cpu: one processor's view of memory. Stores wait in a buffer until a barrier, until the buffer is full, or
+ * until somebody drains it (the interleaving engine does); loads see the CPU's own pending stores first. Every
+ * load, store and barrier counts as work, so that a call that never ends is noticed (`Stuck`).
+ *
+ * Buffered stores drain oldest first, or, with order 'reverse', newest first (Arm orders plain stores to
+ * different words in no way; a word's own stores are then merged, so that the last value stays the last).
+ */
+import { Stuck } from '../stack/violation.js';
+import type { Memory } from './memory.js';
+
+const CAPACITY = 64;
+/** Words of work that one call may do before it counts as stuck: far above the largest legal call. */
+export const STEP_BUDGET = 50_000_000;
+
+/** Why a barrier stands where it stands; a step filter names them. */
+export type BarrierSite = 'map-done' | 'before-invs' | 'command-published' | 'entry-target-visible' | 'table-contents' | 'array-published';
+
+export class Cpu {
+  readonly memory: Memory;
+  readonly #order: 'fifo' | 'reverse';
+  readonly #refs = new Int32Array(CAPACITY);
+  readonly #los = new Uint32Array(CAPACITY);
+  readonly #his = new Uint32Array(CAPACITY);
+  #count = 0;
+  /** One bit per hash of a pending word: a load that misses it need not search. */
+  #filter = 0;
+  #steps = 0;
+  #budget = STEP_BUDGET;
+  /** Set by mutants only: barriers for which it says false are left out. */
+  barrierFilter: ((site: BarrierSite) => boolean) | null = null;
+
+  constructor(memory: Memory, order: 'fifo' | 'reverse' = 'fifo') {
+    this.memory = memory;
+    this.#order = order;
+  }
+
+  /** Stores that are not visible yet. */
+  get pending(): number {
+    return this.#count;
+  }
+
+  /** Starts the step budget of one call. */
+  begin(budget = STEP_BUDGET): void {
+    this.#steps = 0;
+    this.#budget = budget;
+  }
+
+  get steps(): number {
+    return this.#steps;
+  }
+
+  /** One unit of work that is neither a load nor a store (a poll). */
+  step(what: string): void {
+    this.#steps += 1;
+    if (this.#steps > this.#budget) throw new Stuck(`${what}: more than ${this.#budget} steps in one call`);
+  }
+
+  loadLo(ref: number): number {
+    if ((this.#steps += 1) > this.#budget) this.step('load');
+    if (this.#count > 0 && (this.#filter & (1 << (ref & 31))) !== 0) {
+      const at = this.#find(ref);
+      if (at >= 0) return this.#los[at] as number;
+    }
+    return this.memory.lo[ref] as number;
+  }
+
+  loadHi(ref: number): number {
+    if (this.#count > 0 && (this.#filter & (1 << (ref & 31))) !== 0) {
+      const at = this.#find(ref);
+      if (at >= 0) return this.#his[at] as number;
+    }
+    return this.memory.hi[ref] as number;
+  }
+
+  store(ref: number, lo: number, hi: number): void {
+    if ((this.#steps += 1) > this.#budget) this.step('store');
+    const recording = this.memory.journal.recording;
+    if (recording) this.#save();
+    if (this.#order === 'reverse') {
+      const at = this.#find(ref);
+      if (at >= 0) {
+        this.#los[at] = lo;
+        this.#his[at] = hi;
+        return;
+      }
+    }
+    if (this.#count === CAPACITY) this.#drainOne(0);
+    this.#refs[this.#count] = ref;
+    this.#los[this.#count] = lo;
+    this.#his[this.#count] = hi;
+    this.#count += 1;
+    this.#filter |= 1 << (ref & 31);
+  }
+
+  /** `count` consecutive words, each `stepFrame` frames further in its address field than the last (a run of leaves). */
+  storeRun(ref: number, count: number, lo: number, hi: number, stepFrame: number): void {
+    let low = lo;
+    let high = hi;
+    for (let i = 0; i < count; i += 1) {
+      this.store(ref + i, low, high);
+      if (stepFrame !== 0) {
+        const sum = low + stepFrame * 4096;
+        if (sum >= 4294967296) high += Math.floor(sum / 4294967296);
+        low = sum % 4294967296;
+      }
+    }
+  }
+
+  /** Everything this CPU stored becomes visible before anything it does next. */
+  barrier(site: BarrierSite): void {
+    if (this.barrierFilter !== null && !this.barrierFilter(site)) return;
+    this.drainAll();
+  }
+
+  drainAll(): void {
+    if (this.#count === 0) return;
+    if (this.memory.journal.recording) this.#save();
+    const n = this.#count;
+    this.#count = 0;
+    this.#filter = 0;
+    if (this.#order === 'fifo') {
+      for (let i = 0; i < n; i += 1) this.memory.commit(this.#refs[i] as number, this.#los[i] as number, this.#his[i] as number);
+    } else {
+      for (let i = n - 1; i >= 0; i -= 1) this.memory.commit(this.#refs[i] as number, this.#los[i] as number, this.#his[i] as number);
+    }
+  }
+
+  /** Only pending stores to the slots for which `which` says so become visible (plain stores are not ordered). */
+  drainOnly(which: (slot: number) => boolean): void {
+    for (let i = 0; i < this.#count;) {
+      if (which(Math.floor((this.#refs[i] as number) / 512))) {
+        if (this.memory.journal.recording) this.#save();
+        this.#drainOne(i);
+      } else i += 1;
+    }
+  }
+
+  /** The oldest pending store becomes visible (an act of the environment). */
+  drainOldest(): void {
+    if (this.#count === 0) return;
+    if (this.memory.journal.recording) this.#save();
+    this.#drainOne(0);
+  }
+
+  #drainOne(at: number): void {
+    const ref = this.#refs[at] as number;
+    const lo = this.#los[at] as number;
+    const hi = this.#his[at] as number;
+    this.#refs.copyWithin(at, at + 1, this.#count);
+    this.#los.copyWithin(at, at + 1, this.#count);
+    this.#his.copyWithin(at, at + 1, this.#count);
+    this.#count -= 1;
+    this.memory.commit(ref, lo, hi);
+  }
+
+  /** Newest pending store to `ref`, or -1. */
+  #find(ref: number): number {
+    for (let i = this.#count - 1; i >= 0; i -= 1) if (this.#refs[i] === ref) return i;
+    return -1;
+  }
+
+  #save(): void {
+    const count = this.#count;
+    const refs = this.#refs.slice(0, count);
+    const los = this.#los.slice(0, count);
+    const his = this.#his.slice(0, count);
+    const filter = this.#filter;
+    this.memory.journal.push(() => {
+      this.#refs.set(refs);
+      this.#los.set(los);
+      this.#his.set(his);
+      this.#count = count;
+      this.#filter = filter;
+    });
+  }
+
+  /** Pending stores as text: part of a state's identity. */
+  pendingKey(): string {
+    let key = '';
+    for (let i = 0; i < this.#count; i += 1) key += `${this.#refs[i]}=${this.#his[i]}:${this.#los[i]};`;
+    return key;
+  }
+}

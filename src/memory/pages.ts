@@ -1,0 +1,186 @@
+/**
+ * Pages: who owns which frame of the RAM window, and the driver's small objects (the heap). An owner is a word
+ * such as 'table' or 'cd'; freeing tells the listeners first, while whatever still points to the page can be
+ * found. The allocator is an act of the environment with a lock of its own, so it is not split into steps.
+ */
+import { type Memory, WORDS_PER_FRAME } from './memory.js';
+
+export type PageOwner = 'table' | 'cd' | 'stream' | 'queue' | 'heap';
+
+/** Told when a page is given back, before it can be reused. */
+export interface FreeListener {
+  freed(slot: number, owner: PageOwner): void;
+}
+
+export interface AllocationFault {
+  readonly kind: 'double-free' | 'use-after-free';
+  readonly what: string;
+}
+
+/** Words of the heap: cells that two CPUs may share. 64 frames. */
+const HEAP_FRAMES = 64;
+const HEAP_WORDS = HEAP_FRAMES * WORDS_PER_FRAME;
+
+export class Pages {
+  readonly memory: Memory;
+  readonly listeners: FreeListener[] = [];
+  #owner: (PageOwner | null)[] = [];
+  #free: number[] = [];
+  #used = 0;
+  /** Heap: sizes of live objects by first word, 0 elsewhere; free objects by size. */
+  readonly #objectSize = new Int32Array(HEAP_WORDS);
+  readonly #live = new Uint8Array(HEAP_WORDS);
+  readonly #freeObjects = new Map<number, number[]>();
+  #heapTop = 0;
+  #liveObjects = 0;
+  #failNext = false;
+  /** Allocations refused so far: tells whether a call met the failing one. */
+  refused = 0;
+  /** First misuse of the allocator or of a freed object. */
+  fault: AllocationFault | null = null;
+
+  constructor(memory: Memory) {
+    this.memory = memory;
+    memory.grow(HEAP_FRAMES);
+    for (let i = 0; i < HEAP_FRAMES; i += 1) this.#owner.push('heap');
+  }
+
+  /** Pages handed out and not given back, the heap apart. */
+  get pagesInUse(): number {
+    return this.#used;
+  }
+
+  get objectsInUse(): number {
+    return this.#liveObjects;
+  }
+
+  ownerOf(slot: number): PageOwner | null {
+    return this.#owner[slot] ?? null;
+  }
+
+  failNext(): void {
+    const before = this.#failNext;
+    this.#failNext = true;
+    if (this.memory.journal.recording) this.memory.journal.push(() => { this.#failNext = before; });
+  }
+
+  #refuse(): boolean {
+    if (!this.#failNext) return false;
+    this.#failNext = false;
+    this.refused += 1;
+    if (this.memory.journal.recording) this.memory.journal.push(() => { this.#failNext = true; this.refused -= 1; });
+    return true;
+  }
+
+  /** A zeroed page (visible to everybody as zeros), or -1. Returns its slot. */
+  allocate(owner: PageOwner): number {
+    if (this.#refuse()) return -1;
+    let slot = this.#free.pop();
+    const fresh = slot === undefined;
+    if (slot === undefined) {
+      slot = this.#owner.length;
+      this.#owner.push(null);
+      this.memory.grow(slot + 1);
+    }
+    this.#owner[slot] = owner;
+    this.#used += 1;
+    const given = slot;
+    if (this.memory.journal.recording) {
+      this.memory.journal.push(() => {
+        this.#used -= 1;
+        this.#owner[given] = null;
+        if (fresh) this.#owner.pop(); else this.#free.push(given);
+      });
+    }
+    return slot;
+  }
+
+  /** `count` neighbouring pages for a structure larger than one (set-up only; never refused). Returns the first slot. */
+  allocateRun(owner: PageOwner, count: number): number {
+    const first = this.#owner.length;
+    for (let i = 0; i < count; i += 1) this.#owner.push(owner);
+    this.memory.grow(first + count);
+    this.#used += count;
+    return first;
+  }
+
+  /** Gives a page back. Listeners hear of it while its contents still stand; then it is zeroed. */
+  release(slot: number): void {
+    const owner = this.#owner[slot];
+    if (owner === null || owner === undefined || owner === 'heap') {
+      this.fault ??= { kind: 'double-free', what: `page 0x${this.memory.frameOf(slot).toString(16)}000` };
+      return;
+    }
+    for (const listener of this.listeners) listener.freed(slot, owner);
+    this.#owner[slot] = null;
+    this.#used -= 1;
+    const first = slot * WORDS_PER_FRAME;
+    for (let i = 0; i < WORDS_PER_FRAME; i += 1) {
+      if (this.memory.lo[first + i] !== 0 || this.memory.hi[first + i] !== 0) this.memory.commit(first + i, 0, 0);
+    }
+    this.#free.push(slot);
+    if (this.memory.journal.recording) {
+      this.memory.journal.push(() => {
+        this.#free.pop();
+        this.#owner[slot] = owner;
+        this.#used += 1;
+      });
+    }
+  }
+
+  /** A zeroed driver object of `words` words; returns the reference of its first word, or -1. */
+  allocateObject(words: number): number {
+    if (this.#refuse()) return -1;
+    const list = this.#freeObjects.get(words);
+    let ref = list?.pop();
+    const fresh = ref === undefined;
+    if (ref === undefined) {
+      ref = this.#heapTop;
+      if (ref + words > HEAP_WORDS) return -1;
+      this.#heapTop += words;
+    }
+    const at = ref;
+    for (let i = 0; i < words; i += 1) {
+      this.#live[at + i] = 1;
+      this.memory.commit(at + i, 0, 0);
+    }
+    this.#objectSize[at] = words;
+    this.#liveObjects += 1;
+    if (this.memory.journal.recording) {
+      this.memory.journal.push(() => {
+        this.#live.fill(0, at, at + words);
+        this.#objectSize[at] = 0;
+        this.#liveObjects -= 1;
+        if (fresh) this.#heapTop = at; else list?.push(at);
+      });
+    }
+    return at;
+  }
+
+  releaseObject(ref: number): void {
+    const words = this.#objectSize[ref] as number;
+    if (words === 0) {
+      this.fault ??= { kind: 'double-free', what: `driver object ${ref}` };
+      return;
+    }
+    this.#objectSize[ref] = 0;
+    this.#live.fill(0, ref, ref + words);
+    this.#liveObjects -= 1;
+    let list = this.#freeObjects.get(words);
+    if (list === undefined) this.#freeObjects.set(words, list = []);
+    list.push(ref);
+    if (this.memory.journal.recording) {
+      this.memory.journal.push(() => {
+        list.pop();
+        this.#objectSize[ref] = words;
+        this.#live.fill(1, ref, ref + words);
+        this.#liveObjects += 1;
+      });
+    }
+  }
+
+  /** Must be asked before a shared object is read: a freed one is a fault of the driver. */
+  touch(ref: number, what: string): void {
+    if (this.#live[ref] === 0) this.fault ??= { kind: 'use-after-free', what };
+  }
+}

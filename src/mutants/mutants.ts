@@ -1,0 +1,168 @@
+/**
+ * Mutants: deliberately broken variants of the optimised driver, each one rule of it inverted. Only lockstep loads
+ * them, only by name. A mutant replaces parts of the driver (for both of its forms) or filters barriers.
+ */
+import { hasAddress, OP } from '../spec/command.js';
+import { WHOLE_TAG, type Planner } from '../stack/planner.js';
+import type { BarrierSite, Cpu } from '../memory/cpu.js';
+import type { Batch, Parts } from '../optimised/driver/types.js';
+import type { World } from '../stack/world.js';
+import * as lateSteps from './sequences.steps.js';
+import type { Plain } from '../stack/steps.js';
+
+const latePlain = (await import(new URL('./sequences.plain.js', import.meta.url).href)) as Plain<typeof lateSteps>;
+
+export interface Mutant {
+  readonly name: string;
+  readonly about: string;
+  /** Found by random sequences, or only by exploring interleavings. */
+  readonly found: 'fuzz' | 'interleaving';
+  readonly parts?: (own: Parts, world: World, form: 'plain' | 'steps') => Parts;
+  /** Which barriers still work. */
+  readonly barriers?: (site: BarrierSite, cpu: Cpu, isQueue: (slot: number) => boolean) => boolean;
+}
+
+/** Keeps the commands for which `keep` says so. */
+function filterCommands(batch: Batch, keep: (op: number, at: number) => boolean): void {
+  let n = 0;
+  for (let i = 0; i < batch.count; i += 1) {
+    if (!keep((batch.words[i * 4] as number) & 0xff, i * 4)) continue;
+    batch.words.copyWithin(n * 4, i * 4, i * 4 + 4);
+    n += 1;
+  }
+  batch.count = n;
+}
+
+function onBatch(change: (batch: Batch, world: World) => void): NonNullable<Mutant['parts']> {
+  return (own, world) => ({
+    ...own,
+    emit: (batch) => {
+      own.emit(batch);
+      change(batch, world);
+    },
+  });
+}
+
+function onPlan(name: string, wrap: (planner: Planner) => Planner['plan']): NonNullable<Mutant['parts']> {
+  return (own) => ({ ...own, planner: { name: `${own.planner.name} (${name})`, plan: wrap(own.planner) } });
+}
+
+const changed = { first: 0, last: 0, leaves: 0, tables: 0, all: false };
+
+export const MUTANTS: readonly Mutant[] = [
+  {
+    name: 'missing-tlbi', found: 'fuzz', about: 'the invalidation of unmapped leaves is never issued',
+    parts: onBatch((b) => { if (b.purpose === 'invalidate') filterCommands(b, (op) => op !== OP.TLBI_NH_VA); }),
+  },
+  {
+    name: 'wrong-asid', found: 'fuzz', about: 'address invalidations carry the next ASID',
+    parts: onBatch((b) => {
+      for (let i = 0; i < b.count; i += 1) {
+        if (!hasAddress((b.words[i * 4] as number) & 0xff)) continue;
+        const asid = ((b.words[i * 4 + 1] as number) >>> 16) + 1;
+        b.words[i * 4 + 1] = (asid % 256) << 16;
+      }
+    }),
+  },
+  {
+    name: 'last-page-dropped', found: 'fuzz', about: 'the last page of a range of several is not invalidated (inclusive and exclusive end mixed up)',
+    parts: onPlan('last page dropped', (planner) => (d, features, out) => {
+      Object.assign(changed, d);
+      if (changed.last > changed.first) changed.last -= 1;
+      return planner.plan(changed, features, out);
+    }),
+  },
+  {
+    name: 'leaf-only-for-freed-table', found: 'fuzz', about: 'Leaf = 1 although a table is freed: its cached descriptor stays',
+    parts: onPlan('leaf only', (planner) => (d, features, out) => {
+      const n = planner.plan(d, features, out);
+      for (let i = 0; i < n; i += 1) out[i * 4 + 2] = (out[i * 4 + 2] as number) | 1;
+      return n;
+    }),
+  },
+  {
+    name: 'sync-missing', found: 'fuzz', about: 'invalidations are issued without CMD_SYNC',
+    parts: onBatch((b) => { if (b.purpose === 'invalidate') b.sync = false; }),
+  },
+  {
+    name: 'tlbi-before-store', found: 'fuzz', about: 'commands overtake the stores they are about: no barrier before the TLBI',
+    barriers: (site, cpu, isQueue) => {
+      if (site === 'before-invs') return false;
+      if (site !== 'command-published') return true;
+      cpu.drainOnly(isQueue);
+      return false;
+    },
+  },
+  {
+    name: 'one-smmu-forgotten', found: 'fuzz', about: 'the last SMMU of a domain that several share is not told',
+    parts: onBatch((b, world) => {
+      if (b.purpose === 'invalidate' && world.smmus.length > 1 && b.smmu === world.smmus.length - 1) b.count = 0;
+    }),
+  },
+  {
+    name: 'cfgi-missing-after-cd', found: 'fuzz', about: 'no CFGI_CD after a CD was written',
+    parts: onBatch((b) => { filterCommands(b, (op) => op !== OP.CFGI_CD); }),
+  },
+  {
+    name: 'asid-reused-without-flush', found: 'fuzz', about: 'a tag is free again without its whole-tag invalidation',
+    parts: onBatch((b) => { if (b.purpose === 'tag-flush') b.count = 0; }),
+  },
+  {
+    name: 'cfgi-missing-after-ste', found: 'fuzz', about: 'no CFGI_STE after an STE was written',
+    parts: onBatch((b) => { filterCommands(b, (op) => op !== OP.CFGI_STE); }),
+  },
+  {
+    name: 'walk-level-from-size', found: 'fuzz', about: 'a removed table is described by one table bit taken from the size of its span, as the bridge of seed 0 describes it: what hangs below it is not named',
+    parts: (own) => ({
+      ...own,
+      describe: (gather, d) => {
+        own.describe(gather, d);
+        if (d.tables === 0) return;
+        d.tables = 1 << (31 - Math.clz32(d.tables));
+        d.leaves = 0;
+      },
+    }),
+  },
+  {
+    name: 'table-freed-before-sync', found: 'fuzz', about: 'tables go back to the allocator before their invalidation',
+    parts: (own, _world, form) => ({ ...own, syncGather: (form === 'plain' ? latePlain : lateSteps).freeBeforeSync as Parts['syncGather'] }),
+  },
+  {
+    name: 'single-for-populated-table', found: 'fuzz', about: 'without range support one command per removed table, although leaves were cached below it (seed 0, "only one single invalidation")',
+    parts: onPlan('one single per table', (planner) => (d, features, out) => {
+      if (features.range || d.tables === 0 || d.all) return planner.plan(d, features, out);
+      Object.assign(changed, d);
+      changed.leaves = 0;
+      return planner.plan(changed, features, out);
+    }),
+  },
+  {
+    name: 'reset-without-cfgi-all', found: 'fuzz', about: 'SMMUEN is set without CFGI_ALL before it',
+    parts: onBatch((b) => { if (b.purpose === 'reset') filterCommands(b, (op) => op !== OP.CFGI_STE_RANGE); }),
+  },
+  {
+    name: 'range-without-support', found: 'fuzz', about: 'range commands go to an SMMU without range invalidation',
+    parts: onPlan('range always', (planner) => (d, _features, out) => planner.plan(d, { range: true, ds: false }, out)),
+  },
+  {
+    name: 'flush-all-by-range', found: 'fuzz', about: 'the flush of everything is planned as a range from 0 to the first 2 MB',
+    parts: onPlan('flush as range', (planner) => (d, features, out) => {
+      if (!d.all) return planner.plan(d, features, out);
+      Object.assign(changed, { first: 0, last: 511, leaves: 1, tables: 0, all: false });
+      const n = planner.plan(changed, { range: false, ds: false }, out);
+      return n === WHOLE_TAG ? n : Math.min(n, 1);
+    }),
+  },
+  {
+    name: 'publish-after-ste', found: 'interleaving', about: 'the array with the new SMMU is published only after the STE (bug zoo A12)',
+    parts: (own, _world, form) => ({ ...own, attachSequence: (form === 'plain' ? latePlain : lateSteps).publishAfterSte as Parts['attachSequence'] }),
+  },
+  {
+    name: 'no-barrier-before-array', found: 'interleaving', about: 'no full barrier between clearing descriptors and reading the array (bug zoo A13)',
+    barriers: (site) => site !== 'before-invs',
+  },
+];
+
+export function findMutant(name: string): Mutant | undefined {
+  return MUTANTS.find((m) => m.name === name);
+}

@@ -1,0 +1,236 @@
+/**
+ * Generate: the next operation, from one Chooser and a view of the intent. Preconditions keep sequences interesting
+ * (unmap what is mapped, access what is or was); a share of calls is invalid on purpose.
+ */
+import type { Chooser } from '../stack/chooser.js';
+import { OPERATION_KINDS, type Operation, type OperationKind } from '../stack/operation.js';
+import type { World } from '../stack/world.js';
+import type { Mix } from './profiles.js';
+
+/** One run of neighbouring mapped entries: frames, ends exclusive. */
+export interface RunView {
+  readonly first: number;
+  readonly end: number;
+  readonly unit: number;
+}
+
+/** What a generator may know of the state. */
+export interface StateView {
+  readonly domains: readonly {
+    readonly config: { readonly mode: 'strict' | 'lazy'; readonly managed: boolean };
+    readonly mapped: { readonly runs: readonly RunView[]; any(first: number, end: number): boolean };
+    readonly limbo: readonly RunView[];
+    readonly handedOut: readonly { readonly first: number; readonly end: number }[];
+    readonly waiting: readonly { readonly first: number; readonly end: number }[];
+  }[];
+  readonly devices: readonly { readonly streams: readonly number[]; readonly target: number | 'identity' | 'blocked' | 'none' }[];
+}
+
+const FRAMES_2M = 512;
+const FRAMES_1G = 262144;
+/** Physical frames that mappings are drawn from: above the RAM window, below the output size. */
+const PA_BASE = 0x400000;
+
+export class Generator {
+  readonly #chooser: Chooser;
+  readonly #world: World;
+  readonly #mix: Mix;
+  readonly #total: number;
+  readonly #sizeTotal: number;
+  readonly #anchors: readonly number[];
+
+  constructor(world: World, mix: Mix, chooser: Chooser) {
+    this.#world = world;
+    this.#mix = mix;
+    this.#chooser = chooser;
+    this.#total = OPERATION_KINDS.reduce((sum, kind) => sum + mix.weights[kind], 0);
+    this.#sizeTotal = mix.sizes.reduce((sum, s) => sum + s, 0);
+    const top = 2 ** (world.inputBits - 12);
+    this.#anchors = [0, FRAMES_2M * 3, FRAMES_1G - FRAMES_2M, FRAMES_1G * 4, top - FRAMES_1G];
+  }
+
+  next(view: StateView): Operation {
+    const c = this.#chooser;
+    if (this.#mix.invalid > 0 && c.index(1000) < this.#mix.invalid) return this.#invalid(view);
+    for (let tries = 0; tries < 8; tries += 1) {
+      const op = this.#make(this.#kind(), view);
+      if (op !== undefined) return op;
+    }
+    return this.#access(view) ?? { op: 'sync', domain: 0 };
+  }
+
+  #kind(): OperationKind {
+    let roll = this.#chooser.index(this.#total);
+    for (const kind of OPERATION_KINDS) {
+      roll -= this.#mix.weights[kind];
+      if (roll < 0) return kind;
+    }
+    return 'access';
+  }
+
+  #make(kind: OperationKind, view: StateView): Operation | undefined {
+    const c = this.#chooser;
+    switch (kind) {
+      case 'map': return this.#map(view);
+      case 'unmap': return this.#unmap(view);
+      case 'sync': {
+        const domain = c.index(view.domains.length);
+        return (view.domains[domain]?.limbo.length ?? 0) > 0 || c.index(16) === 0 ? { op: 'sync', domain } : undefined;
+      }
+      case 'attach': {
+        const device = c.index(view.devices.length);
+        const roll = c.index(view.domains.length * 4 + 2);
+        const to = roll < view.domains.length * 4 ? roll % view.domains.length : roll % 2 === 0 ? 'identity' : 'blocked';
+        return view.devices[device]?.target === to ? undefined : { op: 'attach', device, to };
+      }
+      case 'detach': {
+        const device = c.index(view.devices.length);
+        return view.devices[device]?.target === 'none' ? undefined : { op: 'detach', device };
+      }
+      case 'access': return this.#access(view);
+      case 'iova-alloc': return this.#allocate(view);
+      case 'iova-free': return this.#release(view);
+      case 'flush-all': {
+        const domain = c.index(view.domains.length);
+        return view.domains[domain]?.config.mode === 'lazy' ? { op: 'flush-all', domain } : undefined;
+      }
+      case 'fail-next-allocation': return { op: 'fail-next-allocation' };
+    }
+  }
+
+  /** Pages of one drawn size class, and the alignment it wants, in frames. */
+  #size(): { frames: number; align: number } {
+    const c = this.#chooser;
+    let roll = c.index(this.#sizeTotal);
+    let cls = 0;
+    for (; cls < this.#mix.sizes.length - 1; cls += 1) {
+      roll -= this.#mix.sizes[cls] as number;
+      if (roll < 0) break;
+    }
+    switch (cls) {
+      case 0: return { frames: 1, align: 1 };
+      case 1: return { frames: 2 + c.index(15), align: 1 };
+      case 2: return { frames: 17 + c.index(584), align: 1 };
+      case 3: return { frames: 601 + c.index(3496), align: 1 };
+      case 4: return { frames: FRAMES_2M * (1 + c.index(3)), align: FRAMES_2M };
+      case 5: return { frames: FRAMES_2M, align: -FRAMES_2M }; // aligned address, unaligned output: 512 pages
+      default: return { frames: FRAMES_1G, align: FRAMES_1G };
+    }
+  }
+
+  #place(frames: number, align: number): number {
+    const c = this.#chooser;
+    const top = 2 ** (this.#world.inputBits - 12);
+    const anchor = this.#anchors[c.index(this.#anchors.length)] as number;
+    const unit = Math.abs(align);
+    const offset = unit === 1 ? c.index(this.#mix.spread) : c.index(4) * unit;
+    return Math.min(anchor - (anchor % unit) + offset, top - frames - ((top - frames) % unit));
+  }
+
+  #map(view: StateView): Operation | undefined {
+    const c = this.#chooser;
+    const domain = c.index(view.domains.length);
+    const d = view.domains[domain];
+    if (d === undefined) return undefined;
+    let { frames } = this.#size();
+    const size = { frames, align: frames >= FRAMES_2M && frames % FRAMES_2M === 0 ? (frames >= FRAMES_1G ? FRAMES_1G : c.index(3) === 0 ? -FRAMES_2M : FRAMES_2M) : 1 };
+    let first: number;
+    if (d.config.managed) {
+      const range = d.handedOut[c.index(Math.max(1, d.handedOut.length))];
+      if (range === undefined) return undefined;
+      frames = Math.min(frames, range.end - range.first);
+      first = c.index(3) > 0 ? range.first : range.first + c.index(range.end - range.first - frames + 1);
+    } else if (d.mapped.runs.length > 0 && c.index(4) === 0) { // next to something that is mapped
+      const run = d.mapped.runs[c.index(d.mapped.runs.length)] as RunView;
+      first = run.end;
+    } else {
+      first = this.#place(size.frames, size.align);
+    }
+    if ((first + frames) * 4096 > 2 ** this.#world.inputBits || d.mapped.any(first, first + frames)) return undefined;
+    const unit = size.align > 1 && first % size.align === 0 ? size.align : 1;
+    const pa = PA_BASE + c.index(0x1000) * (unit === 1 ? 37 : unit === FRAMES_2M ? FRAMES_2M : 0) + (unit === FRAMES_1G ? FRAMES_1G * (16 + c.index(64)) - PA_BASE : 0);
+    return { op: 'map', domain, iova: first * 4096, pa: pa * 4096, size: frames * 4096, prot: c.index(4) === 0 ? 'r' : 'rw' };
+  }
+
+  /** Part or all of something mapped, along whole entries; sometimes all of a 2 MB region that is full of pages. */
+  #unmap(view: StateView): Operation | undefined {
+    const c = this.#chooser;
+    const domain = c.index(view.domains.length);
+    const d = view.domains[domain];
+    if (d === undefined || d.mapped.runs.length === 0) return undefined;
+    const run = d.mapped.runs[c.index(d.mapped.runs.length)] as RunView;
+    const units = (run.end - run.first) / run.unit;
+    let from = 0;
+    let count = units;
+    switch (c.index(4)) {
+      case 0: from = c.index(units); count = 1 + c.index(Math.min(16, units - from)); break;
+      case 1: count = Math.min(units, 1 + c.index(16)); break;
+      case 2: from = Math.max(0, units - 1 - c.index(16)); count = units - from; break;
+      default: break;
+    }
+    return { op: 'unmap', domain, iova: (run.first + from * run.unit) * 4096, size: count * run.unit * 4096 };
+  }
+
+  #access(view: StateView): Operation | undefined {
+    const c = this.#chooser;
+    const device = c.index(view.devices.length);
+    const dev = view.devices[device];
+    if (dev === undefined) return undefined;
+    const d = view.domains[typeof dev.target === 'number' ? dev.target : c.index(view.domains.length)];
+    if (d === undefined) return undefined;
+    const list: readonly RunView[] = d.limbo.length > 0 && c.index(3) === 0 ? d.limbo : d.mapped.runs;
+    let frame: number;
+    if (list.length > 0 && c.index(16) > 0) {
+      const run = list[c.index(list.length)] as RunView;
+      frame = run.first + c.index(run.end - run.first);
+    } else {
+      frame = this.#place(1, 1);
+    }
+    return { op: 'access', device, stream: c.index(dev.streams.length), iova: frame * 4096, write: c.index(2) === 0 };
+  }
+
+  #allocate(view: StateView): Operation | undefined {
+    const c = this.#chooser;
+    const domain = c.index(view.domains.length);
+    const d = view.domains[domain];
+    if (d === undefined || !d.config.managed) return undefined;
+    const { frames, align } = this.#size();
+    // Often exactly where something was given back: that is where stale translations hurt.
+    const old = d.waiting[c.index(Math.max(1, d.waiting.length))];
+    const again = old !== undefined && c.index(2) === 0;
+    const first = again ? old.first : this.#place(frames, align);
+    const size = again ? old.end - old.first : frames;
+    return { op: 'iova-alloc', domain, iova: first * 4096, size: size * 4096 };
+  }
+
+  #release(view: StateView): Operation | undefined {
+    const c = this.#chooser;
+    const domain = c.index(view.domains.length);
+    const d = view.domains[domain];
+    if (d === undefined || d.handedOut.length === 0) return undefined;
+    const range = d.handedOut[c.index(d.handedOut.length)];
+    if (range === undefined || d.mapped.any(range.first, range.end)) return undefined;
+    return { op: 'iova-free', domain, iova: range.first * 4096, size: (range.end - range.first) * 4096 };
+  }
+
+  /** A call that must be refused, or at least may be: wrong numbers, unaligned, overlapping, out of range. */
+  #invalid(view: StateView): Operation {
+    const c = this.#chooser;
+    const domain = c.index(view.domains.length + 1);
+    const device = c.index(view.devices.length + 1);
+    const run = view.domains[domain]?.mapped.runs[0];
+    const iova = run === undefined ? 0x1000 : run.first * 4096;
+    switch (c.index(10)) {
+      case 0: return { op: 'map', domain, iova: iova + 0x800, pa: 0x5000000, size: 4096, prot: 'rw' };
+      case 1: return { op: 'map', domain, iova, pa: 0x5000000, size: 4096, prot: 'rw' };
+      case 2: return { op: 'map', domain, iova: 2 ** this.#world.inputBits - 4096, pa: 0x5000000, size: 8192, prot: 'r' };
+      case 3: return { op: 'unmap', domain, iova, size: 4096 * (1 + c.index(600)) };
+      case 4: return { op: 'unmap', domain, iova: iova + 4096, size: 4096 };
+      case 5: return { op: 'attach', device, to: c.index(view.domains.length + 2) };
+      case 6: return { op: 'detach', device };
+      case 7: return { op: 'access', device, stream: c.index(3), iova, write: false };
+      case 8: return { op: 'iova-free', domain, iova, size: 4096 };
+      default: return { op: 'flush-all', domain };
+    }
+  }
+}

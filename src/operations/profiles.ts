@@ -1,0 +1,135 @@
+/**
+ * Profiles: named families of worlds and operation weights, and the swarm that draws a fresh one for each run. All
+ * choices are whole numbers from a Chooser; nothing depends on anything else.
+ */
+import type { Chooser } from '../stack/chooser.js';
+import type { OperationKind } from '../stack/operation.js';
+import type { DeviceConfig, DomainConfig, SmmuConfig, World } from '../stack/world.js';
+
+/** How often each kind of operation and of size is drawn; weights, not shares. */
+export interface Mix {
+  readonly weights: Readonly<Record<OperationKind, number>>;
+  /** 1 page, 2–16 pages, 17–600 pages, 601–4096 pages, 2 MB blocks, whole tables of pages (2 MB in 4K), 1 GB. */
+  readonly sizes: readonly number[];
+  /** Invalid calls, of a thousand. */
+  readonly invalid: number;
+  /** Pages that the addresses of one domain spread over at each of its anchors. */
+  readonly spread: number;
+}
+
+export interface Profile {
+  readonly name: string;
+  readonly about: string;
+  draw(chooser: Chooser): { readonly world: World; readonly mix: Mix; readonly operations: number };
+}
+
+const WEIGHTS: Readonly<Record<OperationKind, number>> = {
+  map: 22, unmap: 18, sync: 14, attach: 4, detach: 2, access: 26, 'iova-alloc': 6, 'iova-free': 5, 'flush-all': 2, 'fail-next-allocation': 1,
+};
+
+export const SIZE_CLASSES = ['1 page', '2-16 pages', '17-600 pages', '601-4096 pages', '2 MB blocks', '2 MB in pages', '1 GB'] as const;
+
+export const PLAIN_MIX: Mix = { weights: WEIGHTS, sizes: [40, 34, 6, 1, 8, 6, 1], invalid: 20, spread: 256 };
+
+function pick<T>(chooser: Chooser, list: readonly T[]): T {
+  return list[chooser.index(list.length)] as T;
+}
+
+function drawSmmu(chooser: Chooser): SmmuConfig {
+  const asidMax = pick(chooser, [2, 3, 4, 255, 255]);
+  return {
+    range: chooser.index(3) > 0,
+    asidBits: pick(chooser, [8, 16] as const),
+    asidMax,
+    queueLog2: pick(chooser, [3, 4, 6, 8]),
+    eventLog2: pick(chooser, [2, 4, 7]),
+    tlbEntries: pick(chooser, [4, 16, 64, 256]),
+  };
+}
+
+function drawWorld(chooser: Chooser, smmus: number): World {
+  const devices: DeviceConfig[] = [];
+  const next = Array.from({ length: smmus }, () => chooser.index(4));
+  const count = smmus + chooser.index(4);
+  for (let i = 0; i < count; i += 1) {
+    const smmu = i < smmus ? i : chooser.index(smmus);
+    const first = next[smmu] as number;
+    const streams = chooser.index(6) === 0 ? [first, first + 1] : [first];
+    next[smmu] = first + streams.length + chooser.index(3);
+    devices.push({ smmu, streams });
+  }
+  const domains: DomainConfig[] = Array.from({ length: 1 + chooser.index(3) }, () => {
+    const lazy = chooser.index(4) === 0;
+    return { mode: lazy ? ('lazy' as const) : ('strict' as const), managed: lazy || chooser.index(4) === 0 };
+  });
+  return {
+    smmus: Array.from({ length: smmus }, () => drawSmmu(chooser)),
+    devices, domains,
+    inputBits: pick(chooser, [39, 48] as const),
+    flushQueue: pick(chooser, [2, 4, 16]),
+    storeOrder: pick(chooser, ['fifo', 'reverse'] as const),
+  };
+}
+
+/** Some kinds get much more, some nothing: rare mixes find what an even one does not. */
+function drawMix(chooser: Chooser): Mix {
+  const weights = { ...WEIGHTS };
+  for (const kind of Object.keys(weights) as OperationKind[]) {
+    const roll = chooser.index(8);
+    if (roll === 0 && kind !== 'map') weights[kind] = 0;
+    if (roll === 7) weights[kind] *= 4;
+  }
+  if (weights.attach === 0) weights.detach = 0;
+  const sizes: number[] = PLAIN_MIX.sizes.map((s, i) => (chooser.index(4) === 0 ? 0 : s * (i < 2 ? 1 : 1 + chooser.index(3))));
+  if (sizes.every((s) => s === 0)) return { weights, sizes: [1, ...sizes.slice(1)], invalid: 0, spread: 64 };
+  return { weights, sizes, invalid: pick(chooser, [0, 20, 60]), spread: pick(chooser, [8, 64, 1024]) };
+}
+
+export const PROFILES: readonly Profile[] = [
+  {
+    name: 'swarm', about: 'a fresh mix of operations, features, devices and SMMU instances for every run (the default)',
+    draw: (chooser) => ({ world: drawWorld(chooser, pick(chooser, [1, 1, 2, 2, 3])), mix: drawMix(chooser), operations: pick(chooser, [60, 150, 300, 500]) }),
+  },
+  {
+    name: 's1-4k', about: 'one SMMU with range invalidation, strict domains, 90 % of 1-16 pages and 10 % of blocks (what bench measures)',
+    draw: () => ({
+      world: {
+        smmus: [{ range: true, asidBits: 16, asidMax: 65535, queueLog2: 8, eventLog2: 7, tlbEntries: 256 }],
+        devices: [{ smmu: 0, streams: [1] }, { smmu: 0, streams: [2] }],
+        domains: [{ mode: 'strict', managed: false }, { mode: 'strict', managed: false }],
+        inputBits: 48, flushQueue: 16, storeOrder: 'fifo',
+      },
+      mix: { ...PLAIN_MIX, weights: { ...WEIGHTS, 'iova-alloc': 0, 'iova-free': 0, 'flush-all': 0, 'fail-next-allocation': 0, attach: 1, detach: 0 }, sizes: [45, 45, 0, 0, 10, 0, 0], invalid: 10 },
+      operations: 1000,
+    }),
+  },
+  {
+    name: 'shared', about: 'one domain behind two to four SMMUs, devices coming and going, few ASIDs',
+    draw: (chooser) => {
+      const smmus = 2 + chooser.index(3);
+      const world = drawWorld(chooser, smmus);
+      return {
+        world: { ...world, smmus: world.smmus.map((s) => ({ ...s, asidMax: 2 + chooser.index(2) })) },
+        mix: { ...PLAIN_MIX, weights: { ...WEIGHTS, attach: 14, detach: 8 } }, operations: 200,
+      };
+    },
+  },
+  {
+    name: 'lazy', about: 'lazy domains behind an IOVA allocator, flush queues',
+    draw: (chooser) => {
+      const world = drawWorld(chooser, 1 + chooser.index(2));
+      return { world: { ...world, domains: world.domains.map(() => ({ mode: 'lazy' as const, managed: true })) }, mix: PLAIN_MIX, operations: 300 };
+    },
+  },
+  {
+    name: 'tables', about: 'tables freed and replaced by blocks, with and without range invalidation',
+    draw: (chooser) => ({
+      world: drawWorld(chooser, 1),
+      mix: { ...PLAIN_MIX, sizes: [20, 20, 4, 1, 30, 24, 2], spread: 8 }, operations: 300,
+    }),
+  },
+];
+
+export function findProfile(name: string): Profile | undefined {
+  return PROFILES.find((p) => p.name === name);
+}

@@ -1,0 +1,158 @@
+/**
+ * Driver: the optimised driver put together: its state in memory, one CPU or several, and the form it runs in (plain
+ * for fuzzing, steps for exploring orders; the build derives one from the other).
+ */
+import type { Journal } from '../../memory/journal.js';
+import { RAM_BASE } from '../../memory/memory.js';
+import { Cpu } from '../../memory/cpu.js';
+import type { Pages } from '../../memory/pages.js';
+import { EVENT_WORDS, decodeEvent, type EventRecord } from '../../spec/event.js';
+import { queueIndex, queueNext, REG } from '../../spec/register.js';
+import { newDescription } from '../../stack/description.js';
+import type { RegisterPort } from '../../stack/machine.js';
+import type { Operation, Result } from '../../stack/operation.js';
+import { PLAN_MAX } from '../../stack/planner.js';
+import type { Plain, Steps } from '../../stack/steps.js';
+import { stage1StartLevel } from '../../spec/granule.js';
+import type { World } from '../../stack/world.js';
+import { arrayLength, entryUsers } from './invs.js';
+import { Ranges } from './iova.js';
+import * as performSteps from './perform.steps.js';
+import * as resetSteps from './reset.steps.js';
+import { Rcu } from './rcu.js';
+import { lookup } from './table-reads.js';
+import { tagsInUse } from './tags.js';
+import { newGather, type Context, type DriverObserver, type DriverState, type Parts } from './types.js';
+
+const plainUrl = (name: string): string => new URL(`./${name}.plain.js`, import.meta.url).href;
+const performPlain = (await import(plainUrl('perform'))) as Plain<typeof performSteps>;
+const resetPlain = (await import(plainUrl('reset'))) as Plain<typeof resetSteps>;
+
+export type Form = 'plain' | 'steps';
+
+/** The driver's own parts in one form: what mutants and candidates start from. */
+export function ownParts(form: Form): Parts {
+  return form === 'plain' ? performPlain.OWN_PARTS : performSteps.OWN_PARTS;
+}
+
+export interface DriverSetup {
+  readonly world: World;
+  readonly pages: Pages;
+  readonly journal: Journal;
+  readonly ports: readonly RegisterPort[];
+  readonly parts: Parts;
+  readonly observer: DriverObserver | null;
+}
+
+export class OptimisedDriver {
+  readonly state: DriverState;
+  readonly context: Context;
+  readonly #parts: Parts;
+  readonly #observer: DriverObserver | null;
+
+  constructor(setup: DriverSetup) {
+    this.#parts = setup.parts;
+    this.#observer = setup.observer;
+    this.state = buildState(setup);
+    this.context = this.newContext();
+  }
+
+  /** One more CPU inside the driver. */
+  newContext(): Context {
+    return {
+      state: this.state,
+      cpu: new Cpu(this.state.pages.memory, this.state.world.storeOrder),
+      parts: this.#parts,
+      observer: this.#observer,
+      batch: { words: new Uint32Array(PLAN_MAX * 4), count: 0, sync: true, smmu: 0, purpose: 'invalidate' },
+      description: newDescription(),
+      payloads: { range: new Uint32Array(PLAN_MAX * 4), single: new Uint32Array(PLAN_MAX * 4), rangeCount: 0, singleCount: 0 },
+    };
+  }
+
+  /** Brings every SMMU up. */
+  boot(): void {
+    this.context.cpu.begin();
+    for (let i = 0; i < this.state.smmus.length; i += 1) resetPlain.reset(this.context, i);
+  }
+
+  /** Runs one operation (not `access`) to its end, alone. */
+  run(op: Operation): Result {
+    this.context.cpu.begin();
+    return performPlain.perform(this.context, op);
+  }
+
+  /** The same operation in steps, on a CPU of its own. */
+  steps(ctx: Context, op: Operation): Steps<Result> {
+    return performSteps.perform(ctx, op);
+  }
+
+  /** Output frame of a domain's mapping, or -1. */
+  lookup(domain: number, frame: number): number {
+    const own = this.state.domains[domain];
+    return own === undefined ? -1 : lookup(this.context, own, frame);
+  }
+
+  /** Reads every new event record of one SMMU, as the interrupt handler does, and gives the slots back. */
+  drainEvents(smmu: number, into: EventRecord[]): void {
+    const s = this.state.smmus[smmu];
+    if (s === undefined) return;
+    const memory = this.state.pages.memory;
+    const raw = s.port.readRegister(REG.EVENTQ_PROD);
+    const prod = raw % 0x80000000;
+    let cons = s.port.readRegister(REG.EVENTQ_CONS) % 0x80000000;
+    const words = new Uint32Array(EVENT_WORDS * 2);
+    while (cons !== prod) {
+      const ref = s.eventSlot * 512 + queueIndex(cons, s.eventLog2) * EVENT_WORDS;
+      for (let i = 0; i < EVENT_WORDS; i += 1) {
+        words[i * 2] = memory.lo[ref + i] as number;
+        words[i * 2 + 1] = memory.hi[ref + i] as number;
+      }
+      into.push(decodeEvent(words));
+      cons = queueNext(cons, s.eventLog2);
+    }
+    s.port.writeRegister(REG.EVENTQ_CONS, cons + (raw - prod)); // and the overflow flag, acknowledged
+  }
+
+  /** Live users of a domain's array: for the ledger at the end of a run. */
+  arrayUsers(domain: number): number {
+    const own = this.state.domains[domain];
+    const array = own === undefined ? 0 : this.context.cpu.loadLo(own.invsCell);
+    let users = 0;
+    for (let i = 0; i < arrayLength(this.context, array); i += 1) users += entryUsers(this.context, array, i);
+    return users;
+  }
+
+  tagsInUse(smmu: number): number {
+    return tagsInUse(this.context, smmu);
+  }
+}
+
+function buildState(setup: DriverSetup): DriverState {
+  const { world, pages } = setup;
+  const smmus = world.smmus.map((config, i) => ({
+    port: setup.ports[i] as RegisterPort,
+    queueSlot: pages.allocateRun('queue', 1),
+    queueLog2: config.queueLog2,
+    eventSlot: pages.allocateRun('queue', 1),
+    eventLog2: config.eventLog2,
+    streamSlot: pages.allocateRun('stream', 1),
+    prodCell: pages.allocateObject(1),
+    consCell: pages.allocateObject(1),
+    asidCell: pages.allocateObject(Math.floor(config.asidMax / 32) + 1),
+    asidMax: config.asidMax,
+    range: config.range,
+  }));
+  const devices = world.devices.map((d) => ({ smmu: d.smmu, streams: d.streams, cdSlot: pages.allocate('cd'), target: 'none' as const }));
+  // The first cells of the heap are never an array: 0 stands for none.
+  const domains = world.domains.map((d) => ({
+    lazy: d.mode === 'lazy', managed: d.managed, rootSlot: pages.allocate('table'), invsCell: pages.allocateObject(1),
+    gather: newGather(), queuedTables: [], ranges: new Ranges(),
+  }));
+  return { world, startLevel: stage1StartLevel(12, world.inputBits), pages, smmus, devices, domains, rcu: new Rcu(pages, setup.journal) };
+}
+
+/** Frame of a page of the RAM window. */
+export function frameOfSlot(slot: number): number {
+  return RAM_BASE + slot;
+}

@@ -1,0 +1,144 @@
+/**
+ * Entry: writing an STE or CD that the SMMU may be reading (the kernel's arm_smmu_write_entry). The SMMU sees 64-bit
+ * words at any time, in any order. When at most one word that it looks at differs, the update is hitless: first the
+ * words it ignores, then the one, then the rest; otherwise V goes to 0 first. A sync (CFGI and CMD_SYNC) stands after
+ * each group, so that no older form is cached when the next one is written (IHI 0070 §3.21.3.1).
+ */
+import { CONFIG_BYPASS } from '../../spec/ste.js';
+import { OP } from '../../spec/command.js';
+import type { Steps } from '../../stack/steps.js';
+import type { Context } from './types.js';
+
+const WORDS = 16;
+
+/** Bits of an STE that the SMMU looks at, as 16 uint32 masks: abort uses V and Config only (structures §2). */
+export function usedSte(words: Uint32Array, out: Uint32Array): void {
+  out.fill(0);
+  out[0] = 1;
+  if (((words[0] as number) & 1) === 0) return;
+  out[0] = 0xf;
+  const config = ((words[0] as number) >>> 1) & 7;
+  if ((config & 4) === 0) return;
+  if (config === CONFIG_BYPASS) {
+    out[3] = 0x3000; // SHCFG
+    return;
+  }
+  out[0] = 0xffffffff; // V, Config, S1Fmt, S1ContextPtr
+  out[1] = 0xf8ffffff; // S1ContextPtr, S1CDMax
+  out[2] = 0x000800ff; // S1DSS, S1CIR, S1COR, S1CSH, MEV
+  out[3] = 0xf8000000; // S1STALLD, EATS, STRW
+  out[4] = 0x0000ffff; // S2VMID
+}
+
+/** An invalid CD is judged by V alone; a valid one by every bit. */
+export function usedCd(words: Uint32Array, out: Uint32Array): void {
+  if (((words[0] as number) & 0x80000000) !== 0) {
+    out.fill(0xffffffff);
+    return;
+  }
+  out.fill(0);
+  out[0] = 0x80000000;
+}
+
+const current = new Uint32Array(WORDS);
+const usedNow = new Uint32Array(WORDS);
+const usedThen = new Uint32Array(WORDS);
+
+/** What changes: 64-bit words whose looked-at bits differ, and the interim form that only moves ignored bits. */
+export interface EntryPlan {
+  readonly interim: Uint32Array;
+  readonly critical: number;
+  readonly differing: number;
+}
+
+export function planEntry(kind: 'ste' | 'cd', from: Uint32Array, target: Uint32Array): EntryPlan {
+  const used = kind === 'ste' ? usedSte : usedCd;
+  used(from, usedNow);
+  used(target, usedThen);
+  const interim = new Uint32Array(WORDS);
+  let critical = -1;
+  let differing = 0;
+  for (let q = 0; q < WORDS / 2; q += 1) {
+    let differs = false;
+    for (const i of [q * 2, q * 2 + 1]) {
+      const mask = usedNow[i] as number;
+      interim[i] = ((from[i] as number) & mask) | ((target[i] as number) & ~mask);
+      if (((((interim[i] as number) & (usedThen[i] as number)) ^ (target[i] as number)) >>> 0) !== 0) differs = true;
+    }
+    if (!differs) continue;
+    critical = q;
+    differing += 1;
+  }
+  return { interim, critical, differing };
+}
+
+/** Stores the 64-bit words [from, to) that differ from what stands there. Returns whether any did. */
+function storeWords(ctx: Context, ref: number, words: Uint32Array, from: number, to: number): boolean {
+  let changed = false;
+  for (let q = from; q < to; q += 1) {
+    const lo = words[q * 2] as number;
+    const hi = words[q * 2 + 1] as number;
+    if (ctx.cpu.loadLo(ref + q) === lo && ctx.cpu.loadHi(ref + q) === hi) continue;
+    ctx.cpu.store(ref + q, lo, hi);
+    changed = true;
+  }
+  return changed;
+}
+
+/** Makes the entry at `ref` read as `target` (16 uint32); `streams` are those that may have it cached. */
+export function* writeEntry(ctx: Context, kind: 'ste' | 'cd', smmu: number, ref: number, target: Uint32Array, streams: readonly number[]): Steps<void> {
+  ctx.cpu.barrier('entry-target-visible');
+  for (let q = 0; q < WORDS / 2; q += 1) {
+    current[q * 2] = ctx.cpu.loadLo(ref + q);
+    current[q * 2 + 1] = ctx.cpu.loadHi(ref + q);
+  }
+  const plan = planEntry(kind, current, target);
+  if (plan.differing >= 2) {
+    yield 'clear V of the entry';
+    ctx.cpu.store(ref, 0, 0);
+    yield* syncEntry(ctx, kind, smmu, streams);
+    yield 'write the body of the entry';
+    if (storeWords(ctx, ref, target, 1, WORDS / 2)) {
+      yield* syncEntry(ctx, kind, smmu, streams);
+    }
+    yield 'write word 0 of the entry';
+    storeWords(ctx, ref, target, 0, 1);
+    yield* syncEntry(ctx, kind, smmu, streams);
+    return;
+  }
+  if (plan.differing === 1) {
+    plan.interim[plan.critical * 2] = current[plan.critical * 2] as number;
+    plan.interim[plan.critical * 2 + 1] = current[plan.critical * 2 + 1] as number;
+    const critical = plan.critical;
+    const interim = plan.interim;
+    yield 'write ignored words of the entry';
+    if (storeWords(ctx, ref, interim, 0, WORDS / 2)) {
+      yield* syncEntry(ctx, kind, smmu, streams);
+    }
+    yield 'write the one word of the entry that matters';
+    if (storeWords(ctx, ref, target, critical, critical + 1)) {
+      yield* syncEntry(ctx, kind, smmu, streams);
+    }
+  }
+  yield 'write the rest of the entry';
+  if (storeWords(ctx, ref, target, 0, WORDS / 2)) {
+    yield* syncEntry(ctx, kind, smmu, streams);
+  }
+}
+
+/** CFGI for every stream that may have the entry cached, and CMD_SYNC. */
+function* syncEntry(ctx: Context, kind: 'ste' | 'cd', smmu: number, streams: readonly number[]): Steps<void> {
+  const batch = ctx.batch;
+  batch.smmu = smmu;
+  batch.purpose = kind;
+  batch.sync = true;
+  batch.count = streams.length;
+  for (let i = 0; i < streams.length; i += 1) {
+    batch.words[i * 4] = kind === 'ste' ? OP.CFGI_STE : OP.CFGI_CD;
+    batch.words[i * 4 + 1] = streams[i] as number;
+    batch.words[i * 4 + 2] = 1; // Leaf: no level-1 descriptor changed
+    batch.words[i * 4 + 3] = 0;
+  }
+  yield* ctx.parts.submit(ctx, batch);
+  ctx.observer?.entrySynced(smmu, kind, streams);
+}

@@ -1,0 +1,19 @@
+/**
+ * Parts: the optimised driver's own algorithm for each replaceable part.
+ */
+import { attachSequence } from './attach.steps.js';
+import { describeGather, invalidate, releaseTag, syncGather } from './invalidate.steps.js';
+import { SINGLE_RANGE } from './plan.js';
+import { submit } from './queue.steps.js';
+import type { Parts } from './types.js';
+
+export const LIST_OF_PARTS: Parts = {
+  planner: SINGLE_RANGE,
+  describe: describeGather,
+  emit: () => undefined,
+  submit,
+  invalidate,
+  syncGather,
+  attachSequence,
+  releaseTag,
+};

@@ -1,0 +1,104 @@
+/**
+ * Perform: one operation of the interface. Every refusal is a typed error and comes before anything changed.
+ */
+import { POW2 } from '../../spec/bits.js';
+import { LIST_OF_PARTS } from './parts.steps.js';
+import type { Operation, Result, Target } from '../../stack/operation.js';
+import type { Steps } from '../../stack/steps.js';
+import { flushAll } from './invalidate.steps.js';
+import { anyMapped } from './table-reads.js';
+import { mapRange, unmapRange } from './tables.steps.js';
+import type { Context, DomainState } from './types.js';
+
+/** The parts that this form of the driver (steps or plain) brings along. */
+export const OWN_PARTS = LIST_OF_PARTS;
+
+/** Runs one operation other than `access` (that is the machine's). */
+export function* perform(ctx: Context, op: Operation): Steps<Result> {
+  switch (op.op) {
+    case 'map': {
+      if (ctx.state.domains[op.domain] === undefined) return 'unknown-domain';
+      const mapped = yield* mapRange(ctx, op.domain, op.iova, op.pa, op.size, op.prot === 'rw');
+      return mapped;
+    }
+    case 'unmap': {
+      if (ctx.state.domains[op.domain] === undefined) return 'unknown-domain';
+      const unmapped = yield* unmapRange(ctx, op.domain, op.iova, op.size);
+      return unmapped;
+    }
+    case 'sync': {
+      if (ctx.state.domains[op.domain] === undefined) return 'unknown-domain';
+      yield* ctx.parts.syncGather(ctx, op.domain);
+      return 'ok';
+    }
+    case 'attach': {
+      const bad = checkAttach(ctx, op.device, op.to);
+      if (bad !== 'ok') return bad;
+      const attached = yield* ctx.parts.attachSequence(ctx, op.device, op.to);
+      return attached;
+    }
+    case 'detach': {
+      const dev = ctx.state.devices[op.device];
+      if (dev === undefined) return 'unknown-device';
+      if (dev.target === 'none') return 'not-attached';
+      yield* ctx.parts.attachSequence(ctx, op.device, 'blocked');
+      dev.target = 'none';
+      return 'ok';
+    }
+    case 'iova-alloc': return allocateIova(ctx, op.domain, op.iova, op.size);
+    case 'iova-free': {
+      const own = ctx.state.domains[op.domain];
+      const bad = checkFree(ctx, own, op.iova, op.size);
+      if (bad !== 'ok' || own === undefined) return bad;
+      if (!own.lazy) {
+        own.ranges.release(op.iova / 4096);
+        return 'ok';
+      }
+      if (own.ranges.queue(op.iova / 4096, (op.iova + op.size) / 4096) >= ctx.state.world.flushQueue) {
+        yield* flushAll(ctx, op.domain);
+      }
+      return 'ok';
+    }
+    case 'flush-all': {
+      const own = ctx.state.domains[op.domain];
+      if (own === undefined) return 'unknown-domain';
+      if (!own.lazy) return 'not-lazy';
+      yield* flushAll(ctx, op.domain);
+      return 'ok';
+    }
+    case 'fail-next-allocation':
+      ctx.state.pages.failNext();
+      return 'ok';
+    default: return 'ok';
+  }
+}
+
+function checkAttach(ctx: Context, device: number, to: Target): Result {
+  const dev = ctx.state.devices[device];
+  if (dev === undefined) return 'unknown-device';
+  if (typeof to === 'number' && ctx.state.domains[to] === undefined) return 'unknown-domain';
+  return dev.target === to ? 'already-attached' : 'ok';
+}
+
+function checkIova(ctx: Context, own: DomainState | undefined, iova: number, size: number): Result {
+  if (own === undefined) return 'unknown-domain';
+  if (!own.managed) return 'not-managed';
+  if (iova % 4096 !== 0 || size % 4096 !== 0 || size === 0) return 'unaligned';
+  return iova + size > (POW2[ctx.state.world.inputBits] as number) ? 'out-of-range' : 'ok';
+}
+
+function allocateIova(ctx: Context, domain: number, iova: number, size: number): Result {
+  const own = ctx.state.domains[domain];
+  const bad = checkIova(ctx, own, iova, size);
+  if (bad !== 'ok' || own === undefined) return bad;
+  if (own.ranges.busy(iova / 4096, (iova + size) / 4096)) return 'iova-busy';
+  own.ranges.take(iova / 4096, (iova + size) / 4096);
+  return 'ok';
+}
+
+function checkFree(ctx: Context, own: DomainState | undefined, iova: number, size: number): Result {
+  const bad = checkIova(ctx, own, iova, size);
+  if (bad !== 'ok' || own === undefined) return bad;
+  if (!own.ranges.is(iova / 4096, (iova + size) / 4096)) return 'iova-not-allocated';
+  return anyMapped(ctx, own, iova / 4096, (iova + size) / 4096) ? 'iova-in-use' : 'ok';
+}

@@ -1,0 +1,179 @@
+/**
+ * Tables: a domain's stage-1 page table as real descriptors in memory (4 KB granule). Sizes are chosen as the core
+ * does; mapping a block over an *emptied* table replaces it; unmapping takes tables whose whole span goes into the
+ * gather, and they are freed only after the flush that covers them (the iommupt way, io-pgtable.md §8; invalidation.md
+ * §4.2). All checks and allocations come before the first leaf changes, so a refused call changes nothing.
+ */
+import { BIT_VALID, descriptorHigh, leafLow, tableLow } from '../../spec/descriptor.js';
+import { POW2 } from '../../spec/bits.js';
+import { RAM_BASE } from '../../memory/memory.js';
+import { levelBit } from '../../stack/description.js';
+import { pageSizeFor, type Result } from '../../stack/operation.js';
+import type { Steps } from '../../stack/steps.js';
+import { PHYSICAL_FRAMES } from '../../stack/world.js';
+import { releaseTables } from './invalidate.steps.js';
+import { anyMapped, isTable, rangeState, slotOfTable, SPAN } from './table-reads.js';
+import { newGather, type Context, type DomainState, type Gather } from './types.js';
+
+function levelOfSize(size: number): number {
+  return size === 4096 ? 3 : size === 2097152 ? 2 : 1;
+}
+
+/** Entries of one size from `iova` on, within the table page that holds the first (bytes in, count out). */
+function runLength(iova: number, pa: number, left: number, size: number): number {
+  const room = 512 - (Math.floor(iova / size) % 512);
+  let n = 1;
+  while (n < room && n * size < left && pageSizeFor(iova + n * size, pa + n * size, left - n * size) === size) n += 1;
+  return n;
+}
+
+/** The slot of the table page that holds entries of `level` for `frame`; -1 when memory runs out. */
+function* ensureTable(ctx: Context, own: DomainState, frame: number, level: number): Steps<number> {
+  let slot = own.rootSlot;
+  for (let at = ctx.state.startLevel; at < level; at += 1) {
+    const ref = slot * 512 + (Math.floor(frame / (SPAN[at] as number)) % 512);
+    const lo = ctx.cpu.loadLo(ref);
+    if ((lo & BIT_VALID) !== 0) {
+      slot = slotOfTable(lo, ctx.cpu.loadHi(ref));
+      continue;
+    }
+    const fresh = ctx.state.pages.allocate('table');
+    if (fresh < 0) return -1;
+    ctx.cpu.barrier('table-contents');
+    yield 'install a table';
+    ctx.cpu.store(ref, tableLow(RAM_BASE + fresh), descriptorHigh(RAM_BASE + fresh));
+    slot = fresh;
+  }
+  return slot;
+}
+
+/** Maps [iova, iova + size) to pa (bytes, multiples of 4096). */
+export function* mapRange(ctx: Context, domain: number, iova: number, pa: number, size: number, writable: boolean): Steps<Result> {
+  const own = ctx.state.domains[domain] as DomainState;
+  const bad = checkRange(ctx, own, iova, size);
+  if (bad !== 'ok') return bad;
+  if (pa % 4096 !== 0) return 'unaligned';
+  if ((pa + size) / 4096 > PHYSICAL_FRAMES) return 'out-of-range';
+  if (own.managed && !own.ranges.covers(iova / 4096, (iova + size) / 4096)) return 'iova-not-allocated';
+  if (anyMapped(ctx, own, iova / 4096, (iova + size) / 4096)) return 'already-mapped';
+  if (own.gather.pending && iova / 4096 <= own.gather.last && own.gather.first < (iova + size) / 4096) {
+    yield* ctx.parts.syncGather(ctx, domain); // the old leaves must not shadow the new ones
+  }
+  for (let done = 0; done < size;) { // tables first: nothing can fail once a leaf is written
+    const step = pageSizeFor(iova + done, pa + done, size - done);
+    const table = yield* ensureTable(ctx, own, (iova + done) / 4096, levelOfSize(step));
+    if (table < 0) return 'no-memory';
+    done += step * runLength(iova + done, pa + done, size - done, step);
+  }
+  const replaced = newGather();
+  for (let done = 0; done < size;) {
+    const step = pageSizeFor(iova + done, pa + done, size - done);
+    const n = runLength(iova + done, pa + done, size - done, step);
+    const table = yield* ensureTable(ctx, own, (iova + done) / 4096, levelOfSize(step));
+    yield 'write leaves';
+    writeLeaves(ctx, table, (iova + done) / 4096, (pa + done) / 4096, levelOfSize(step), n, writable, replaced);
+    done += step * n;
+  }
+  ctx.cpu.barrier('map-done');
+  if (replaced.pending) {
+    ctx.parts.describe(replaced, ctx.description);
+    yield* ctx.parts.invalidate(ctx, domain, ctx.description);
+    yield 'free the tables';
+    releaseTables(ctx, replaced);
+  }
+  return 'ok';
+}
+
+function checkRange(ctx: Context, own: DomainState, iova: number, size: number): Result {
+  if (iova % 4096 !== 0 || size % 4096 !== 0 || size === 0 || own === undefined) return 'unaligned';
+  return iova + size > (POW2[ctx.state.world.inputBits] as number) ? 'out-of-range' : 'ok';
+}
+
+/** A run of leaves; where an emptied table stood, it goes to `replaced`. */
+function writeLeaves(ctx: Context, slot: number, frame: number, pa: number, level: number, n: number, writable: boolean, replaced: Gather): void {
+  const span = SPAN[level] as number;
+  const first = slot * 512 + (Math.floor(frame / span) % 512);
+  if (level < 3) {
+    for (let i = 0; i < n; i += 1) {
+      const lo = ctx.cpu.loadLo(first + i);
+      if (isTable(lo, level)) removeTable(ctx, slotOfTable(lo, ctx.cpu.loadHi(first + i)), level, frame + i * span, replaced);
+    }
+  }
+  ctx.cpu.storeRun(first, n, leafLow(pa, level, writable), descriptorHigh(pa), span);
+}
+
+/** Takes [iova, iova + size) away (bytes). Strict: into the gather; lazy: queued for the next flush of everything. */
+export function* unmapRange(ctx: Context, domain: number, iova: number, size: number): Steps<Result> {
+  const own = ctx.state.domains[domain] as DomainState;
+  const bad = checkRange(ctx, own, iova, size);
+  if (bad !== 'ok') return bad;
+  const first = iova / 4096;
+  const end = (iova + size) / 4096;
+  const found = rangeState(ctx, own, first, end);
+  if (found === 'hole') return 'not-mapped';
+  if (found === 'cut') return 'partial-block';
+  const gather = own.gather;
+  if (gather.pending && (end < gather.first || first > gather.last + 1)) {
+    yield* ctx.parts.syncGather(ctx, domain); // disjoint: no gap may be swallowed
+  }
+  const target = own.lazy ? newGather() : gather;
+  yield 'clear descriptors';
+  clearEntries(ctx, own.rootSlot, ctx.state.startLevel, 0, first, end, target);
+  if (own.lazy) {
+    for (const slot of target.freed) own.queuedTables.push(slot);
+    return 'ok';
+  }
+  gather.first = gather.pending ? Math.min(gather.first, first) : first;
+  gather.last = gather.pending ? Math.max(gather.last, end - 1) : end - 1;
+  gather.pending = true;
+  return 'ok';
+}
+
+/** Clears every entry of [first, end); tables that are covered whole go with everything in them. */
+function clearEntries(ctx: Context, slot: number, level: number, base: number, first: number, end: number, gather: Gather): void {
+  const span = SPAN[level] as number;
+  const from = Math.max(0, Math.floor((first - base) / span));
+  const to = Math.min(511, Math.floor((end - 1 - base) / span));
+  for (let i = from; i <= to; i += 1) {
+    const ref = slot * 512 + i;
+    const lo = ctx.cpu.loadLo(ref);
+    const start = base + i * span;
+    if (!isTable(lo, level)) {
+      ctx.cpu.store(ref, 0, 0);
+      gather.leaves |= levelBit(level);
+      continue;
+    }
+    const child = slotOfTable(lo, ctx.cpu.loadHi(ref));
+    if (start < first || start + span > end) {
+      clearEntries(ctx, child, level + 1, start, first, end, gather);
+      continue;
+    }
+    ctx.cpu.store(ref, 0, 0);
+    removeTable(ctx, child, level, start, gather);
+  }
+}
+
+/**
+ * A table whose descriptor at `level` was removed: it and everything below it goes to the gather, with the leaf and
+ * table levels found there, and the gather's range grows over its span.
+ */
+function removeTable(ctx: Context, slot: number, level: number, base: number, gather: Gather): void {
+  const span = SPAN[level] as number;
+  gather.tables |= levelBit(level);
+  gather.freed.push(slot);
+  if (!gather.pending) {
+    gather.pending = true;
+    gather.first = base;
+    gather.last = base + span - 1;
+  } else {
+    gather.first = Math.min(gather.first, base);
+    gather.last = Math.max(gather.last, base + span - 1);
+  }
+  const below = SPAN[level + 1] as number;
+  for (let i = 0; i < 512; i += 1) {
+    const lo = ctx.cpu.loadLo(slot * 512 + i);
+    if ((lo & BIT_VALID) === 0) continue;
+    if (isTable(lo, level + 1)) removeTable(ctx, slotOfTable(lo, ctx.cpu.loadHi(slot * 512 + i)), level + 1, base + i * below, gather);
+    else gather.leaves |= levelBit(level + 1);
+  }
+}

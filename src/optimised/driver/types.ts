@@ -1,0 +1,133 @@
+/**
+ * Types: what the rooms of the optimised driver share. State that two CPUs may touch lives in memory cells (an
+ * invalidation array, its pointer, tag bitmaps, queue indices); the rest belongs to one caller.
+ */
+import type { Cpu } from '../../memory/cpu.js';
+import type { Pages } from '../../memory/pages.js';
+import type { Description } from '../../stack/description.js';
+import type { RegisterPort } from '../../stack/machine.js';
+import type { Operation, Result, Target } from '../../stack/operation.js';
+import type { Planner } from '../../stack/planner.js';
+import type { Steps } from '../../stack/steps.js';
+import type { World } from '../../stack/world.js';
+import type { Ranges } from './iova.js';
+import type { Rcu } from './rcu.js';
+
+/** Why a batch of commands is issued. */
+export type Purpose = 'reset' | 'ste' | 'cd' | 'invalidate' | 'tag-flush';
+
+/** A list of commands for one SMMU, and whether to wait for their SYNC. */
+export interface Batch {
+  readonly words: Uint32Array;
+  count: number;
+  sync: boolean;
+  smmu: number;
+  purpose: Purpose;
+}
+
+/** What was unmapped and not invalidated yet, and the tables to free afterwards. */
+export interface Gather {
+  pending: boolean;
+  first: number;
+  last: number;
+  leaves: number;
+  tables: number;
+  /** Table pages (slots) that the flush releases. */
+  readonly freed: number[];
+}
+
+/** One SMMU as the driver sees it. Cells are memory references. */
+export interface SmmuState {
+  readonly port: RegisterPort;
+  readonly queueSlot: number;
+  readonly queueLog2: number;
+  readonly eventSlot: number;
+  readonly eventLog2: number;
+  readonly streamSlot: number;
+  /** Cells: PROD as last written, CONS as last read. */
+  readonly prodCell: number;
+  readonly consCell: number;
+  /** First cell of the ASID bitmap; 32 ids a cell. */
+  readonly asidCell: number;
+  readonly asidMax: number;
+  readonly range: boolean;
+}
+
+export interface DeviceState {
+  readonly smmu: number;
+  readonly streams: readonly number[];
+  readonly cdSlot: number;
+  target: Target | 'none';
+}
+
+export interface DomainState {
+  readonly lazy: boolean;
+  readonly managed: boolean;
+  readonly rootSlot: number;
+  /** Cell with the reference of the published invalidation array; 0 for none. */
+  readonly invsCell: number;
+  readonly gather: Gather;
+  /** Lazy: tables that wait for the next flush of everything. */
+  readonly queuedTables: number[];
+  readonly ranges: Ranges;
+}
+
+/** State of the whole driver, shared by all CPUs (what is not in memory cells is written by one caller at a time). */
+export interface DriverState {
+  readonly world: World;
+  readonly startLevel: number;
+  readonly pages: Pages;
+  readonly smmus: readonly SmmuState[];
+  readonly devices: readonly DeviceState[];
+  readonly domains: readonly DomainState[];
+  readonly rcu: Rcu;
+}
+
+/** What rules and reports may hear of the driver's own promises. */
+export interface DriverObserver {
+  /** A plan was made for one SMMU: `count` payloads of 4 words, or WHOLE_TAG. */
+  planned(smmu: number, d: Description, words: Uint32Array, count: number): void;
+  /** The entry writer waited for the SYNC that retires the older form of these streams' STE or CD. */
+  entrySynced(smmu: number, kind: 'ste' | 'cd', streams: readonly number[]): void;
+  /** A tag is free to be handed out again. */
+  tagReleased(smmu: number, asid: number): void;
+}
+
+/** A tag of a domain on one SMMU. `fresh`: allocated just now and in no array yet. */
+export interface Tag {
+  readonly smmu: number;
+  readonly asid: number;
+  readonly fresh: boolean;
+}
+
+/** The replaceable algorithms. The plain twin of the driver has the same names without steps. */
+export interface Parts {
+  readonly planner: Planner;
+  /** What a gather says about the damage. */
+  readonly describe: (gather: Gather, d: Description) => void;
+  /** The last word on a batch before it is submitted: the identity, unless a mutant stands here. */
+  readonly emit: (batch: Batch) => void;
+  readonly submit: (ctx: Context, batch: Batch) => Steps<void>;
+  readonly invalidate: (ctx: Context, domain: number, d: Description) => Steps<void>;
+  readonly syncGather: (ctx: Context, domain: number) => Steps<void>;
+  readonly attachSequence: (ctx: Context, device: number, target: Target) => Steps<Result>;
+  readonly releaseTag: (ctx: Context, smmu: number, asid: number) => Steps<void>;
+}
+
+/** One CPU inside the driver. */
+export interface Context {
+  readonly state: DriverState;
+  readonly cpu: Cpu;
+  readonly parts: Parts;
+  readonly observer: DriverObserver | null;
+  /** Scratch of this CPU: one batch, one description, payloads for range and non-range SMMUs. */
+  readonly batch: Batch;
+  readonly description: Description;
+  readonly payloads: { readonly range: Uint32Array; readonly single: Uint32Array; rangeCount: number; singleCount: number };
+}
+
+export type Perform = (ctx: Context, op: Operation) => Steps<Result>;
+
+export function newGather(): Gather {
+  return { pending: false, first: 0, last: -1, leaves: 0, tables: 0, freed: [] };
+}

@@ -1,0 +1,261 @@
+/**
+ * Configuration: STE and CD facts of one SMMU and the regimes they support (IHI 0070 §3.21.3, §5.2.1, §5.4.1).
+ * Linear stream table, one CD per stream. A snapshot of all eight words is taken whenever one of them changes:
+ * every such state may have been cached, valid or not, and stays until a CFGI and its SYNC retire it.
+ */
+import { CD, cdGranule, cdInputBits, cdLegal, cdOutputBits, cdStartLevel, cdTableFrame } from '../../spec/cd.js';
+import { getField } from '../../spec/bits.js';
+import { STE, steAction } from '../../spec/ste.js';
+import type { Memory } from '../../memory/memory.js';
+import { cdFeatures, steFeatures } from '../../stack/machine.js';
+import { Unmodelled } from '../../stack/violation.js';
+import { OAS, type SmmuConfig } from '../../stack/world.js';
+import { isCurrent, NEVER, type EntryFact, type Pending, type Regime, type Support } from './facts.js';
+import { whenCd, whenSte } from './justify.js';
+import type { Tables } from './tables.js';
+
+export class Configuration {
+  readonly #memory: Memory;
+  readonly #config: SmmuConfig;
+  readonly #tables: Tables;
+  /** Per StreamID: every STE that the SMMU may use, the current one among them. Empty until enabled. */
+  readonly #stes: EntryFact[][] = [];
+  /** First slot and number of slots of the stream table; streams of it by slot are contiguous. */
+  #firstSlot = -1;
+  #streams = 0;
+  /** CD facts by the slot their words lie in. */
+  readonly #cdsBySlot = new Map<number, EntryFact[]>();
+  #regimes: Regime[] = [];
+
+  constructor(memory: Memory, config: SmmuConfig, tables: Tables) {
+    this.#memory = memory;
+    this.#config = config;
+    this.#tables = tables;
+  }
+
+  get regimes(): readonly Regime[] {
+    return this.#regimes;
+  }
+
+  get streams(): number {
+    return this.#streams;
+  }
+
+  stesOf(sid: number): readonly EntryFact[] {
+    return this.#stes[sid] ?? [];
+  }
+
+  /** SMMUEN became 1: every STE of the table is reachable from this moment. */
+  enable(tableFrame: number, log2size: number): void {
+    if (this.#streams !== 0) throw new Unmodelled('enabling an SMMU twice');
+    const first = this.#memory.slotOf(tableFrame);
+    if (first < 0) throw new Unmodelled('a stream table outside of modelled memory');
+    this.#set(() => { this.#firstSlot = first; this.#streams = 2 ** log2size; }, () => { this.#firstSlot = -1; this.#streams = 0; });
+    const slots = Math.ceil((this.#streams * 8) / 512);
+    for (let i = 0; i < slots; i += 1) this.#memory.watch(first + i);
+    for (let sid = 0; sid < this.#streams; sid += 1) {
+      const list: EntryFact[] = [];
+      this.#stes[sid] = list;
+      this.#snapshotSte(sid, list);
+    }
+  }
+
+  stored(slot: number, index: number): void {
+    if (this.#streams !== 0) {
+      const sid = (slot - this.#firstSlot) * 64 + Math.floor(index / 8);
+      if (slot >= this.#firstSlot && sid < this.#streams) this.#steChanged(sid);
+    }
+    const cds = this.#cdsBySlot.get(slot);
+    if (cds === undefined) return;
+    const ref = slot * 512 + index - (index % 8);
+    for (const cd of cds.slice()) if (cd.ref === ref && isCurrent(cd)) this.#cdChanged(cd);
+  }
+
+  #words(ref: number): Uint32Array {
+    const words = new Uint32Array(16);
+    for (let i = 0; i < 8; i += 1) {
+      words[i * 2] = this.#memory.lo[ref + i] as number;
+      words[i * 2 + 1] = this.#memory.hi[ref + i] as number;
+    }
+    return words;
+  }
+
+  #steChanged(sid: number): void {
+    const list = this.#stes[sid] as EntryFact[];
+    for (const f of list) if (isCurrent(f)) this.#close(f);
+    this.#snapshotSte(sid, list);
+    this.#review();
+  }
+
+  #snapshotSte(sid: number, list: EntryFact[]): void {
+    const ref = this.#firstSlot * 512 + sid * 8;
+    const words = this.#words(ref);
+    const again = list.find((f) => sameWords(f.words, words));
+    if (again !== undefined) {
+      this.#reopen(again);
+      return;
+    }
+    const fact = this.#newFact('ste', sid, ref, words, null);
+    this.#set(() => { list.push(fact); }, () => { list.pop(); });
+    this.#followSte(fact);
+  }
+
+  /** A stage-1 STE makes its CD reachable. */
+  #followSte(ste: EntryFact): void {
+    const action = steAction(ste.words, 0, steFeatures());
+    if (action === 'stage2' || action === 'nested') throw new Unmodelled(`STE.Config ${action}`);
+    if (action !== 'stage1') return;
+    if (getField(ste.words, STE.S1CDMax) !== 0) throw new Unmodelled('substreams (S1CDMax > 0)');
+    this.#snapshotCd(ste);
+  }
+
+  #snapshotCd(ste: EntryFact): void {
+    const pointer = getField(ste.words, STE.S1ContextPtr) * 64;
+    const slot = this.#memory.slotOf(Math.floor(pointer / 4096));
+    if (slot < 0) throw new Unmodelled('a CD outside of modelled memory');
+    const ref = slot * 512 + (pointer % 4096) / 8;
+    const words = this.#words(ref);
+    const again = ste.cds.find((f) => f.ref === ref && sameWords(f.words, words));
+    if (again !== undefined) {
+      this.#reopen(again);
+      return;
+    }
+    const cd = this.#newFact('cd', ste.sid, ref, words, ste);
+    this.#set(() => { ste.cds.push(cd); }, () => { ste.cds.splice(ste.cds.indexOf(cd), 1); });
+    let list = this.#cdsBySlot.get(slot);
+    if (list === undefined) this.#cdsBySlot.set(slot, list = []);
+    const into = list;
+    this.#set(() => { into.push(cd); }, () => { into.splice(into.indexOf(cd), 1); });
+    this.#memory.watch(slot);
+    this.#support(ste, cd);
+  }
+
+  #cdChanged(cd: EntryFact): void {
+    this.#close(cd);
+    if (cd.ste !== null) this.#snapshotCd(cd.ste);
+    this.#review();
+  }
+
+  #newFact(kind: 'ste' | 'cd', sid: number, ref: number, words: Uint32Array, ste: EntryFact | null): EntryFact {
+    return { kind, sid, ref, words, ste, starts: [this.#memory.journal.clock.now], ends: [Infinity], cds: [] };
+  }
+
+  #close(f: EntryFact): void {
+    const last = f.ends.length - 1;
+    this.#set(() => { f.ends[last] = this.#memory.journal.clock.now; }, () => { f.ends[last] = Infinity; });
+  }
+
+  #reopen(f: EntryFact): void {
+    this.#set(() => { f.starts.push(this.#memory.journal.clock.now); f.ends.push(Infinity); }, () => { f.starts.pop(); f.ends.pop(); });
+  }
+
+  /** A pair that translates supports the regime of its tag and tables; the first pair opens it. */
+  #support(ste: EntryFact, cd: EntryFact): void {
+    if (!cdLegal(cd.words, 0, cdFeatures(this.#config))) return;
+    if (getField(cd.words, CD.EPD0) !== 0) throw new Unmodelled('EPD0 = 1');
+    if (getField(cd.words, CD.EPD1) === 0) throw new Unmodelled('tables through TTB1');
+    if (cdGranule(cd.words, 0) !== 12) throw new Unmodelled('granules other than 4 KB');
+    const support: Support = { ste, cd };
+    const regime = this.#regimeOf(cd);
+    this.#set(() => { regime.supports.push(support); }, () => { regime.supports.splice(regime.supports.indexOf(support), 1); });
+    if (regime.root === null) this.#tables.openRoot(regime);
+  }
+
+  #regimeOf(cd: EntryFact): Regime {
+    const asid = getField(cd.words, CD.ASID);
+    const frame = cdTableFrame(cd.words, 0);
+    const startLevel = cdStartLevel(cd.words, 0);
+    const inputBits = cdInputBits(cd.words, 0);
+    const outputBits = cdOutputBits(cd.words, 0, OAS);
+    const known = this.#regimes.find((r) => r.asid === asid && r.frame === frame && r.startLevel === startLevel
+      && r.inputBits === inputBits && r.outputBits === outputBits);
+    if (known !== undefined) return known;
+    const regime: Regime = { asid, frame, startLevel, inputBits, outputBits, supports: [], root: null, leafRecs: [], wayRecs: [], domain: -1 };
+    const before = this.#regimes;
+    this.#set(() => { this.#regimes = [...before, regime]; }, () => { this.#regimes = before; });
+    return regime;
+  }
+
+  /** Regimes without support close: what hangs under their base cannot be derived any more. */
+  #review(): void {
+    for (const r of this.#regimes) if (r.supports.length === 0 && r.root !== null) this.#tables.closeRoot(r);
+  }
+
+  /** Judges every STE and CD fact that the CFGIs of K touch; returns the dead ones. Nothing changes yet. */
+  judge(K: readonly Pending[]): EntryFact[] {
+    const dead: EntryFact[] = [];
+    for (const list of this.#stes) {
+      for (const ste of list) {
+        if (whenSte(ste, K) === NEVER) dead.push(ste);
+        for (const cd of ste.cds) if (whenCd(cd, K) === NEVER) dead.push(cd);
+      }
+    }
+    return dead;
+  }
+
+  /** Removes the dead facts; regimes that lose their last support close. */
+  apply(dead: readonly EntryFact[]): void {
+    for (const f of dead) {
+      if (f.kind === 'cd') this.#removeCd(f);
+      else this.#removeSte(f);
+    }
+    if (dead.length > 0) this.#review();
+  }
+
+  /** Forgets regimes of which nothing is left. */
+  prune(): void {
+    const before = this.#regimes;
+    const after = before.filter((r) => r.supports.length > 0 || r.leafRecs.length > 0 || r.wayRecs.length > 0);
+    if (after.length !== before.length) this.#set(() => { this.#regimes = after; }, () => { this.#regimes = before; });
+  }
+
+  /** Every CD cached through a dead STE is dead too: whatever removes an STE must remove its CDs (§4.3.1). */
+  #removeSte(f: EntryFact): void {
+    const list = this.#stes[f.sid] as EntryFact[];
+    const at = list.indexOf(f);
+    this.#set(() => { list.splice(at, 1); }, () => { list.splice(at, 0, f); });
+    for (const cd of f.cds.slice()) this.#removeCd(cd);
+  }
+
+  #removeCd(f: EntryFact): void {
+    const ste = f.ste as EntryFact;
+    const at = ste.cds.indexOf(f);
+    if (at < 0) return;
+    this.#set(() => { ste.cds.splice(at, 1); }, () => { ste.cds.splice(at, 0, f); });
+    const slot = Math.floor(f.ref / 512);
+    const list = this.#cdsBySlot.get(slot) as EntryFact[];
+    const where = list.indexOf(f);
+    this.#set(() => { list.splice(where, 1); }, () => { list.splice(where, 0, f); });
+    this.#memory.unwatch(slot);
+    for (const r of this.#regimes) {
+      const i = r.supports.findIndex((s) => s.cd === f);
+      if (i < 0) continue;
+      const support = r.supports[i] as Support;
+      this.#set(() => { r.supports.splice(i, 1); }, () => { r.supports.splice(i, 0, support); });
+    }
+  }
+
+  /** CD facts whose words lie in this page. */
+  cdsIn(slot: number): readonly EntryFact[] {
+    return this.#cdsBySlot.get(slot) ?? [];
+  }
+
+  isStreamTable(slot: number): boolean {
+    return this.#streams !== 0 && slot >= this.#firstSlot && slot < this.#firstSlot + Math.ceil((this.#streams * 8) / 512);
+  }
+
+  /** Does a translating pair of this stream exist whose regime is `r`? */
+  supportsStream(r: Regime, sid: number): boolean {
+    return r.supports.some((s) => s.ste.sid === sid);
+  }
+
+  #set(change: () => void, undo: () => void): void {
+    change();
+    if (this.#memory.journal.recording) this.#memory.journal.push(undo);
+  }
+}
+
+export function sameWords(a: Uint32Array, b: Uint32Array): boolean {
+  for (let i = 0; i < 16; i += 1) if (a[i] !== b[i]) return false;
+  return true;
+}

@@ -1,0 +1,197 @@
+/**
+ * The weakest legal SMMU for the stage-1 path: it caches everything it may the moment it may, and forgets only
+ * what it must. Raw words in, permitted outcomes out.
+ *
+ * At reset every cache may hold anything: one wildcard per kind (STE, CD, TLB) with the streams and tags that the
+ * right CFGI or TLBI and its SYNC have cleaned since. While SMMUEN is 0 nothing is fetched, so a wildcard cannot
+ * come back; what is left of it when it could be used breaks a rule (`unknownTag`, `unknownConfiguration`).
+ */
+import { OP, type Command } from '../../spec/command.js';
+import { CR0_CMDQEN, CR0_SMMUEN, REG } from '../../spec/register.js';
+import type { Memory, MemoryWatcher } from '../../memory/memory.js';
+import { commandFeatures, type RegisterPort } from '../../stack/machine.js';
+import { sameOutcome, type Outcome } from '../../stack/outcome.js';
+import { Unmodelled } from '../../stack/violation.js';
+import type { SmmuConfig } from '../../stack/world.js';
+import { Configuration, sameWords } from './configuration.js';
+import type { Pending, Regime } from './facts.js';
+import { isCfgi, isTlbi, matchesCd, matchesLeaf, matchesSte, matchesTable, namesTag } from './match.js';
+import { permittedOutcomes, type Visit } from './permitted.js';
+import { CommandQueue, type QueueListener } from './queue.js';
+import { Tables } from './tables.js';
+
+/** What a machine tells the rules about commands. */
+export interface MachineListener {
+  commandSeen(command: Command): void;
+  /** A SYNC is complete and the facts it retires are gone. */
+  synced(covered: readonly Pending[]): void;
+}
+
+interface Wildcards {
+  ste: boolean;
+  cd: boolean;
+  tlb: boolean;
+  cleanStes: Set<number>;
+  cleanCds: Set<number>;
+  cleanTags: Set<number>;
+}
+
+export class ReferenceMachine implements RegisterPort, MemoryWatcher, QueueListener {
+  readonly memory: Memory;
+  readonly config: SmmuConfig;
+  readonly tables: Tables;
+  readonly configuration: Configuration;
+  readonly queue: CommandQueue;
+  listener: MachineListener | null = null;
+  readonly #registers = new Map<number, number>();
+  #wild: Wildcards = { ste: true, cd: true, tlb: true, cleanStes: new Set(), cleanCds: new Set(), cleanTags: new Set() };
+
+  constructor(memory: Memory, config: SmmuConfig) {
+    this.memory = memory;
+    this.config = config;
+    this.tables = new Tables(memory);
+    this.configuration = new Configuration(memory, config, this.tables);
+    this.queue = new CommandQueue(memory, commandFeatures(config), this);
+    memory.watchers.push(this);
+  }
+
+  stored(slot: number, index: number, oldLo: number, oldHi: number): void {
+    this.configuration.stored(slot, index);
+    this.tables.stored(slot, index, oldLo, oldHi);
+    this.queue.stored(slot, index);
+  }
+
+  writeRegister(offset: number, value: number): void {
+    const before = this.#registers.get(offset) ?? 0;
+    this.#registers.set(offset, value);
+    if (this.memory.journal.recording) this.memory.journal.push(() => { this.#registers.set(offset, before); });
+    switch (offset) {
+      case REG.CMDQ_BASE: this.queue.setBase(value); break;
+      case REG.CMDQ_PROD:
+        if ((this.#read(REG.CR0) & CR0_CMDQEN) === 0) this.queue.setIndices(value, this.#read(REG.CMDQ_CONS));
+        else this.queue.setProd(value);
+        break;
+      case REG.CMDQ_CONS: this.queue.setIndices(this.#read(REG.CMDQ_PROD), value); break;
+      case REG.CR0: this.#control(before, value); break;
+      default: break;
+    }
+  }
+
+  #read(offset: number): number {
+    return this.#registers.get(offset) ?? 0;
+  }
+
+  /** CONS as software would see it when everything published is consumed at once. */
+  readRegister(offset: number): number {
+    if (offset === REG.CR0ACK) return this.#read(REG.CR0);
+    if (offset === REG.CMDQ_CONS) return this.queue.prod;
+    return this.#read(offset);
+  }
+
+  #control(before: number, value: number): void {
+    if ((before & CR0_SMMUEN) !== 0 && (value & CR0_SMMUEN) === 0) throw new Unmodelled('disabling an SMMU');
+    if ((before & CR0_SMMUEN) === 0 && (value & CR0_SMMUEN) !== 0) {
+      const cfg = this.#read(REG.STRTAB_BASE_CFG);
+      if (cfg >= 65536) throw new Unmodelled('two-level stream tables');
+      this.configuration.enable(Math.floor(this.#read(REG.STRTAB_BASE) / 4096), cfg % 64);
+    }
+  }
+
+  commandSeen(command: Command): void {
+    if (!isTlbi(command.op) && !isCfgi(command.op) && command.op !== OP.SYNC && command.op !== OP.PREFETCH_CONFIG) {
+      throw new Unmodelled(`command 0x${command.op.toString(16)}`);
+    }
+    this.listener?.commandSeen(command);
+  }
+
+  /** A SYNC completes: judge every fact against the facts as they are, then remove, then close what lost its support. */
+  synced(covered: readonly Pending[]): void {
+    if (covered.length > 0) {
+      const cfgis = covered.filter((p) => isCfgi(p.command.op));
+      const tlbis = covered.filter((p) => isTlbi(p.command.op));
+      const deadEntries = cfgis.length > 0 ? this.configuration.judge(covered) : [];
+      if (tlbis.length > 0) {
+        for (const r of this.configuration.regimes) {
+          if (r.leafRecs.length === 0 && r.wayRecs.length === 0) continue;
+          const K = tlbis.filter((p) => namesTag(p.command, r.asid));
+          if (K.length > 0) this.tables.sync(r, K);
+        }
+      }
+      this.configuration.apply(deadEntries);
+      this.configuration.prune();
+      this.#clean(covered);
+    }
+    this.listener?.synced(covered);
+  }
+
+  #clean(covered: readonly Pending[]): void {
+    const w = this.#wild;
+    if (!w.ste && !w.cd && !w.tlb) return;
+    const before: Wildcards = { ...w, cleanStes: new Set(w.cleanStes), cleanCds: new Set(w.cleanCds), cleanTags: new Set(w.cleanTags) };
+    for (const { command } of covered) {
+      if (command.op === OP.CFGI_STE_RANGE && command.range === 31) { w.ste = false; w.cd = false; }
+      if (command.op === OP.TLBI_NSNH_ALL || (command.op === OP.TLBI_NH_ALL && command.vmid === 0)) w.tlb = false;
+      if (command.op === OP.TLBI_NH_ASID && command.vmid === 0) w.cleanTags.add(command.asid);
+      for (let sid = 0; isCfgi(command.op) && sid < 64; sid += 1) {
+        if (matchesSte(command, sid)) w.cleanStes.add(sid);
+        if (matchesCd(command, sid)) w.cleanCds.add(sid);
+      }
+    }
+    if (this.memory.journal.recording) this.memory.journal.push(() => { this.#wild = before; });
+  }
+
+  /** May the TLB still hold entries of this tag from before reset? */
+  unknownTag(asid: number): boolean {
+    return this.#wild.tlb && !this.#wild.cleanTags.has(asid);
+  }
+
+  /** A stream whose STE or CD may still be cached from before reset, or -1. */
+  unknownConfiguration(): number {
+    for (let sid = 0; sid < this.configuration.streams; sid += 1) {
+      if (this.#wild.ste && !this.#wild.cleanStes.has(sid)) return sid;
+      if (this.#wild.cd && !this.#wild.cleanCds.has(sid)) return sid;
+    }
+    return -1;
+  }
+
+  permitted(sid: number, frame: number, write: boolean, visit: Visit): boolean {
+    return permittedOutcomes(this, sid, frame, write, visit);
+  }
+
+  /** Is this outcome among the permitted ones? */
+  permits(sid: number, frame: number, write: boolean, outcome: Outcome): boolean {
+    return permittedOutcomes(this, sid, frame, write, (o) => sameOutcome(o, outcome));
+  }
+
+  /** Is a cached leaf of this tag and value a fact? */
+  holdsLeaf(asid: number, va: number, level: number, lo: number, hi: number): boolean {
+    return this.configuration.regimes.some((r) => r.asid === asid
+      && this.tables.leavesAt(r, va, (l, h, lv, v) => l === lo && h === hi && lv === level && v === va));
+  }
+
+  /** Is a cached table descriptor of this tag a fact? `level` is the descriptor's. */
+  holdsTable(asid: number, va: number, level: number, lo: number, hi: number): boolean {
+    return this.configuration.regimes.some((r) => r.asid === asid && this.tables.tableAt(r, va, level, lo, hi));
+  }
+
+  holdsSte(sid: number, words: Uint32Array): boolean {
+    return this.configuration.stesOf(sid).some((f) => sameWords(f.words, words));
+  }
+
+  holdsCd(sid: number, words: Uint32Array): boolean {
+    return this.configuration.stesOf(sid).some((f) => f.cds.some((cd) => sameWords(cd.words, words)));
+  }
+
+  /** Must one of these commands have removed such a leaf or table descriptor? */
+  leafNamed(K: readonly Pending[], asid: number, level: number, va: number, frames: number): boolean {
+    return K.some((p) => matchesLeaf(p.command, asid, level, va, frames));
+  }
+
+  tableNamed(K: readonly Pending[], asid: number, level: number, va: number, frames: number): boolean {
+    return K.some((p) => matchesTable(p.command, asid, level, va, frames));
+  }
+
+  get regimes(): readonly Regime[] {
+    return this.configuration.regimes;
+  }
+}

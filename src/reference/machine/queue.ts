@@ -1,0 +1,154 @@
+/**
+ * Queue: one command queue as the weakest legal SMMU consumes it (IHI 0070 §3.5, §4.1, §7.1). A command becomes
+ * visible as soon as PROD is published and every earlier SYNC has completed; it may take effect at any moment from
+ * then until the SYNC that covers it completes. A SYNC completes when software sees CONS pass it.
+ */
+import { commandError, decodeCommand, describeCommand, newCommand, OP, reservedBits, type Command, type CommandFeatures } from '../../spec/command.js';
+import { queueIndex, queueUsed } from '../../spec/register.js';
+import { POW2 } from '../../spec/bits.js';
+import type { Memory } from '../../memory/memory.js';
+import { violate } from '../../stack/violation.js';
+import type { Pending } from './facts.js';
+
+/** An entry that PROD has published and that is not consumed: its raw words must not change any more (§3.21.2). */
+interface Published {
+  readonly slot: number;
+  readonly index: number;
+  readonly command: Command;
+}
+
+export interface QueueListener {
+  /** A SYNC completes and covers these commands. */
+  synced(covered: readonly Pending[]): void;
+  commandSeen(command: Command): void;
+}
+
+export class CommandQueue {
+  readonly #memory: Memory;
+  readonly #features: CommandFeatures;
+  readonly #listener: QueueListener;
+  #frame = -1;
+  #log2 = 0;
+  #prod = 0;
+  /** Entries before it are consumed as far as software has seen. */
+  #cons = 0;
+  #published: Published[] = [];
+  /** Visible commands since the last completed SYNC. */
+  #pending: Pending[] = [];
+  readonly #raw = new Uint32Array(4);
+
+  constructor(memory: Memory, features: CommandFeatures, listener: QueueListener) {
+    this.#memory = memory;
+    this.#features = features;
+    this.#listener = listener;
+  }
+
+  get prod(): number { return this.#prod; }
+  get pending(): readonly Pending[] { return this.#pending; }
+  /** Published commands that wait for a SYNC before them, or are SYNCs. */
+  get waiting(): number { return this.#published.length; }
+
+  setBase(value: number): void {
+    this.#log2 = value % 32;
+    this.#frame = Math.floor(value / 4096);
+    for (let i = 0; i < Math.max(1, (2 ** this.#log2 * 16) / 4096); i += 1) {
+      const slot = this.#memory.slotOf(this.#frame + i);
+      if (slot >= 0) this.#memory.watch(slot);
+    }
+  }
+
+  setIndices(prod: number, cons: number): void {
+    this.#prod = prod;
+    this.#cons = cons;
+  }
+
+  /** PROD was written: the commands up to it are published. */
+  setProd(value: number): void {
+    const fresh = queueUsed(value, this.#prod, this.#log2);
+    const used = queueUsed(this.#prod, this.#cons, this.#log2);
+    if (value >= (POW2[this.#log2 + 1] as number) || used + fresh > (POW2[this.#log2] as number)) {
+      violate({ rule: 'queue-integrity', cause: 'prod-overtakes-cons', expected: `at most ${POW2[this.#log2]} unconsumed entries`, actual: `PROD ${value} while CONS is ${this.#cons}`, because: [] });
+    }
+    const before = { prod: this.#prod, published: this.#published, pending: this.#pending };
+    this.#published = this.#published.slice();
+    this.#pending = this.#pending.slice();
+    for (let i = 0; i < fresh; i += 1) this.#publish(queueIndex(this.#prod + i, this.#log2));
+    this.#prod = value;
+    this.#expose();
+    this.#undo(before);
+  }
+
+  #publish(index: number): void {
+    const at = index * 2;
+    const slot = this.#memory.slotOf(this.#frame + Math.floor(at / 512));
+    const ref = slot * 512 + (at % 512);
+    this.#raw[0] = this.#memory.lo[ref] as number;
+    this.#raw[1] = this.#memory.hi[ref] as number;
+    this.#raw[2] = this.#memory.lo[ref + 1] as number;
+    this.#raw[3] = this.#memory.hi[ref + 1] as number;
+    const command = decodeCommand(this.#raw, 0, newCommand());
+    const error = commandError(command, this.#features) ?? (reservedBits(this.#raw, 0) ? 'a reserved bit is set (§4.1.5)' : undefined);
+    if (error !== undefined) {
+      violate({ rule: 'illegal-command', cause: `${command.op}:${error.replace(/0x[0-9a-f]+|\d+/g, '#')}`, expected: 'a legal command', actual: `${describeCommand(command)}: ${error}`, because: [] });
+    }
+    this.#listener.commandSeen(command);
+    this.#published.push({ slot, index: at % 512, command });
+  }
+
+  /** Published commands up to and including the first SYNC become visible. */
+  #expose(): void {
+    const now = (this.#memory.journal.clock.now += 1);
+    while (this.#published.length > 0) {
+      const first = this.#published[0] as Published;
+      if (first.command.op === OP.SYNC) return;
+      this.#published.shift();
+      this.#pending.push({ command: first.command, visible: now });
+    }
+  }
+
+  /** The next SYNC may complete (an act of the SMMU). False when none is waiting. */
+  completeSync(): boolean {
+    const first = this.#published[0];
+    if (first === undefined || first.command.op !== OP.SYNC) return false;
+    const before = { prod: this.#prod, published: this.#published, pending: this.#pending };
+    const covered = this.#pending;
+    this.#published = this.#published.slice(1);
+    this.#pending = [];
+    this.#memory.journal.clock.now += 1;
+    this.#undo(before);
+    this.#listener.synced(covered);
+    const after = { prod: this.#prod, published: this.#published, pending: this.#pending };
+    this.#published = this.#published.slice();
+    this.#expose();
+    this.#undo(after);
+    return true;
+  }
+
+  /** Software reads `cons`: everything before it is consumed, so every SYNC before it has completed. */
+  observe(cons: number): void {
+    let left = queueUsed(this.#prod, cons, this.#log2); // entries that may still wait
+    if (left > queueUsed(this.#prod, this.#cons, this.#log2)) left = queueUsed(this.#prod, this.#cons, this.#log2);
+    const before = this.#cons;
+    this.#cons = cons;
+    if (this.#memory.journal.recording) this.#memory.journal.push(() => { this.#cons = before; });
+    while (this.#published.length > left) if (!this.completeSync()) break;
+  }
+
+  /** A store to the queue: published entries that are not consumed must stay as they are. */
+  stored(slot: number, index: number): void {
+    for (const p of this.#published) {
+      if (p.slot === slot && (p.index === index || p.index + 1 === index)) {
+        violate({ rule: 'queue-integrity', cause: 'published-entry-changed', expected: 'published commands stay unchanged until consumed (§3.21.2)', actual: `${describeCommand(p.command)} was overwritten`, because: [] });
+      }
+    }
+  }
+
+  #undo(before: { prod: number; published: Published[]; pending: Pending[] }): void {
+    if (!this.#memory.journal.recording) return;
+    this.#memory.journal.push(() => {
+      this.#prod = before.prod;
+      this.#published = before.published;
+      this.#pending = before.pending;
+    });
+  }
+}

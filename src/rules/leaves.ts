@@ -1,0 +1,129 @@
+/**
+ * Rules `stale-translation` and `isolation` for leaves. What memory says is judged where it changes: each new leaf
+ * under a regime whose domain is known must be one that the domain maps (or is just taking away). What memory no
+ * longer says is judged when it falls due. So no check ever walks a whole table again: a page that was judged for
+ * this domain and address is judged again only when its words have changed unseen.
+ */
+import { descriptorKind, leafFrame, leafWritable, LEAF } from '../spec/descriptor.js';
+import { entryFrames, type LeafRec, type Regime, type Way } from '../reference/machine/facts.js';
+import { cacheableLeaf, type TableListener } from '../reference/machine/tables.js';
+import type { FactPlace } from '../stack/violation.js';
+import { at, type Scene } from './scene.js';
+
+interface Judged {
+  domain: number;
+  va: number;
+  version: number;
+}
+
+export class LeafRules {
+  readonly #scene: Scene;
+  readonly #judged = new Map<number, Judged>();
+  /** Stale leaves that came into being and have not fallen due yet, by domain. */
+  readonly #open: number[];
+
+  constructor(scene: Scene) {
+    this.#scene = scene;
+    this.#open = scene.intent.domains.map(() => 0);
+  }
+
+  /** What one SMMU's tables report to. */
+  listener(smmu: number): TableListener {
+    return {
+      leafBorn: (regime, way, index, lo, hi) => { this.#born(smmu, regime, way, index, lo, hi); },
+      wayBorn: (way) => { if (way.regime.domain >= 0) this.#judgePage(smmu, way.regime, way); },
+      leafHidden: (leaf) => { this.#hidden(leaf); },
+    };
+  }
+
+  #hidden(leaf: LeafRec): void {
+    const domain = leaf.regime.domain;
+    if (domain < 0 || leaf.regime.supports.length === 0) return;
+    this.#open[domain] = (this.#open[domain] as number) + 1;
+    this.#scene.ledger.arm('stale-translation');
+  }
+
+  #born(smmu: number, regime: Regime, way: Way, index: number, lo: number, hi: number): void {
+    if (regime.domain < 0) return;
+    const version = this.#scene.memory.version[way.slot] as number;
+    const known = this.#judged.get(way.slot);
+    const same = known !== undefined && known.domain === regime.domain && known.va === way.va;
+    if (same && known.version === version) return;
+    this.#judgeLeaf(smmu, regime, way, index, lo, hi);
+    if (same && known.version === version - 1) known.version = version;
+  }
+
+  #judgeLeaf(smmu: number, regime: Regime, way: Way, index: number, lo: number, hi: number): void {
+    this.#scene.ledger.judge('isolation');
+    const frames = entryFrames(way.level);
+    const va = way.va + index * frames;
+    const pa = leafFrame(lo, hi, way.level);
+    if (this.#scene.intent.permitsLeaf(regime.domain, va, frames, pa, leafWritable(lo))) return;
+    this.#scene.ledger.fail('isolation', 'a leaf that the domain does not map', this.#scene.intent.describeFrame(regime.domain, va),
+      `memory maps ${at(va)} to ${at(pa)} in domain ${regime.domain}`, placeOf(smmu, regime, va, frames, way.level, 'leaf'));
+  }
+
+  #judgePage(smmu: number, regime: Regime, way: Way): void {
+    if (way.slot < 0) return;
+    const version = this.#scene.memory.version[way.slot] as number;
+    const known = this.#judged.get(way.slot);
+    if (known !== undefined && known.domain === regime.domain && known.va === way.va && known.version === version) return;
+    for (let i = 0; i < 512; i += 1) {
+      const lo = this.#scene.memory.lo[way.slot * 512 + i] as number;
+      if (descriptorKind(lo, way.level, 12) !== LEAF) continue;
+      const hi = this.#scene.memory.hi[way.slot * 512 + i] as number;
+      if (cacheableLeaf(lo, hi, way.level, regime.outputBits)) this.#judgeLeaf(smmu, regime, way, i, lo, hi);
+    }
+    this.#judged.set(way.slot, { domain: regime.domain, va: way.va, version });
+  }
+
+  /** The regime belongs to this domain from now on: everything it reaches is judged. */
+  assign(smmu: number, regime: Regime, domain: number): void {
+    regime.domain = domain;
+    const visit = (way: Way): void => {
+      this.#judgePage(smmu, regime, way);
+      for (const kid of way.kids.values()) visit(kid);
+    };
+    if (regime.root !== null) visit(regime.root);
+    for (const way of regime.wayRecs) visit(way);
+  }
+
+  /** Everything that the domain took away is due: no SMMU may still hold it under a tag in use. */
+  due(domain: number): void {
+    const { machines, ledger } = this.#scene;
+    machines.forEach((machine, smmu) => {
+      for (const regime of machine.regimes) {
+        if (regime.domain !== domain || regime.supports.length === 0) continue;
+        for (const leaf of regime.leafRecs) this.#judgeStale(smmu, regime, leaf.va, leaf.level, leaf.lo, leaf.hi, 'leaf');
+        for (const way of regime.wayRecs) this.#judgeBelow(smmu, regime, way);
+      }
+    });
+    const open = this.#open[domain] ?? 0;
+    if (open > 0) ledger.decide('stale-translation', open);
+    this.#open[domain] = 0;
+  }
+
+  #judgeStale(smmu: number, regime: Regime, va: number, level: number, lo: number, hi: number, how: 'leaf' | 'table'): void {
+    const frames = entryFrames(level);
+    const pa = leafFrame(lo, hi, level);
+    if (this.#scene.intent.permitsLeaf(regime.domain, va, frames, pa, leafWritable(lo))) return;
+    const cause = how === 'leaf' ? `a level ${level} leaf outlives its unmap` : 'a leaf below a stale table descriptor';
+    this.#scene.ledger.fail('stale-translation', cause, `${at(va)}: ${this.#scene.intent.describeFrame(regime.domain, va)}`,
+      `SMMU ${smmu} may still hold {asid ${regime.asid} ${at(va)} -> ${at(pa)} level ${level}}`, placeOf(smmu, regime, va, frames, level, 'leaf'));
+  }
+
+  #judgeBelow(smmu: number, regime: Regime, way: Way): void {
+    if (way.slot < 0) return;
+    for (let i = 0; i < 512; i += 1) {
+      const lo = this.#scene.memory.lo[way.slot * 512 + i] as number;
+      if (descriptorKind(lo, way.level, 12) !== LEAF) continue;
+      const hi = this.#scene.memory.hi[way.slot * 512 + i] as number;
+      if (cacheableLeaf(lo, hi, way.level, regime.outputBits)) this.#judgeStale(smmu, regime, way.va + i * entryFrames(way.level), way.level, lo, hi, 'table');
+    }
+    for (const kid of way.kids.values()) this.#judgeBelow(smmu, regime, kid);
+  }
+}
+
+export function placeOf(smmu: number, regime: Regime, frame: number, frames: number, level: number, kind: 'leaf' | 'table'): FactPlace {
+  return { smmu, kind, asid: regime.asid, frame, frames, level };
+}

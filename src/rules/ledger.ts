@@ -1,0 +1,82 @@
+/**
+ * Ledger: every rule by its claim and source, and how often it was armed and decided. *Armed*: a concrete fact or
+ * command existed that the rule could have condemned; *decided*: it was then judged. Evaluating with nothing at stake
+ * counts nowhere.
+ */
+import { RULE_IDS, violate, type FactPlace, type RuleId } from '../stack/violation.js';
+
+export interface RuleText {
+  readonly id: RuleId;
+  readonly claim: string;
+  readonly source: string;
+  readonly cost: string;
+}
+
+export const RULES: readonly RuleText[] = [
+  { id: 'stale-translation', claim: 'when the call that promises it returns, no translation that was taken away can be used any more', source: 'IHI 0070 §3.21.1, §4.4, §4.7.3; rule.md', cost: 'one look per recorded stale fact, at sync, flush-all and every access' },
+  { id: 'stale-walk', claim: 'when a table page is freed, no cached table descriptor points to it', source: 'IHI 0070 §3.21.1 (walk caches), §4.4.1.1 Leaf = 0', cost: 'one lookup per freed page' },
+  { id: 'stale-configuration', claim: 'after each CFGI and SYNC of the entry writer, and when attach or detach returns, no older STE or CD can be used', source: 'IHI 0070 §3.21.3, §4.3', cost: 'the facts of the streams concerned, at each sync of an entry' },
+  { id: 'use-after-free', claim: 'nothing that memory or a cache still points to is freed; no freed driver object is read', source: 'IHI 0070 §3.21.3.1; RCU rules of the invalidation array', cost: 'one lookup per freed page or object' },
+  { id: 'isolation', claim: 'a device reaches only what its domain maps; no two live domains share a tag on one SMMU', source: 'IHI 0070 §3.3.3, §3.17, §5.4.1', cost: 'one look per new leaf; the regimes of a tag at attach' },
+  { id: 'range-coverage', claim: 'the planned commands reach every leaf and table that the description names', source: 'IHI 0070 §4.4.1.1; seed 0', cost: 'interval arithmetic over the planned commands' },
+  { id: 'illegal-command', claim: 'no command is reserved, unsupported or UNPREDICTABLE', source: 'IHI 0070 §4.1.3–4.1.7, §4.4.1.1', cost: 'one check per command' },
+  { id: 'queue-integrity', claim: 'published commands stay as they are until consumed; PROD never passes CONS by more than the queue holds', source: 'IHI 0070 §3.5, §3.21.2', cost: 'one check per PROD write and per store to a queue page' },
+  { id: 'translation-equivalence', claim: 'a device gets what its owner intends: the mapped frame, or the right fault', source: 'the reference driver', cost: 'every access; all tables once at the end of a run' },
+  { id: 'machine-refinement', claim: 'what the optimised machine answers and caches is among what the weakest machine may answer and cache', source: 'design: machine refinement', cost: 'every insert, every SYNC, every access' },
+  { id: 'api-result', claim: 'both drivers return the same: sizes, errors, iova-to-phys', source: 'the reference driver', cost: 'every operation' },
+  { id: 'progress', claim: 'every call ends within its step budget', source: 'stack/violation Stuck', cost: 'a counter' },
+  { id: 'accounting', claim: 'nothing is freed twice, and at the end nothing is left over', source: 'memory/pages', cost: 'once per run and per free' },
+];
+
+const INDEX = new Map<RuleId, number>(RULE_IDS.map((id, i) => [id, i]));
+
+export interface RuleCount {
+  armed: number;
+  decided: number;
+  violated: number;
+}
+
+export class Ledger {
+  readonly #armed = new Float64Array(RULE_IDS.length);
+  readonly #decided = new Float64Array(RULE_IDS.length);
+  readonly #violated = new Float64Array(RULE_IDS.length);
+
+  arm(rule: RuleId, n = 1): void {
+    const i = INDEX.get(rule) as number;
+    this.#armed[i] = (this.#armed[i] as number) + n;
+  }
+
+  decide(rule: RuleId, n = 1): void {
+    const i = INDEX.get(rule) as number;
+    this.#decided[i] = (this.#decided[i] as number) + n;
+  }
+
+  /** Armed and judged in one step. */
+  judge(rule: RuleId, n = 1): void {
+    this.arm(rule, n);
+    this.decide(rule, n);
+  }
+
+  /** Judged and broken. */
+  fail(rule: RuleId, cause: string, expected: string, actual: string, fact?: FactPlace): never {
+    const i = INDEX.get(rule) as number;
+    this.#violated[i] = (this.#violated[i] as number) + 1;
+    violate({ rule, cause, expected, actual, because: [], ...(fact === undefined ? {} : { fact }) });
+  }
+
+  add(other: Ledger): void {
+    for (let i = 0; i < RULE_IDS.length; i += 1) {
+      this.#armed[i] = (this.#armed[i] as number) + (other.#armed[i] as number);
+      this.#decided[i] = (this.#decided[i] as number) + (other.#decided[i] as number);
+      this.#violated[i] = (this.#violated[i] as number) + (other.#violated[i] as number);
+    }
+  }
+
+  counts(): Record<RuleId, RuleCount> {
+    const out = {} as Record<RuleId, RuleCount>;
+    for (const [id, i] of INDEX) {
+      out[id] = { armed: this.#armed[i] as number, decided: this.#decided[i] as number, violated: this.#violated[i] as number };
+    }
+    return out;
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * Machine: what software and devices can do to one SMMU. Both machines have it; another SMMU can stand in
+ * the optimised machine's place. Machines read raw words by physical address, never driver objects.
+ */
+import type { CommandFeatures } from '../spec/command.js';
+import type { Outcome } from './outcome.js';
+import { OAS, type SmmuConfig } from './world.js';
+
+/** The register interface of an SMMU: offsets of spec/register.ts, values below 2^53. */
+export interface RegisterPort {
+  writeRegister(offset: number, value: number): void;
+  readRegister(offset: number): number;
+}
+
+/** A machine that answers with one concrete outcome. */
+export interface ConcreteMachine extends RegisterPort {
+  /** One access of 4 bytes at `frame` (4 KiB); the answer is written to `out`. A fault leaves an event record. */
+  access(sid: number, frame: number, write: boolean, out: Outcome): void;
+}
+
+/** Hears what a concrete machine puts into its caches, at the moment it does. Words are uint32 halves. */
+export interface InsertListener {
+  leafInserted(vmid: number, asid: number, frame: number, level: number, lo: number, hi: number): void;
+  tableInserted(vmid: number, asid: number, frame: number, level: number, lo: number, hi: number): void;
+  /** `words`: 16 uint32 of the structure from `base`. */
+  steInserted(sid: number, words: Uint32Array, base: number): void;
+  cdInserted(sid: number, words: Uint32Array, base: number): void;
+}
+
+/** What this path's SMMU implements: stage 1 only, AArch64 tables, no substreams, no stall, coherent. */
+export function commandFeatures(config: SmmuConfig): CommandFeatures {
+  return {
+    stage1: true, stage2: false, hyp: false, range: config.range, ds: false, ats: false, pri: false, stall: false,
+    asidBits: config.asidBits, vmidBits: 8,
+  };
+}
+
+export function steFeatures(): { stage1: boolean; stage2: boolean; ssidBits: number; vmidBits: number; oas: number } {
+  return { stage1: true, stage2: false, ssidBits: 0, vmidBits: 8, oas: OAS };
+}
+
+export function cdFeatures(config: SmmuConfig): { asidBits: number; oas: number } {
+  return { asidBits: config.asidBits, oas: OAS };
+}

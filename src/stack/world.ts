@@ -1,0 +1,70 @@
+/**
+ * World: one configured system. Pure data (it is stored in cases): SMMU instances and their features, devices
+ * with their streams, domains, and which implementation of each part the optimised driver uses.
+ */
+
+/** One SMMU instance. */
+export interface SmmuConfig {
+  /** IDR3.RIL: range invalidation. */
+  readonly range: boolean;
+  /** IDR0.ASID16: 8 or 16. */
+  readonly asidBits: 8 | 16;
+  /** Highest ASID the driver may hand out on this instance (a small number makes reuse frequent); at least 1. */
+  readonly asidMax: number;
+  /** log2 of the command queue's entries, 3..8. */
+  readonly queueLog2: number;
+  /** log2 of the event queue's entries, 1..7. */
+  readonly eventLog2: number;
+  /** Entries of the optimised machine's TLB: a power of two, 4..4096. */
+  readonly tlbEntries: number;
+}
+
+/** One client device: the SMMU instance it is behind (index) and its StreamIDs (0..63, unique per SMMU). */
+export interface DeviceConfig {
+  readonly smmu: number;
+  readonly streams: readonly number[];
+}
+
+/** One stage-1 domain, 4 KB granule. */
+export interface DomainConfig {
+  /** strict: `sync` promises that what was unmapped is gone; lazy: only handing the address range out again does. */
+  readonly mode: 'strict' | 'lazy';
+  /** Does an IOVA allocator stand in front of it (`iova-alloc`, `iova-free`)? Always so for lazy domains. */
+  readonly managed: boolean;
+}
+
+export interface World {
+  readonly smmus: readonly SmmuConfig[];
+  readonly devices: readonly DeviceConfig[];
+  readonly domains: readonly DomainConfig[];
+  /** Input address size in bits: 39 (start level 1) or 48 (start level 0). */
+  readonly inputBits: 39 | 48;
+  /** Lazy domains: freed ranges that wait before the driver flushes by itself. */
+  readonly flushQueue: number;
+  /** In which order a CPU's pending stores become visible at a barrier. */
+  readonly storeOrder: 'fifo' | 'reverse';
+}
+
+export const LIMITS = {
+  smmus: 8, devices: 64, streamsPerDevice: 4, domains: 32, streamLog2: 6, operations: 200_000, flushQueue: 4096,
+} as const;
+
+/** Output address size of every SMMU here, in bits; the top frame is excluded. */
+export const OAS = 44;
+/** Frames of physical memory a mapping may point to: [0, 2^32). */
+export const PHYSICAL_FRAMES = 2 ** (OAS - 12);
+
+/** The smallest interesting world; what options leave open is taken from here. */
+export const DEFAULT_SMMU: SmmuConfig = { range: true, asidBits: 16, asidMax: 65535, queueLog2: 8, eventLog2: 4, tlbEntries: 64 };
+
+export function smallWorld(change: Partial<World> = {}): World {
+  return {
+    smmus: [DEFAULT_SMMU],
+    devices: [{ smmu: 0, streams: [1] }],
+    domains: [{ mode: 'strict', managed: false }],
+    inputBits: 48,
+    flushQueue: 8,
+    storeOrder: 'fifo',
+    ...change,
+  };
+}

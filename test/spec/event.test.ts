@@ -1,0 +1,143 @@
+/**
+ * Pins src/spec/event.ts: numbers of the event records, every field position, which records carry the access, and their
+ * text (digest structures.md §7).
+ */
+import test from 'ava';
+import { getField, setField } from '../../src/spec/bits.js';
+import {
+  CLASS_CD, CLASS_IN, CLASS_TT, decodeEvent, describeEvent, encodeEvent, EVENT, EVENT_BYTES, EVENT_FIELD, EVENT_WORDS, eventName,
+  isTranslationFault, type EventRecord,
+} from '../../src/spec/event.js';
+import { allOnes, rawWords, shownWords } from './words.js';
+
+const NUMBERS = {
+  F_UUT: 0x01, C_BAD_STREAMID: 0x02, F_STE_FETCH: 0x03, C_BAD_STE: 0x04, F_BAD_ATS_TREQ: 0x05, F_STREAM_DISABLED: 0x06,
+  F_TRANSL_FORBIDDEN: 0x07, C_BAD_SUBSTREAMID: 0x08, F_CD_FETCH: 0x09, C_BAD_CD: 0x0a, F_WALK_EABT: 0x0b,
+  F_TRANSLATION: 0x10, F_ADDR_SIZE: 0x11, F_ACCESS: 0x12, F_PERMISSION: 0x13, F_TLB_CONFLICT: 0x20, F_CFG_CONFLICT: 0x21,
+};
+
+test('event records have the numbers of §7.3', (t) => {
+  t.deepEqual(EVENT, NUMBERS);
+});
+
+test('every event number has its name back', (t) => {
+  t.deepEqual(Object.values(NUMBERS).map((type) => eventName(type)), Object.keys(NUMBERS));
+  t.is(eventName(0), undefined);
+  t.is(eventName(0x14), undefined);
+});
+
+test('an event record is four 64-bit words', (t) => {
+  t.is(EVENT_WORDS, 4);
+  t.is(EVENT_BYTES, 32);
+});
+
+test('CLASS counts CD, TT and IN from 0', (t) => {
+  t.deepEqual([CLASS_CD, CLASS_TT, CLASS_IN], [0, 1, 2]);
+});
+
+/** A record in which nothing but the field is set, and all of the field. */
+const FIELDS: Readonly<Record<keyof typeof EVENT_FIELD, string>> = {
+  type: 'w0 0xff',
+  SSV: 'w0 0x800',
+  SubstreamID: 'w0 0xfffff000',
+  StreamID: 'w0 0xffffffff00000000',
+  STAG: 'w1 0xffff',
+  Stall: 'w1 0x80000000',
+  PnU: 'w1 0x200000000',
+  InD: 'w1 0x400000000',
+  RnW: 'w1 0x800000000',
+  NSIPA: 'w1 0x1000000000',
+  S2: 'w1 0x8000000000',
+  CLASS: 'w1 0x30000000000',
+  TTRnW: 'w1 0x100000000000',
+  InputOffset: 'w2 0xfff',
+  InputFrame: 'w2 0xfffffffffffff000',
+  IPA: 'w3 0xfffffffffff000',
+};
+
+for (const name of Object.keys(EVENT_FIELD) as (keyof typeof EVENT_FIELD)[]) {
+  test(`event field ${name} is at ${FIELDS[name]}`, (t) => {
+    const words = new Uint32Array(8);
+    setField(words, EVENT_FIELD[name], allOnes(EVENT_FIELD[name].width));
+    t.is(shownWords(words), FIELDS[name]);
+    t.is(getField(words, EVENT_FIELD[name]), allOnes(EVENT_FIELD[name].width));
+  });
+}
+
+test('only the four translation faults carry the access', (t) => {
+  t.deepEqual(Object.values(NUMBERS).filter((type) => isTranslationFault(type)), [0x10, 0x11, 0x12, 0x13]);
+  t.false(isTranslationFault(0x0f));
+  t.false(isTranslationFault(0x14));
+});
+
+function event(change: Partial<EventRecord>): EventRecord {
+  return {
+    type: EVENT.F_TRANSLATION, sid: 0, ssv: 0, ssid: 0, read: 0, privileged: 0, stage2: 0, class: 0,
+    inputFrame: 0, inputOffset: 0, ...change,
+  };
+}
+
+const RECORDS: readonly { why: string; record: EventRecord; words: string }[] = [
+  { why: 'its number', record: event({}), words: 'w0 0x10' },
+  { why: 'the stream', record: event({ sid: 0xffffffff }), words: 'w0 0xffffffff00000010' },
+  { why: 'the substream', record: event({ ssv: 1, ssid: 0xfffff }), words: 'w0 0xfffff810' },
+  { why: 'a read', record: event({ read: 1 }), words: 'w0 0x10, w1 0x800000000' },
+  { why: 'a privileged access', record: event({ privileged: 1 }), words: 'w0 0x10, w1 0x200000000' },
+  { why: 'stage 2', record: event({ stage2: 1 }), words: 'w0 0x10, w1 0x8000000000' },
+  { why: 'the class IN', record: event({ class: CLASS_IN }), words: 'w0 0x10, w1 0x20000000000' },
+  { why: 'the input frame', record: event({ inputFrame: 0xfffffffffffff }), words: 'w0 0x10, w2 0xfffffffffffff000' },
+  { why: 'the offset in the page', record: event({ inputOffset: 0xffc }), words: 'w0 0x10, w2 0xffc' },
+];
+
+for (const { why, record, words } of RECORDS) {
+  test(`a translation fault records ${why}`, (t) => {
+    const out = new Uint32Array(8);
+    encodeEvent(record, out);
+    t.is(shownWords(out), words);
+    t.deepEqual(decodeEvent(out), record);
+  });
+}
+
+test('a configuration fault records only the stream and substream', (t) => {
+  const out = new Uint32Array(8);
+  encodeEvent(event({
+    type: EVENT.C_BAD_CD, sid: 3, ssv: 1, ssid: 5, read: 1, privileged: 1, stage2: 1, class: 2, inputFrame: 9, inputOffset: 8,
+  }), out);
+  t.is(shownWords(out), 'w0 0x30000580a');
+});
+
+test('a record overwrites what was in its slot and nothing beside', (t) => {
+  const out = new Uint32Array(24).fill(0xffffffff);
+  encodeEvent(event({ type: EVENT.C_BAD_STE, sid: 1 }), out, 8);
+  t.is(shownWords(out.subarray(8, 16)), 'w0 0x100000004');
+  t.deepEqual([...out.subarray(0, 8), ...out.subarray(16)], Array.from({ length: 16 }, () => 0xffffffff));
+  t.deepEqual(decodeEvent(out, 8), event({ type: EVENT.C_BAD_STE, sid: 1 }));
+});
+
+test('a record whose value does not fit its field is refused', (t) => {
+  t.throws(() => encodeEvent(event({ ssid: 0x100000 }), new Uint32Array(8)), { instanceOf: RangeError });
+});
+
+test('a raw record is decoded whatever its other words hold', (t) => {
+  t.deepEqual(
+    decodeEvent(rawWords('0x712345813', '0xffffff5affffffff', '0xfedcba9876543210', '0xffffffffffffffff')),
+    event({
+      type: EVENT.F_PERMISSION, sid: 7, ssv: 1, ssid: 0x12345, read: 1, privileged: 1, stage2: 0, class: 3,
+      inputFrame: 0xfedcba9876543, inputOffset: 0x210,
+    }),
+  );
+});
+
+const TEXTS: readonly { record: EventRecord; text: string }[] = [
+  { record: event({ sid: 5, read: 1, inputFrame: 0x446f2, inputOffset: 0x10 }), text: 'F_TRANSLATION sid 5 read 0x446f2010' },
+  { record: event({ type: EVENT.F_PERMISSION, sid: 5, inputFrame: 0xfffff, inputOffset: 0xffc }),
+    text: 'F_PERMISSION sid 5 write 0xfffffffc' },
+  { record: event({ type: EVENT.C_BAD_STE, sid: 9, inputFrame: 1 }), text: 'C_BAD_STE sid 9' },
+  { record: event({ type: 0xe0, sid: 1 }), text: 'event 0xe0 sid 1' },
+];
+
+for (const { record, text } of TEXTS) {
+  test(`an event reads ${text}`, (t) => {
+    t.is(describeEvent(record), text);
+  });
+}
