@@ -120,6 +120,7 @@ export class Lockstep {
   #connect(): void {
     const log = this.#options.log;
     this.references.forEach((reference, smmu) => {
+      if (log !== undefined) reference.configuration.changed = (kind, sid) => { log.add({ kind: 'entry', op: this.index, smmu, entry: kind, sid }); };
       const own = this.leaves.listener(smmu);
       reference.tables.listener = log === undefined ? own : {
         ...own,
@@ -127,6 +128,7 @@ export class Lockstep {
           log.add({ kind: 'hidden', op: this.index, smmu, asid: leaf.regime.asid, va: leaf.va, frames: entryFrames(leaf.level), level: leaf.level, pa: leafFrame(leaf.lo, leaf.hi, leaf.level) });
           own.leafHidden(leaf);
         },
+        regimeClosed: (regime) => { log.add({ kind: 'closed', op: this.index, smmu, asid: regime.asid }); },
         wayHidden: (way) => {
           log.add({ kind: 'unlinked', op: this.index, smmu, asid: way.regime.asid, va: way.va, frames: 512 * entryFrames(way.level), level: way.level - 1 });
         },
@@ -160,8 +162,8 @@ export class Lockstep {
     const barriers = this.#mutant?.barriers;
     if (barriers === undefined) return;
     const cpu = this.driver.context.cpu;
-    const isQueue = (slot: number): boolean => this.pages.ownerOf(slot) === 'queue' || this.pages.ownerOf(slot) === 'heap';
-    cpu.barrierFilter = (site) => barriers(site, cpu, isQueue);
+    const isTable = (slot: number): boolean => this.pages.ownerOf(slot) === 'table';
+    cpu.barrierFilter = (site) => barriers(site, cpu, isTable);
   }
 
   /** A driver call: using up the budget or misusing memory breaks a rule. */

@@ -9,6 +9,10 @@ export type Entry =
   /** A leaf stopped being what memory says. */
   | { readonly kind: 'hidden'; readonly op: number; readonly smmu: number; readonly asid: number; readonly va: number; readonly frames: number; readonly level: number; readonly pa: number }
   | { readonly kind: 'unlinked'; readonly op: number; readonly smmu: number; readonly asid: number; readonly va: number; readonly frames: number; readonly level: number }
+  /** The last STE and CD of a tag went: what is cached under it can no longer be derived, and stays. */
+  | { readonly kind: 'closed'; readonly op: number; readonly smmu: number; readonly asid: number }
+  /** An STE or CD changed in memory. */
+  | { readonly kind: 'entry'; readonly op: number; readonly smmu: number; readonly entry: 'ste' | 'cd'; readonly sid: number }
   | { readonly kind: 'command'; readonly op: number; readonly smmu: number; readonly command: Command; readonly time: number }
   | { readonly kind: 'synced'; readonly op: number; readonly smmu: number; readonly covered: number };
 

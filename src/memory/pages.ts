@@ -72,6 +72,12 @@ export class Pages {
     return true;
   }
 
+  #misuse(fault: AllocationFault): void {
+    if (this.fault !== null) return;
+    this.fault = fault;
+    if (this.memory.journal.recording) this.memory.journal.push(() => { this.fault = null; });
+  }
+
   /** A zeroed page (visible to everybody as zeros), or -1. Returns its slot. */
   allocate(owner: PageOwner): number {
     if (this.#refuse()) return -1;
@@ -108,7 +114,7 @@ export class Pages {
   release(slot: number): void {
     const owner = this.#owner[slot];
     if (owner === null || owner === undefined || owner === 'heap') {
-      this.fault ??= { kind: 'double-free', what: `page 0x${this.memory.frameOf(slot).toString(16)}000` };
+      this.#misuse({ kind: 'double-free', what: `page 0x${this.memory.frameOf(slot).toString(16)}000` });
       return;
     }
     for (const listener of this.listeners) listener.freed(slot, owner);
@@ -160,7 +166,7 @@ export class Pages {
   releaseObject(ref: number): void {
     const words = this.#objectSize[ref] as number;
     if (words === 0) {
-      this.fault ??= { kind: 'double-free', what: `driver object ${ref}` };
+      this.#misuse({ kind: 'double-free', what: `driver object ${ref}` });
       return;
     }
     this.#objectSize[ref] = 0;
@@ -181,6 +187,6 @@ export class Pages {
 
   /** Must be asked before a shared object is read: a freed one is a fault of the driver. */
   touch(ref: number, what: string): void {
-    if (this.#live[ref] === 0) this.fault ??= { kind: 'use-after-free', what };
+    if (this.#live[ref] === 0) this.#misuse({ kind: 'use-after-free', what });
   }
 }

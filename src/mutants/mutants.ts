@@ -19,7 +19,7 @@ export interface Mutant {
   readonly found: 'fuzz' | 'interleaving';
   readonly parts?: (own: Parts, world: World, form: 'plain' | 'steps') => Parts;
   /** Which barriers still work. */
-  readonly barriers?: (site: BarrierSite, cpu: Cpu, isQueue: (slot: number) => boolean) => boolean;
+  readonly barriers?: (site: BarrierSite, cpu: Cpu, isTable: (slot: number) => boolean) => boolean;
 }
 
 /** Keeps the commands for which `keep` says so. */
@@ -86,17 +86,20 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'tlbi-before-store', found: 'fuzz', about: 'commands overtake the stores they are about: no barrier before the TLBI',
-    barriers: (site, cpu, isQueue) => {
+    barriers: (site, cpu, isTable) => {
       if (site === 'before-invs') return false;
       if (site !== 'command-published') return true;
-      cpu.drainOnly(isQueue);
+      cpu.drainOnly((slot) => !isTable(slot)); // descriptors wait, everything else goes ahead
       return false;
     },
   },
   {
     name: 'one-smmu-forgotten', found: 'fuzz', about: 'the last SMMU of a domain that several share is not told',
     parts: onBatch((b, world) => {
-      if (b.purpose === 'invalidate' && world.smmus.length > 1 && b.smmu === world.smmus.length - 1) b.count = 0;
+      if (b.purpose === 'invalidate' && world.smmus.length > 1 && b.smmu === world.smmus.length - 1) {
+        b.count = 0;
+        b.sync = false;
+      }
     }),
   },
   {

@@ -13,18 +13,20 @@ import type { Batch, Context, SmmuState } from './types.js';
 const LIST_MAX = 64;
 const MASK = 0xfffff;
 
-/** Submits a batch in lists; the last one carries the SYNC. `batch.count` may be 0: then there is nothing to do. */
+/** Submits a batch in lists; the last one carries the SYNC. A batch of nothing without a SYNC is nothing to do. */
 export function* submit(ctx: Context, batch: Batch): Steps<void> {
   ctx.parts.emit(batch);
-  if (batch.count === 0) return;
+  if (batch.count === 0 && !batch.sync) return;
   const smmu = ctx.state.smmus[batch.smmu] as SmmuState;
   const room = Math.min(LIST_MAX, (POW2[smmu.queueLog2] as number) - 1);
   let target = -1;
-  for (let at = 0; at < batch.count; at += room) {
+  let at = 0;
+  do {
     const n = Math.min(room, batch.count - at);
     yield 'insert commands';
     target = insertList(ctx, smmu, batch.words, at, n, batch.sync && at + n === batch.count);
-  }
+    at += room;
+  } while (at < batch.count);
   if (!batch.sync) return;
   yield 'wait for CMD_SYNC';
   waitConsumed(ctx, smmu, target);

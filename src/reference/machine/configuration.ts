@@ -26,6 +26,8 @@ export class Configuration {
   /** CD facts by the slot their words lie in. */
   readonly #cdsBySlot = new Map<number, EntryFact[]>();
   #regimes: Regime[] = [];
+  /** Told of each change of an STE or CD in memory. */
+  changed: ((kind: 'ste' | 'cd', sid: number) => void) | null = null;
 
   constructor(memory: Memory, config: SmmuConfig, tables: Tables) {
     this.#memory = memory;
@@ -81,6 +83,7 @@ export class Configuration {
   }
 
   #steChanged(sid: number): void {
+    this.changed?.('ste', sid);
     const list = this.#stes[sid] as EntryFact[];
     for (const f of list) if (isCurrent(f)) this.#close(f);
     this.#snapshotSte(sid, list);
@@ -131,6 +134,7 @@ export class Configuration {
   }
 
   #cdChanged(cd: EntryFact): void {
+    this.changed?.('cd', cd.sid);
     this.#close(cd);
     if (cd.ste !== null) this.#snapshotCd(cd.ste);
     this.#review();

@@ -10,13 +10,6 @@ import type { Memory } from '../../memory/memory.js';
 import { violate } from '../../stack/violation.js';
 import type { Pending } from './facts.js';
 
-/** An entry that PROD has published and that is not consumed: its raw words must not change any more (§3.21.2). */
-interface Published {
-  readonly slot: number;
-  readonly index: number;
-  readonly command: Command;
-}
-
 export interface QueueListener {
   /** A SYNC completes and covers these commands. */
   synced(covered: readonly Pending[]): void;
@@ -32,7 +25,8 @@ export class CommandQueue {
   #prod = 0;
   /** Entries before it are consumed as far as software has seen. */
   #cons = 0;
-  #published: Published[] = [];
+  /** Published commands that are not visible yet: the next SYNC and what stands behind it. */
+  #published: Command[] = [];
   /** Visible commands since the last completed SYNC. */
   #pending: Pending[] = [];
   readonly #raw = new Uint32Array(4);
@@ -92,24 +86,24 @@ export class CommandQueue {
       violate({ rule: 'illegal-command', cause: `${command.op}:${error.replace(/0x[0-9a-f]+|\d+/g, '#')}`, expected: 'a legal command', actual: `${describeCommand(command)}: ${error}`, because: [] });
     }
     this.#listener.commandSeen(command);
-    this.#published.push({ slot, index: at % 512, command });
+    this.#published.push(command);
   }
 
   /** Published commands up to and including the first SYNC become visible. */
   #expose(): void {
     const now = (this.#memory.journal.clock.now += 1);
     while (this.#published.length > 0) {
-      const first = this.#published[0] as Published;
-      if (first.command.op === OP.SYNC) return;
+      const first = this.#published[0] as Command;
+      if (first.op === OP.SYNC) return;
       this.#published.shift();
-      this.#pending.push({ command: first.command, visible: now });
+      this.#pending.push({ command: first, visible: now });
     }
   }
 
   /** The next SYNC may complete (an act of the SMMU). False when none is waiting. */
   completeSync(): boolean {
     const first = this.#published[0];
-    if (first === undefined || first.command.op !== OP.SYNC) return false;
+    if (first === undefined || first.op !== OP.SYNC) return false;
     const before = { prod: this.#prod, published: this.#published, pending: this.#pending };
     const covered = this.#pending;
     this.#published = this.#published.slice(1);
@@ -134,16 +128,21 @@ export class CommandQueue {
     while (this.#published.length > left) if (!this.completeSync()) break;
   }
 
-  /** A store to the queue: published entries that are not consumed must stay as they are. */
+  /**
+   * A store to the queue: entries between CONS and PROD must stay as they are (§3.21.2), those that are visible already
+   * among them: the SMMU may fetch an entry at any time until software has seen CONS pass it.
+   */
   stored(slot: number, index: number): void {
-    for (const p of this.#published) {
-      if (p.slot === slot && (p.index === index || p.index + 1 === index)) {
-        violate({ rule: 'queue-integrity', cause: 'published-entry-changed', expected: 'published commands stay unchanged until consumed (§3.21.2)', actual: `${describeCommand(p.command)} was overwritten`, because: [] });
-      }
-    }
+    const first = this.#memory.slotOf(this.#frame);
+    const size = POW2[this.#log2] as number;
+    const entry = Math.floor(((slot - first) * 512 + index) / 2);
+    if (first < 0 || entry < 0 || entry >= size) return;
+    const behindCons = (entry - queueIndex(this.#cons, this.#log2) + size) % size;
+    if (behindCons >= queueUsed(this.#prod, this.#cons, this.#log2)) return;
+    violate({ rule: 'queue-integrity', cause: 'published-entry-changed', expected: 'published commands stay unchanged until consumed (§3.21.2)', actual: `entry ${entry} was overwritten while CONS is ${this.#cons} and PROD is ${this.#prod}`, because: [] });
   }
 
-  #undo(before: { prod: number; published: Published[]; pending: Pending[] }): void {
+  #undo(before: { prod: number; published: Command[]; pending: Pending[] }): void {
     if (!this.#memory.journal.recording) return;
     this.#memory.journal.push(() => {
       this.#prod = before.prod;

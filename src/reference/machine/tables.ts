@@ -19,6 +19,8 @@ export interface TableListener {
   leafHidden(leaf: LeafRec): void;
   /** A table descriptor stopped being what memory says. */
   wayHidden?(way: Way): void;
+  /** The regime lost its last support. */
+  regimeClosed?(regime: Regime): void;
 }
 
 /** Is the word a leaf that may be cached at all? AF = 0 and outputs beyond the address size never are (§3.13.1, §3.21.1). */
@@ -57,6 +59,8 @@ export class Tables {
     for (const way of regime.wayRecs.slice()) {
       if (way.state !== 'orphan' || way.level !== regime.startLevel + 1) continue;
       if (!this.#wordIs(root.slot, way.index, way.lo, way.hi) || way.ends[way.ends.length - 1] !== Infinity) continue;
+      // A base that closed twice can leave two orphans of one descriptor; one of them stands for the word again.
+      if (root.kids.has(way.index)) continue;
       this.#adopt(way, root);
     }
     this.#scan(root);
@@ -66,6 +70,7 @@ export class Tables {
   closeRoot(regime: Regime): void {
     const root = regime.root;
     if (root === null) return;
+    this.listener?.regimeClosed?.(regime);
     this.#freezePage(root, []);
     this.#unlink(root);
     this.#set(() => { regime.root = null; }, () => { regime.root = root; });

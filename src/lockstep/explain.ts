@@ -1,0 +1,156 @@
+/**
+ * Explain: why a fact outlived what should have removed it. The failing sequence is run once more with a log; the
+ * chain store → commands → SYNC is read off it, with the reason why each command leaves the fact. Then commands that
+ * must remove such a fact are inserted, one at a time, and the sequence is run again: what makes the violation go
+ * away is *verified* as the missing command.
+ */
+import { describeCommand, encodeCommand, newCommand, OP, rangeGranules, type Command } from '../spec/command.js';
+import { matchesCd, matchesLeaf, matchesSte, matchesTable } from '../reference/machine/match.js';
+import type { Operation } from '../stack/operation.js';
+import type { FactPlace, Violation } from '../stack/violation.js';
+import type { World } from '../stack/world.js';
+import { Log, type Entry } from './log.js';
+import { replay } from './replay.js';
+
+export interface Explanation {
+  readonly because: readonly string[];
+  /** The inserted command that removes the violation, in words; null when no single one does. */
+  readonly verified: string | null;
+  /** How many insertions were tried; 0 when the kind of violation has no missing command. */
+  readonly tried: number;
+}
+
+const SHOWN = 6;
+
+export function explain(world: World, operations: readonly Operation[], violation: Violation, mutant?: string): Explanation {
+  const subject = mutant === undefined ? {} : { mutant };
+  const log = new Log();
+  const again = replay(world, operations, { ...subject, log });
+  const place = violation.fact;
+  if (place === undefined) return { because: [], verified: null, tried: 0 };
+  const because = chain(log.entries, place, operations.length);
+  if (again.violation === null) return { because: ['the failure did not happen again: not deterministic'], verified: null, tried: 0 };
+  const { verified, tried } = verify(world, operations, violation, again.failedStep, place, subject);
+  return { because, verified, tried };
+}
+
+function opName(op: number, end: number): string {
+  return op < 0 ? 'reset' : op >= end ? 'the end of the run' : `op ${op + 1}`;
+}
+
+function address(frame: number): string {
+  return `0x${(frame * 4096).toString(16)}`;
+}
+
+/** The story of one fact, oldest first. */
+function chain(entries: readonly Entry[], place: FactPlace, end: number): string[] {
+  const lines: string[] = [];
+  const start = lastIndex(entries, (e) => concerns(e, place));
+  const cause = entries[start];
+  if (cause === undefined) lines.push('the entry was cacheable from the moment memory showed it');
+  else if (cause.kind === 'hidden') lines.push(`${opName(cause.op, end)} made the entry {asid ${cause.asid} ${address(cause.va)} -> ${address(cause.pa)} level ${cause.level}} stale: its descriptor changed`);
+  else if (cause.kind === 'unlinked') lines.push(`${opName(cause.op, end)} unlinked the table of ${address(cause.va)}: its level ${cause.level} descriptor {asid ${cause.asid}} may still be cached`);
+  else if (cause.kind === 'closed') lines.push(`${opName(cause.op, end)} retired the last CD or STE with asid ${cause.asid} on SMMU ${cause.smmu}: what is cached under it stays until it is invalidated`);
+  else if (cause.kind === 'entry') lines.push(`${opName(cause.op, end)} changed the ${cause.entry.toUpperCase()} of stream ${cause.sid}: the older form may still be cached`);
+  const since = entries.slice(Math.max(0, start)).filter((e) => (e.kind === 'command' || e.kind === 'synced') && e.smmu === place.smmu);
+  const syncs = since.filter((e) => e.kind === 'synced').length;
+  let shown = 0;
+  let hiddenCommands = 0;
+  for (const e of since) {
+    if (e.kind !== 'command' || e.command.op === OP.SYNC) continue;
+    if (shown >= SHOWN) { hiddenCommands += 1; continue; }
+    shown += 1;
+    lines.push(`${opName(e.op, end)} ${describeCommand(e.command)}: ${syncs === 0 && names(e.command, place) ? 'names it, but no CMD_SYNC completes it' : whyNot(e.command, place)}`);
+  }
+  if (hiddenCommands > 0) lines.push(`… and ${hiddenCommands} more commands that leave it`);
+  if (shown === 0) lines.push(`no command went to SMMU ${place.smmu} since`);
+  lines.push(syncs === 0 ? 'no CMD_SYNC completed since, so nothing is retired' : `${syncs} CMD_SYNC completed since, and none of them retires it`);
+  return lines;
+}
+
+function lastIndex(entries: readonly Entry[], test: (e: Entry) => boolean): number {
+  for (let i = entries.length - 1; i >= 0; i -= 1) if (test(entries[i] as Entry)) return i;
+  return -1;
+}
+
+function concerns(e: Entry, place: FactPlace): boolean {
+  if (e.kind === 'entry') return e.smmu === place.smmu && e.entry === place.kind && e.sid === place.sid;
+  if (e.kind === 'closed') return place.asid === e.asid && e.smmu === place.smmu;
+  if (e.kind === 'hidden') return place.kind === 'leaf' && e.smmu === place.smmu && e.asid === place.asid && overlap(e, place);
+  if (e.kind === 'unlinked') return (place.kind === 'table' || place.kind === 'leaf') && e.smmu === place.smmu && e.asid === place.asid && overlap(e, place);
+  return false;
+}
+
+function overlap(e: { va: number; frames: number }, place: FactPlace): boolean {
+  const frame = place.frame ?? 0;
+  return e.va < frame + (place.frames ?? 1) && frame < e.va + e.frames;
+}
+
+/** Does the command ask for such a fact at all? */
+function names(c: Command, place: FactPlace): boolean {
+  switch (place.kind) {
+    case 'ste': return matchesSte(c, place.sid ?? -1);
+    case 'cd': return matchesCd(c, place.sid ?? -1);
+    case 'leaf': return matchesLeaf(c, place.asid ?? -1, place.level ?? 3, place.frame ?? 0, place.frames ?? 1);
+    case 'table': return matchesTable(c, place.asid ?? -1, place.level ?? 2, place.frame ?? 0, place.frames ?? 1);
+  }
+}
+
+/** Why a command leaves the fact. */
+export function whyNot(c: Command, place: FactPlace): string {
+  if (place.kind === 'ste') return matchesSte(c, place.sid ?? -1) ? 'names it, but memory still showed the older form when it could act' : 'does not name that STE';
+  if (place.kind === 'cd') return matchesCd(c, place.sid ?? -1) ? 'names it, but the older form could be read again' : 'does not name that CD';
+  const asid = place.asid ?? -1;
+  const frame = place.frame ?? 0;
+  const frames = place.frames ?? 1;
+  const level = place.level ?? 3;
+  if (names(c, place)) return 'names it, but what it is derived from was still visible or cached when it could act, so it comes back';
+  if (c.op < OP.TLBI_NH_ALL) return 'CFGI need not touch the TLB (§4.3.1)';
+  if (c.asid !== asid) return `names asid ${c.asid}, not ${asid}`;
+  if (place.kind === 'table' && c.leaf !== 0) return 'Leaf = 1 asks for no table descriptor (§4.4.1.1)';
+  const last = c.tg === 0 ? c.frame : c.frame + rangeGranules(c) - 1;
+  if (last < frame || c.frame >= frame + frames) return `covers ${address(c.frame)}..${address(last + 1)}, not ${address(frame)}`;
+  if (c.ttl !== 0) return `TTL = ${c.ttl} does not ask for level ${level} ${place.kind === 'leaf' ? 'leaves' : 'tables'} (§4.4.1.1)`;
+  return 'does not match it';
+}
+
+/** Commands that must remove a fact at this place, the narrowest first. */
+function remedies(place: FactPlace): Command[] {
+  const make = (fields: Partial<Command>): Command => ({ ...newCommand(), ...fields });
+  switch (place.kind) {
+    case 'leaf': return [
+      make({ op: OP.TLBI_NH_VA, asid: place.asid ?? 0, frame: place.frame ?? 0, leaf: 1 }),
+      make({ op: OP.TLBI_NH_VA, asid: place.asid ?? 0, frame: place.frame ?? 0 }),
+      make({ op: OP.TLBI_NH_ASID, asid: place.asid ?? 0 }),
+    ];
+    case 'table': return [make({ op: OP.TLBI_NH_VA, asid: place.asid ?? 0, frame: place.frame ?? 0 }), make({ op: OP.TLBI_NH_ASID, asid: place.asid ?? 0 })];
+    case 'ste': return [make({ op: OP.CFGI_STE, sid: place.sid ?? 0, leaf: 1 }), make({ op: OP.CFGI_STE_RANGE, range: 31 })];
+    case 'cd': return [make({ op: OP.CFGI_CD, sid: place.sid ?? 0, leaf: 1 }), make({ op: OP.CFGI_STE, sid: place.sid ?? 0, leaf: 1 })];
+  }
+}
+
+function verify(world: World, operations: readonly Operation[], violation: Violation, failedAt: number, place: FactPlace,
+  subject: { mutant?: string }): { verified: string | null; tried: number } {
+  let tried = 0;
+  const words = new Uint32Array(4);
+  for (const command of remedies(place)) {
+    encodeCommand(command, words);
+    for (let op = failedAt; op >= Math.max(-1, failedAt - 4); op -= 1) {
+      for (const where of ['batch', 'after'] as const) {
+        tried += 1;
+        const injection = { operation: op, smmu: place.smmu, words: [...words], where };
+        const again = replay(world, operations, { ...subject, injection });
+        if (again.unmodelled !== null || again.failedStep >= 0 && again.failedStep < failedAt) continue;
+        if (again.violation !== null && sameFact(again.violation, violation)) continue;
+        const rest = again.violation === null ? '' : ' for this entry (others remain)';
+        const when = where === 'batch' ? `with the commands of ${opName(op, operations.length)}` : `and CMD_SYNC at the end of ${opName(op, operations.length)}`;
+        return { verified: `inserting ${describeCommand(command)} ${when} removes the violation${rest}`, tried };
+      }
+    }
+  }
+  return { verified: null, tried };
+}
+
+function sameFact(a: Violation, b: Violation): boolean {
+  return a.rule === b.rule && JSON.stringify(a.fact) === JSON.stringify(b.fact);
+}
