@@ -8,7 +8,7 @@ import {
   cdRef, cdWords, cmd, leaf, MB2, nhAsid, page, QUEUE_LOG2, QUEUE_SLOT, Rig, steRef, steWords, STREAM_SLOT, STREAMS_LOG2, SYNC, table, TABLES, ZERO,
   type SteKind, type Word,
 } from '../../test/reference/machine/rig.js';
-import { fingerprintOf } from '../../test/reference/machine/listing.js';
+import { stateText } from '../../test/reference/machine/listing.js';
 import { RAM_BASE } from '../../src/memory/memory.js';
 import { commandError, OP, type Command } from '../../src/spec/command.js';
 import { BIT_AF } from '../../src/spec/descriptor.js';
@@ -98,7 +98,7 @@ export class SmallWorld {
   /** A few steps that are taken back: the incremental machine must stand as before and go on as before. */
   #excursion(): void {
     const { machine, memory } = this.rig;
-    const before = fingerprintOf(machine, BUSY_STREAMS);
+    const before = stateText(machine, BUSY_STREAMS);
     const saved = { published: this.#published, consumed: this.#consumed, prod: this.rig.prod, rigPublished: this.rig.published, cons: this.rig.cons };
     const mark = memory.journal.mark();
     this.#mirrored = false;
@@ -113,7 +113,7 @@ export class SmallWorld {
     this.rig.prod = saved.prod;
     this.rig.published = saved.rigPublished;
     this.rig.cons = saved.cons;
-    const after = fingerprintOf(machine, BUSY_STREAMS);
+    const after = stateText(machine, BUSY_STREAMS);
     if (after !== before) this.lost ??= `before:\n${before}\nafter:\n${after}`;
     this.excursions += 1;
   }

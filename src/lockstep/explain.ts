@@ -141,8 +141,9 @@ function verify(world: World, operations: readonly Operation[], violation: Viola
         const injection = { operation: op, smmu: place.smmu, words: [...words], where };
         const again = replay(world, operations, { ...subject, injection });
         if (again.unmodelled !== null || again.failedStep >= 0 && again.failedStep < failedAt) continue;
-        if (again.violation !== null && sameFact(again.violation, violation)) continue;
-        const rest = again.violation === null ? '' : ' for this entry (others remain)';
+        const later = again.violation !== null && again.failedStep > failedAt;
+        if (again.violation !== null && !later && sameFact(again.violation, violation)) continue;
+        const rest = again.violation === null ? '' : later ? ' here (the next such call breaks the rule again)' : ' for this entry (others remain)';
         const when = where === 'batch' ? `with the commands of ${opName(op, operations.length)}` : `and CMD_SYNC at the end of ${opName(op, operations.length)}`;
         return { verified: `inserting ${describeCommand(command)} ${when} removes the violation${rest}`, tried };
       }

@@ -22,6 +22,8 @@ export class Cpu {
   readonly #refs = new Int32Array(CAPACITY);
   readonly #los = new Uint32Array(CAPACITY);
   readonly #his = new Uint32Array(CAPACITY);
+  /** Oldest pending store; the next ones follow it around the ring. */
+  #head = 0;
   #count = 0;
   /** One bit per hash of a pending word: a load that misses it need not search. */
   #filter = 0;
@@ -85,10 +87,11 @@ export class Cpu {
         return;
       }
     }
-    if (this.#count === CAPACITY) this.#drainOne(0);
-    this.#refs[this.#count] = ref;
-    this.#los[this.#count] = lo;
-    this.#his[this.#count] = hi;
+    if (this.#count === CAPACITY) this.#drainHead();
+    const at = (this.#head + this.#count) % CAPACITY;
+    this.#refs[at] = ref;
+    this.#los[at] = lo;
+    this.#his[at] = hi;
     this.#count += 1;
     this.#filter |= 1 << (ref & 31);
   }
@@ -119,20 +122,34 @@ export class Cpu {
     const n = this.#count;
     this.#count = 0;
     this.#filter = 0;
-    if (this.#order === 'fifo') {
-      for (let i = 0; i < n; i += 1) this.memory.commit(this.#refs[i] as number, this.#los[i] as number, this.#his[i] as number);
-    } else {
-      for (let i = n - 1; i >= 0; i -= 1) this.memory.commit(this.#refs[i] as number, this.#los[i] as number, this.#his[i] as number);
+    for (let i = 0; i < n; i += 1) {
+      const at = (this.#head + (this.#order === 'fifo' ? i : n - 1 - i)) % CAPACITY;
+      this.memory.commit(this.#refs[at] as number, this.#los[at] as number, this.#his[at] as number);
     }
+    this.#head = 0;
   }
 
   /** Only pending stores to the slots for which `which` says so become visible (plain stores are not ordered). */
   drainOnly(which: (slot: number) => boolean): void {
-    for (let i = 0; i < this.#count;) {
-      if (which(Math.floor((this.#refs[i] as number) / 512))) {
-        if (this.memory.journal.recording) this.#save();
-        this.#drainOne(i);
-      } else i += 1;
+    if (this.memory.journal.recording) this.#save();
+    const n = this.#count;
+    const head = this.#head;
+    this.#head = 0;
+    this.#count = 0;
+    const refs = this.#refs.slice();
+    const los = this.#los.slice();
+    const his = this.#his.slice();
+    for (let i = 0; i < n; i += 1) {
+      const at = (head + i) % CAPACITY;
+      const ref = refs[at] as number;
+      if (which(Math.floor(ref / 512))) {
+        this.memory.commit(ref, los[at] as number, his[at] as number);
+        continue;
+      }
+      this.#refs[this.#count] = ref;
+      this.#los[this.#count] = los[at] as number;
+      this.#his[this.#count] = his[at] as number;
+      this.#count += 1;
     }
   }
 
@@ -140,37 +157,38 @@ export class Cpu {
   drainOldest(): void {
     if (this.#count === 0) return;
     if (this.memory.journal.recording) this.#save();
-    this.#drainOne(0);
+    this.#drainHead();
   }
 
-  #drainOne(at: number): void {
-    const ref = this.#refs[at] as number;
-    const lo = this.#los[at] as number;
-    const hi = this.#his[at] as number;
-    this.#refs.copyWithin(at, at + 1, this.#count);
-    this.#los.copyWithin(at, at + 1, this.#count);
-    this.#his.copyWithin(at, at + 1, this.#count);
+  #drainHead(): void {
+    const at = this.#head;
+    this.#head = (at + 1) % CAPACITY;
     this.#count -= 1;
-    this.memory.commit(ref, lo, hi);
+    this.memory.commit(this.#refs[at] as number, this.#los[at] as number, this.#his[at] as number);
   }
 
-  /** Newest pending store to `ref`, or -1. */
+  /** Place of the newest pending store to `ref`, or -1. */
   #find(ref: number): number {
-    for (let i = this.#count - 1; i >= 0; i -= 1) if (this.#refs[i] === ref) return i;
+    for (let i = this.#count - 1; i >= 0; i -= 1) {
+      const at = (this.#head + i) % CAPACITY;
+      if (this.#refs[at] === ref) return at;
+    }
     return -1;
   }
 
   #save(): void {
     const count = this.#count;
-    const refs = this.#refs.slice(0, count);
-    const los = this.#los.slice(0, count);
-    const his = this.#his.slice(0, count);
+    const head = this.#head;
+    const refs = this.#refs.slice();
+    const los = this.#los.slice();
+    const his = this.#his.slice();
     const filter = this.#filter;
     this.memory.journal.push(() => {
       this.#refs.set(refs);
       this.#los.set(los);
       this.#his.set(his);
       this.#count = count;
+      this.#head = head;
       this.#filter = filter;
     });
   }
@@ -178,7 +196,10 @@ export class Cpu {
   /** Pending stores as text: part of a state's identity. */
   pendingKey(): string {
     let key = '';
-    for (let i = 0; i < this.#count; i += 1) key += `${this.#refs[i]}=${this.#his[i]}:${this.#los[i]};`;
+    for (let i = 0; i < this.#count; i += 1) {
+      const at = (this.#head + i) % CAPACITY;
+      key += `${this.#refs[at]}=${this.#his[at]}:${this.#los[at]};`;
+    }
     return key;
   }
 }

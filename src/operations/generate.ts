@@ -132,8 +132,8 @@ export class Generator {
     const domain = c.index(view.domains.length);
     const d = view.domains[domain];
     if (d === undefined) return undefined;
-    let { frames } = this.#size();
-    const size = { frames, align: frames >= FRAMES_2M && frames % FRAMES_2M === 0 ? (frames >= FRAMES_1G ? FRAMES_1G : c.index(3) === 0 ? -FRAMES_2M : FRAMES_2M) : 1 };
+    const size = this.#size();
+    let frames = size.frames;
     let first: number;
     if (d.config.managed) {
       const range = d.handedOut[c.index(Math.max(1, d.handedOut.length))];

@@ -29,7 +29,7 @@ const WEIGHTS: Readonly<Record<OperationKind, number>> = {
 
 export const SIZE_CLASSES = ['1 page', '2-16 pages', '17-600 pages', '601-4096 pages', '2 MB blocks', '2 MB in pages', '1 GB'] as const;
 
-export const PLAIN_MIX: Mix = { weights: WEIGHTS, sizes: [40, 34, 6, 1, 8, 6, 1], invalid: 20, spread: 256 };
+export const PLAIN_MIX: Mix = { weights: WEIGHTS, sizes: [80, 68, 8, 1, 16, 6, 2], invalid: 20, spread: 256 };
 
 function pick<T>(chooser: Chooser, list: readonly T[]): T {
   return list[chooser.index(list.length)] as T;

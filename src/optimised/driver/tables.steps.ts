@@ -19,12 +19,17 @@ function levelOfSize(size: number): number {
   return size === 4096 ? 3 : size === 2097152 ? 2 : 1;
 }
 
-/** Entries of one size from `iova` on, within the table page that holds the first (bytes in, count out). */
+/**
+ * Entries of one size from `iova` on, within the table page that holds the first (bytes in, count out): until the
+ * page ends, the range ends, or a larger size fits.
+ */
 function runLength(iova: number, pa: number, left: number, size: number): number {
   const room = 512 - (Math.floor(iova / size) % 512);
-  let n = 1;
-  while (n < room && n * size < left && pageSizeFor(iova + n * size, pa + n * size, left - n * size) === size) n += 1;
-  return n;
+  const n = Math.min(room, Math.floor(left / size));
+  const larger = size * 512;
+  if (size > 2097152 || (iova - pa) % larger !== 0) return n;
+  const gap = (larger - (iova % larger)) % larger;
+  return gap > 0 && left - gap >= larger ? Math.min(n, gap / size) : n;
 }
 
 /** The slot of the table page that holds entries of `level` for `frame`; -1 when memory runs out. */

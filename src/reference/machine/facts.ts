@@ -89,6 +89,9 @@ export interface Way {
   /** Ways below it whose descriptor stands in its page, by word index. */
   readonly kids: Map<number, Way>;
   state: WayState;
+  /** The last answer of the justification rule, and the commands it was for. */
+  memoFor: readonly Pending[] | null;
+  memo: number;
 }
 
 /** A leaf that memory no longer says (or that nothing derives any more). */

@@ -43,6 +43,8 @@ export class CommandQueue {
   get waiting(): number { return this.#published.length; }
 
   setBase(value: number): void {
+    const before = { log2: this.#log2, frame: this.#frame };
+    if (this.#memory.journal.recording) this.#memory.journal.push(() => { this.#log2 = before.log2; this.#frame = before.frame; });
     this.#log2 = value % 32;
     this.#frame = Math.floor(value / 4096);
     for (let i = 0; i < Math.max(1, (2 ** this.#log2 * 16) / 4096); i += 1) {
@@ -52,6 +54,8 @@ export class CommandQueue {
   }
 
   setIndices(prod: number, cons: number): void {
+    const before = { prod: this.#prod, cons: this.#cons };
+    if (this.#memory.journal.recording) this.#memory.journal.push(() => { this.#prod = before.prod; this.#cons = before.cons; });
     this.#prod = prod;
     this.#cons = cons;
   }

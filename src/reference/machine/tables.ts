@@ -7,7 +7,7 @@ import { POW2 } from '../../spec/bits.js';
 import type { Memory } from '../../memory/memory.js';
 import { Unmodelled } from '../../stack/violation.js';
 import { entryFrames, NEVER, waySpan, type LeafRec, type Pending, type Regime, type Way } from './facts.js';
-import { leafGone, whenLeaf, whenWay } from './justify.js';
+import { CommandSet, leafGone, whenLeaf, whenWay } from './justify.js';
 
 /** What the rules hear. */
 export interface TableListener {
@@ -71,7 +71,7 @@ export class Tables {
     const root = regime.root;
     if (root === null) return;
     this.listener?.regimeClosed?.(regime);
-    this.#freezePage(root, []);
+    this.#freezePage(root, new CommandSet([]));
     this.#unlink(root);
     this.#set(() => { regime.root = null; }, () => { regime.root = root; });
   }
@@ -154,9 +154,10 @@ export class Tables {
    * A SYNC completes. `K`: the TLBIs it covers that name the regime's tag. First every record is judged against
    * the facts as they are, then the dead ones go.
    */
-  sync(regime: Regime, K: readonly Pending[]): void {
+  sync(regime: Regime, covered: readonly Pending[]): void {
+    const K = new CommandSet(covered);
     const deadLeaves = regime.leafRecs.length === 0 ? [] : regime.leafRecs.filter((leaf) => leafGone(leaf, K));
-    const deadWays = regime.wayRecs.filter((way) => whenWay(way, K) === NEVER);
+    const deadWays = regime.wayRecs.filter((way) => whenWay(way, K.all) === NEVER);
     const verdicts: Frozen[] = [];
     for (const way of deadWays) this.#judgePage(way, K, verdicts);
     if (deadLeaves.length > 0) this.#removeLeaves(regime, deadLeaves);
@@ -165,7 +166,7 @@ export class Tables {
   }
 
   /** What hangs below a dying way: dead as well, or cached with nothing left to derive it. */
-  #judgePage(way: Way, K: readonly Pending[], out: Frozen[]): void {
+  #judgePage(way: Way, K: CommandSet, out: Frozen[]): void {
     if (way.slot < 0) return;
     const first = way.slot * 512;
     for (let i = 0; i < 512; i += 1) {
@@ -179,7 +180,7 @@ export class Tables {
       }
     }
     for (const kid of way.kids.values()) {
-      const gone = whenWay(kid, K) === NEVER;
+      const gone = whenWay(kid, K.all) === NEVER;
       out.push({ way: kid, gone });
       if (gone) this.#judgePage(kid, K, out);
     }
@@ -206,7 +207,7 @@ export class Tables {
   }
 
   /** The page under a base that is not derivable any more: leaves become records, ways become orphans. */
-  #freezePage(way: Way, K: readonly Pending[]): void {
+  #freezePage(way: Way, K: CommandSet): void {
     const verdicts: Frozen[] = [];
     this.#judgePage(way, K, verdicts);
     for (const v of verdicts) this.#apply(v);
@@ -242,7 +243,7 @@ export class Tables {
   #newWay(regime: Regime, parent: Way | null, index: number, lo: number, hi: number, frame: number, level: number, va: number): Way {
     const slot = this.#memory.slotOf(frame);
     const way: Way = {
-      regime, parent, index, lo, hi, frame, slot, level, va, starts: [this.#memory.journal.clock.now], ends: [Infinity], kids: new Map(), state: 'current',
+      regime, parent, index, lo, hi, frame, slot, level, va, starts: [this.#memory.journal.clock.now], ends: [Infinity], kids: new Map(), state: 'current', memoFor: null, memo: 0,
     };
     if (slot < 0) return way;
     let list = this.#waysBySlot.get(slot);

@@ -66,9 +66,38 @@ export function listEntries(m: ReferenceMachine, streams: number): Set<string> {
   return names;
 }
 
-/** Everything in one text: equal texts are equal fact sets, wildcards included. */
-export function fingerprintOf(m: ReferenceMachine, streams: number): string {
-  const wild = [m.unknownConfiguration(), ...[1, 2, 3].map((asid) => m.unknownTag(asid))].join(' ');
-  const queue = `${m.queue.prod} ${m.queue.waiting} ${m.queue.pending.map((p) => `${p.command.op}@${p.visible}`).join(',')}`;
-  return [...[...listTlb(m)].sort(), ...[...listEntries(m, streams)].sort(), wild, queue].join('\n');
+function segments(f: { readonly starts: readonly number[]; readonly ends: readonly number[] }): string {
+  return f.starts.map((start, i) => `${start}-${f.ends[i]}`).join(',');
+}
+
+function wayText(way: Way, lines: string[], depth: string): void {
+  lines.push(`${depth}${way.state} [${way.index}] ${way.hi}:${way.lo} level ${way.level} va ${way.va} ${segments(way)} under ${way.parent === null ? 'nothing' : `${way.parent.level}/${way.parent.va}`}`);
+  for (const index of [...way.kids.keys()].sort((a, b) => a - b)) wayText(way.kids.get(index) as Way, lines, `${depth}  `);
+}
+
+/**
+ * The whole state in one text, times included: facts, records, ways by page, structures, wildcards, queue. Equal texts
+ * behave alike from here on.
+ */
+export function stateText(m: ReferenceMachine, streams: number): string {
+  const lines: string[] = [];
+  for (const r of m.regimes) {
+    lines.push(`regime ${keyOf(r)} supports ${r.supports.map((s) => `${s.ste.sid}:${s.cd.ref}@${s.cd.starts[0]}`).join(' ')}`);
+    if (r.root !== null) wayText(r.root, lines, ' root ');
+    for (const way of r.wayRecs) wayText(way, lines, ' record ');
+    for (const l of r.leafRecs) lines.push(` leaf ${l.level} ${l.va} [${l.index}] ${l.hi}:${l.lo} until ${l.until} way ${l.way === null ? 'none' : `${l.way.level}/${l.way.va}`}`);
+  }
+  for (let slot = 0; slot < m.memory.slots; slot += 1) {
+    const ways = m.tables.waysTo(slot).map((w) => `${w.regime.asid}/${w.level}/${w.va}`).join(' ');
+    const cds = m.configuration.cdsIn(slot).map((f) => `${f.sid}/${f.ref}/${f.words[1]}`).join(' ');
+    if (ways !== '' || cds !== '') lines.push(`page ${slot}: ${ways} ${cds}`);
+  }
+  for (let sid = 0; sid < streams; sid += 1) {
+    for (const ste of m.configuration.stesOf(sid)) {
+      lines.push(`ste ${sid} ${ste.words.join()} ${segments(ste)}`, ...ste.cds.map((cd) => ` cd ${cd.ref} ${cd.words.join()} ${segments(cd)}`));
+    }
+  }
+  lines.push(`unknown ${m.unknownConfiguration()} ${[1, 2, 3].map((asid) => m.unknownTag(asid)).join()}`);
+  lines.push(`queue ${m.queue.prod} ${m.queue.waiting} ${m.queue.pending.map((p) => `${p.command.op}@${p.visible}`).join()}`);
+  return [...lines, ...[...listTlb(m)].sort()].join('\n');
 }

@@ -1,0 +1,205 @@
+/** Page owners and the heap: what is handed out, refused, given back, and misused. */
+import test from 'ava';
+import { Journal } from '../../src/memory/journal.js';
+import { Memory } from '../../src/memory/memory.js';
+import { Pages, type PageOwner } from '../../src/memory/pages.js';
+
+function pages(recording = false): Pages {
+  const p = new Pages(new Memory(new Journal(), 4));
+  p.memory.journal.recording = recording;
+  return p;
+}
+
+test('an allocated page has its owner, room and zeros', (t) => {
+  const p = pages();
+  const a = p.allocate('table');
+  const b = p.allocate('cd');
+  t.not(a, b);
+  t.is(p.ownerOf(a), 'table');
+  t.is(p.ownerOf(b), 'cd');
+  t.is(p.ownerOf(b + 1), null);
+  t.is(p.pagesInUse, 2);
+  t.true(p.memory.slots > b);
+  t.is(p.memory.lo[a * 512], 0);
+});
+
+test('pages are never handed out of the heap', (t) => {
+  const p = pages();
+  t.is(p.ownerOf(0), 'heap');
+  t.is(p.ownerOf(63), 'heap');
+  t.true(p.allocate('table') >= 64);
+});
+
+test('a run is of neighbouring pages of one owner', (t) => {
+  const p = pages();
+  const first = p.allocateRun('queue', 3);
+  t.deepEqual([0, 1, 2, 3].map((i) => p.ownerOf(first + i)), ['queue', 'queue', 'queue', null]);
+  t.is(p.pagesInUse, 3);
+  t.is(p.allocate('table'), first + 3);
+  t.true(p.memory.slots >= first + 4);
+});
+
+test('a released page has no owner, is zeroed, and is handed out again', (t) => {
+  const p = pages();
+  const a = p.allocate('table');
+  p.memory.commit(a * 512 + 7, 1, 2);
+  p.release(a);
+  t.is(p.ownerOf(a), null);
+  t.is(p.pagesInUse, 0);
+  t.deepEqual([p.memory.lo[a * 512 + 7], p.memory.hi[a * 512 + 7]], [0, 0]);
+  t.is(p.allocate('cd'), a);
+  t.is(p.ownerOf(a), 'cd');
+});
+
+test('listeners hear of a release while owner and contents still stand', (t) => {
+  const p = pages();
+  const heard: [number, PageOwner, number, PageOwner | null][] = [];
+  p.listeners.push({ freed: (slot, owner) => { heard.push([slot, owner, p.memory.lo[slot * 512] as number, p.ownerOf(slot)]); } });
+  const a = p.allocate('table');
+  p.memory.commit(a * 512, 5, 0);
+  p.release(a);
+  t.deepEqual(heard, [[a, 'table', 5, 'table']]);
+});
+
+test('the zeros of a released page are stores that watchers see', (t) => {
+  const p = pages();
+  const a = p.allocate('table');
+  p.memory.commit(a * 512 + 7, 1, 2);
+  const seen: number[] = [];
+  p.memory.watchers.push({ stored: (slot, index) => { seen.push(slot * 512 + index); } });
+  p.memory.watch(a);
+  p.release(a);
+  t.deepEqual(seen, [a * 512 + 7]);
+});
+
+test('failNext refuses exactly one allocation, of a page or of an object', (t) => {
+  const p = pages();
+  p.failNext();
+  t.is(p.allocate('table'), -1);
+  t.is(p.refused, 1);
+  t.true(p.allocate('table') >= 0);
+  p.failNext();
+  t.is(p.allocateObject(2), -1);
+  t.is(p.refused, 2);
+  t.true(p.allocateObject(2) >= 0);
+  t.is(p.pagesInUse, 1);
+  t.is(p.objectsInUse, 1);
+});
+
+test('releasing a page twice is a double free, and the first misuse is the one kept', (t) => {
+  const p = pages();
+  const a = p.allocate('table');
+  p.release(a);
+  t.is(p.fault, null);
+  p.release(a);
+  t.is(p.fault?.kind, 'double-free');
+  const { fault } = p;
+  p.releaseObject(9);
+  t.is(p.fault, fault);
+  t.is(p.pagesInUse, 0);
+});
+
+test('releasing a heap page or one that never was is a double free', (t) => {
+  for (const slot of [0, 5000]) {
+    const p = pages();
+    p.release(slot);
+    t.is(p.fault?.kind, 'double-free');
+  }
+});
+
+test('objects are zeroed, apart from each other, and counted', (t) => {
+  const p = pages();
+  const a = p.allocateObject(3);
+  const b = p.allocateObject(2);
+  t.true(Math.abs(a - b) >= 2 && a !== b);
+  t.true(b >= a + 3 || a >= b + 2);
+  t.is(p.objectsInUse, 2);
+  p.memory.commit(a, 9, 9);
+  p.releaseObject(a);
+  t.is(p.objectsInUse, 1);
+  const again = p.allocateObject(3);
+  t.is(again, a);
+  t.deepEqual([p.memory.lo[a], p.memory.hi[a]], [0, 0]);
+});
+
+test('a freed object is reused only for its own size', (t) => {
+  const p = pages();
+  const a = p.allocateObject(3);
+  p.releaseObject(a);
+  t.not(p.allocateObject(2), a);
+  t.is(p.allocateObject(3), a);
+});
+
+test('the heap has an end', (t) => {
+  const p = pages();
+  t.true(p.allocateObject(64 * 512) >= 0);
+  t.is(p.allocateObject(1), -1);
+  t.is(p.fault, null);
+});
+
+test('touching a live object is fine; after its release it is a use after free', (t) => {
+  const p = pages();
+  const a = p.allocateObject(3);
+  p.touch(a + 2, 'the array');
+  t.is(p.fault, null);
+  p.releaseObject(a);
+  p.touch(a + 2, 'the array');
+  t.deepEqual(p.fault, { kind: 'use-after-free', what: 'the array' });
+});
+
+test('releasing an object twice is a double free', (t) => {
+  const p = pages();
+  const a = p.allocateObject(3);
+  p.releaseObject(a);
+  p.releaseObject(a);
+  t.is(p.fault?.kind, 'double-free');
+  t.is(p.objectsInUse, 0);
+});
+
+test('mark and undo bring owners, counters, objects, refusals and faults back', (t) => {
+  const p = pages(true);
+  const page = p.allocate('table');
+  const spare = p.allocate('cd');
+  const object = p.allocateObject(3);
+  const old = p.allocateObject(2);
+  p.memory.commit(page * 512 + 4, 1, 2);
+  p.release(spare);
+  p.releaseObject(old);
+  const state = (): unknown[] => [
+    p.pagesInUse, p.objectsInUse, p.refused, p.fault, p.ownerOf(page), p.ownerOf(spare), p.ownerOf(spare + 1),
+    p.memory.lo[page * 512 + 4], p.memory.printA, p.memory.printB,
+  ];
+  const acts: Readonly<Record<string, () => void>> = {
+    allocate: () => { p.allocate('table'); },
+    'allocate two': () => { p.allocate('table'); p.allocate('queue'); },
+    release: () => { p.release(page); },
+    'release and reuse': () => { p.release(page); p.allocate('cd'); },
+    'double free': () => { p.release(spare); },
+    object: () => { p.memory.commit(p.allocateObject(2), 3, 3); },
+    'fresh object': () => { p.memory.commit(p.allocateObject(5), 3, 3); },
+    'release object': () => { p.releaseObject(object); },
+    'double free of an object': () => { p.releaseObject(old); },
+    touch: () => { p.touch(old, 'an old object'); },
+    refuse: () => { p.failNext(); p.allocate('table'); },
+  };
+  for (const [name, act] of Object.entries(acts)) {
+    const before = state();
+    const mark = p.memory.journal.mark();
+    act();
+    t.notDeepEqual(state(), before, name);
+    p.memory.journal.undo(mark);
+    t.deepEqual(state(), before, name);
+  }
+  // What is handed out next is what would have been handed out at first.
+  t.deepEqual([p.allocate('table'), p.allocate('table'), p.allocateObject(2), p.allocateObject(5)], [spare, spare + 1, old, old + 2]);
+  p.touch(object, 'a live object');
+  t.is(p.fault, null);
+});
+
+test('undo takes a refusal that was asked for back', (t) => {
+  const p = pages(true);
+  const mark = p.memory.journal.mark();
+  p.failNext();
+  p.memory.journal.undo(mark);
+  t.true(p.allocate('table') >= 0);
+});
