@@ -42,7 +42,8 @@ const MOODS: readonly Mood[] = [
   { anywhere: 14, atFact: 20, ste: 5, cd: 5, command: 24, publish: 15, observe: 13, retire: 2, narrow: false },
   { anywhere: 14, atFact: 24, ste: 0, cd: 0, command: 26, publish: 17, observe: 16, retire: 0, narrow: false },
   { anywhere: 8, atFact: 16, ste: 16, cd: 6, command: 22, publish: 15, observe: 12, retire: 4, narrow: false },
-  { anywhere: 16, atFact: 16, ste: 16, cd: 1, command: 14, publish: 14, observe: 8, retire: 13, narrow: true },
+  { anywhere: 4, atFact: 10, ste: 22, cd: 18, command: 18, publish: 13, observe: 10, retire: 2, narrow: false },
+  { anywhere: 26, atFact: 6, ste: 16, cd: 1, command: 14, publish: 14, observe: 7, retire: 13, narrow: true },
 ];
 
 /** Every frame at which an entry of a used index can begin. */
@@ -139,6 +140,7 @@ export class SmallWorld {
 
   /** A word as it may stand in a page of `level`; now and then one of another level. */
   #word(usual: number): Word {
+    if (this.#mood.narrow) return this.#pick(usual === 1 ? [ZERO, ...NARROW_PAGES.filter((p) => p.level === 2).map((p) => table(p.slot))] : [ZERO, leaf(MB2, 2), leaf(2 * MB2, 2)]);
     const level = this.#chance(94) ? usual : 1 + this.#c.index(3);
     const d = this.#c.index(100);
     if (d < 18) return ZERO;
@@ -154,12 +156,21 @@ export class SmallWorld {
     return d < 98 ? page(RAM_BASE + this.#pick(PAGES).slot) : table(1000);
   }
 
+  /** Puts back what a cached STE or CD says and memory no longer says. */
+  #restoreEntry(kind: 'ste' | 'cd'): boolean {
+    const stale = [...this.literal.facts.values()].filter((f) => f.kind === kind && !this.#standing(f));
+    if (stale.length === 0) return false;
+    for (const w of this.#pick(stale).own) this.rig.store(w.ref, w.lo, w.hi);
+    return true;
+  }
+
   #anyCd(): Uint32Array {
     const narrow = this.#mood.narrow;
     return cdWords(narrow ? 1 : 1 + this.#c.index(2), narrow ? TABLES : this.#pick(ROOTS), { v: this.#chance(90) ? 1 : 0, ips: this.#chance(85) ? 4 : 0 });
   }
 
   #rewriteCd(): void {
+    if (this.#chance(40) && this.#restoreEntry('cd')) return;
     const n = this.#mood.narrow ? 0 : this.#c.index(CDS);
     const words = this.#anyCd();
     if (this.#chance(70)) return this.#writeCd(n, words);
@@ -181,6 +192,7 @@ export class SmallWorld {
   }
 
   #rewriteSte(): void {
+    if (this.#chance(40) && this.#restoreEntry('ste')) return;
     const sid = this.#mood.narrow ? 0 : this.#c.index(BUSY_STREAMS);
     if (this.#chance(15)) return this.rig.store(steRef(sid) + 1, 0, this.#c.index(2) * 2 ** 19); // MEV: means nothing here
     this.#writeSte(sid, this.#chance(60) ? this.#translating() : this.#pick<SteKind>(['invalid', 'abort', 'bypass']));

@@ -21,7 +21,18 @@ export interface AllocationFault {
 const HEAP_FRAMES = 64;
 const HEAP_WORDS = HEAP_FRAMES * WORDS_PER_FRAME;
 
-export class Pages {
+/** What driver code may ask of the allocator. */
+export interface PagesPort {
+  readonly memory: Memory;
+  failNext(): void;
+  allocate(owner: PageOwner): number;
+  release(slot: number): void;
+  allocateObject(words: number): number;
+  releaseObject(ref: number): void;
+  touch(ref: number, what: string): void;
+}
+
+export class Pages implements PagesPort {
   readonly memory: Memory;
   readonly listeners: FreeListener[] = [];
   #owner: (PageOwner | null)[] = [];

@@ -22,8 +22,12 @@ export class LeafRules {
   /** Stale leaves that came into being and have not fallen due yet, by domain. */
   readonly #open: number[];
 
-  constructor(scene: Scene) {
+  readonly #remember: boolean;
+
+  /** `remember`: trust page versions (they only grow). Not so where states are undone: then every page is judged again. */
+  constructor(scene: Scene, remember = true) {
     this.#scene = scene;
+    this.#remember = remember;
     this.#open = scene.intent.domains.map(() => 0);
   }
 
@@ -74,7 +78,7 @@ export class LeafRules {
       const hi = this.#scene.memory.hi[way.slot * 512 + i] as number;
       if (cacheableLeaf(lo, hi, way.level, regime.outputBits)) this.#judgeLeaf(smmu, regime, way, i, lo, hi);
     }
-    this.#judged.set(way.slot, { domain: regime.domain, va: way.va, version });
+    if (this.#remember) this.#judged.set(way.slot, { domain: regime.domain, va: way.va, version });
   }
 
   /** The regime belongs to this domain from now on: everything it reaches is judged. */

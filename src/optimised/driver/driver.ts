@@ -12,7 +12,7 @@ import { newDescription } from '../../stack/description.js';
 import type { RegisterPort } from '../../stack/machine.js';
 import type { Operation, Result } from '../../stack/operation.js';
 import { PLAN_MAX } from '../../stack/planner.js';
-import type { Plain, Steps } from '../../stack/steps.js';
+import { runSteps, type Plain, type Steps } from '../../stack/steps.js';
 import { stage1StartLevel } from '../../spec/granule.js';
 import type { World } from '../../stack/world.js';
 import { arrayLength, entryUsers } from './invs.js';
@@ -35,6 +35,11 @@ export function ownParts(form: Form): Parts {
   return form === 'plain' ? performPlain.OWN_PARTS : performSteps.OWN_PARTS;
 }
 
+/** Parts in steps only begin when they are called: the driver around them must be of their form. */
+function formOf(parts: Parts): Form {
+  return Object.prototype.toString.call(parts.submit) === '[object GeneratorFunction]' ? 'steps' : 'plain';
+}
+
 export interface DriverSetup {
   readonly world: World;
   readonly pages: Pages;
@@ -49,10 +54,12 @@ export class OptimisedDriver {
   readonly context: Context;
   readonly #parts: Parts;
   readonly #observer: DriverObserver | null;
+  readonly #form: Form;
 
   constructor(setup: DriverSetup) {
     this.#parts = setup.parts;
     this.#observer = setup.observer;
+    this.#form = formOf(setup.parts);
     this.state = buildState(setup);
     this.context = this.newContext();
   }
@@ -73,13 +80,16 @@ export class OptimisedDriver {
   /** Brings every SMMU up. */
   boot(): void {
     this.context.cpu.begin();
-    for (let i = 0; i < this.state.smmus.length; i += 1) resetPlain.reset(this.context, i);
+    for (let i = 0; i < this.state.smmus.length; i += 1) {
+      if (this.#form === 'plain') resetPlain.reset(this.context, i);
+      else runSteps(resetSteps.reset(this.context, i));
+    }
   }
 
   /** Runs one operation (not `access`) to its end, alone. */
   run(op: Operation): Result {
     this.context.cpu.begin();
-    return performPlain.perform(this.context, op);
+    return this.#form === 'plain' ? performPlain.perform(this.context, op) : runSteps(performSteps.perform(this.context, op));
   }
 
   /** The same operation in steps, on a CPU of its own. */

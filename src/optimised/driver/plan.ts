@@ -51,7 +51,7 @@ function planRange(d: Description, ds: boolean, out: Uint32Array): number {
 
 /** Single-address commands, one per smallest damaged entry; a removed table without leaves needs one for its span. */
 function planSingles(d: Description, out: Uint32Array): number {
-  const level = d.leaves !== 0 ? deepest(d.leaves) : deepest(d.tables);
+  const level = Math.max(d.leaves === 0 ? 0 : deepest(d.leaves), d.tables === 0 ? 0 : deepest(d.tables)); // neither may slip between two
   const step = levelFrames(TG, level);
   const start = d.first - (d.first % step);
   const n = Math.floor((d.last - start) / step) + 1;

@@ -5,7 +5,14 @@
 import type { Journal } from '../../memory/journal.js';
 import type { Pages } from '../../memory/pages.js';
 
-export class Rcu {
+/** What driver code may ask of it. */
+export interface RcuPort {
+  enter(): void;
+  exit(): void;
+  free(ref: number): void;
+}
+
+export class Rcu implements RcuPort {
   readonly #pages: Pages;
   readonly #journal: Journal;
   #readers = 0;

@@ -3,7 +3,7 @@
  * invalidation array, its pointer, tag bitmaps, queue indices); the rest belongs to one caller.
  */
 import type { Cpu } from '../../memory/cpu.js';
-import type { Pages } from '../../memory/pages.js';
+import type { PagesPort } from '../../memory/pages.js';
 import type { Description } from '../../stack/description.js';
 import type { RegisterPort } from '../../stack/machine.js';
 import type { Operation, Result, Target } from '../../stack/operation.js';
@@ -11,7 +11,7 @@ import type { Planner } from '../../stack/planner.js';
 import type { Steps } from '../../stack/steps.js';
 import type { World } from '../../stack/world.js';
 import type { Ranges } from './iova.js';
-import type { Rcu } from './rcu.js';
+import type { RcuPort } from './rcu.js';
 
 /** Why a batch of commands is issued. */
 export type Purpose = 'reset' | 'ste' | 'cd' | 'invalidate' | 'tag-flush';
@@ -76,11 +76,11 @@ export interface DomainState {
 export interface DriverState {
   readonly world: World;
   readonly startLevel: number;
-  readonly pages: Pages;
+  readonly pages: PagesPort;
   readonly smmus: readonly SmmuState[];
   readonly devices: readonly DeviceState[];
   readonly domains: readonly DomainState[];
-  readonly rcu: Rcu;
+  readonly rcu: RcuPort;
 }
 
 /** What rules and reports may hear of the driver's own promises. */

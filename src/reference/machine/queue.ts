@@ -38,6 +38,11 @@ export class CommandQueue {
   }
 
   get prod(): number { return this.#prod; }
+  /** CONS at its furthest: the first SYNC that is not complete, or PROD. */
+  get consumed(): number {
+    const turn = POW2[this.#log2 + 1] as number;
+    return (this.#prod - this.#published.length + turn) % turn;
+  }
   get pending(): readonly Pending[] { return this.#pending; }
   /** Published commands that wait for a SYNC before them, or are SYNCs. */
   get waiting(): number { return this.#published.length; }
