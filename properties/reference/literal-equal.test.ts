@@ -9,9 +9,9 @@ import { RandomChooser } from '../../src/stack/chooser.js';
 import { listEntries, listHits, listTlb } from '../../test/reference/machine/listing.js';
 import { GRID, SmallWorld } from './small-worlds.js';
 
-const BATCHES = 6;
-const WORLDS = 500;
-const STEPS = 40;
+const BATCHES = 8;
+const WORLDS = 750;
+const STEPS = 50;
 
 interface Tally {
   steps: number;

@@ -43,7 +43,7 @@ const MOODS: readonly Mood[] = [
   { anywhere: 14, atFact: 24, ste: 0, cd: 0, command: 26, publish: 17, observe: 16, retire: 0, narrow: false },
   { anywhere: 8, atFact: 16, ste: 16, cd: 6, command: 22, publish: 15, observe: 12, retire: 4, narrow: false },
   { anywhere: 4, atFact: 10, ste: 22, cd: 18, command: 18, publish: 13, observe: 10, retire: 2, narrow: false },
-  { anywhere: 26, atFact: 6, ste: 16, cd: 1, command: 14, publish: 14, observe: 7, retire: 13, narrow: true },
+  { anywhere: 34, atFact: 4, ste: 22, cd: 0, command: 8, publish: 9, observe: 4, retire: 17, narrow: true },
 ];
 
 /** Every frame at which an entry of a used index can begin. */

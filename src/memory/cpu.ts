@@ -100,8 +100,16 @@ export class Cpu {
   storeRun(ref: number, count: number, lo: number, hi: number, stepFrame: number): void {
     let low = lo;
     let high = hi;
+    // A long run pushes everything older out, and its own first words: they need not pass through the buffer.
+    const through = this.#order === 'fifo' && count > CAPACITY && !this.memory.journal.recording ? count - CAPACITY : 0;
+    if (through > 0) this.drainAll();
     for (let i = 0; i < count; i += 1) {
-      this.store(ref + i, low, high);
+      if (i < through) {
+        this.#steps += 1;
+        this.memory.commit(ref + i, low, high);
+      } else {
+        this.store(ref + i, low, high);
+      }
       if (stepFrame !== 0) {
         const sum = low + stepFrame * 4096;
         if (sum >= 4294967296) high += Math.floor(sum / 4294967296);

@@ -83,6 +83,19 @@ export class Memory {
     for (let i = 0; i < watchers.length; i += 1) (watchers[i] as MemoryWatcher).stored(slot, index, oldLo, oldHi);
   }
 
+  /** Every word of a page becomes zero, visibly. */
+  zeroPage(slot: number): void {
+    const first = slot * WORDS_PER_FRAME;
+    if (this.watched[slot] === 0 && !this.journal.recording) {
+      this.lo.fill(0, first, first + WORDS_PER_FRAME);
+      this.hi.fill(0, first, first + WORDS_PER_FRAME);
+      this.version[slot] = (this.version[slot] as number) + 1;
+      this.journal.clock.now += 1;
+      return;
+    }
+    for (let i = 0; i < WORDS_PER_FRAME; i += 1) this.commit(first + i, 0, 0);
+  }
+
   #record(ref: number, slot: number, oldLo: number, oldHi: number): void {
     this.#print(ref, oldLo, oldHi);
     this.#print(ref, this.lo[ref] as number, this.hi[ref] as number);

@@ -131,10 +131,7 @@ export class Pages implements PagesPort {
     for (const listener of this.listeners) listener.freed(slot, owner);
     this.#owner[slot] = null;
     this.#used -= 1;
-    const first = slot * WORDS_PER_FRAME;
-    for (let i = 0; i < WORDS_PER_FRAME; i += 1) {
-      if (this.memory.lo[first + i] !== 0 || this.memory.hi[first + i] !== 0) this.memory.commit(first + i, 0, 0);
-    }
+    this.memory.zeroPage(slot);
     this.#free.push(slot);
     if (this.memory.journal.recording) {
       this.memory.journal.push(() => {

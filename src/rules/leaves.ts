@@ -18,7 +18,8 @@ interface Judged {
 
 export class LeafRules {
   readonly #scene: Scene;
-  readonly #judged = new Map<number, Judged>();
+  /** By slot; sparse. */
+  readonly #judged: (Judged | undefined)[] = [];
   /** Stale leaves that came into being and have not fallen due yet, by domain. */
   readonly #open: number[];
 
@@ -50,7 +51,7 @@ export class LeafRules {
   #born(smmu: number, regime: Regime, way: Way, index: number, lo: number, hi: number): void {
     if (regime.domain < 0) return;
     const version = this.#scene.memory.version[way.slot] as number;
-    const known = this.#judged.get(way.slot);
+    const known = this.#judged[way.slot];
     const same = known !== undefined && known.domain === regime.domain && known.va === way.va;
     if (same && known.version === version) return;
     this.#judgeLeaf(smmu, regime, way, index, lo, hi);
@@ -70,7 +71,7 @@ export class LeafRules {
   #judgePage(smmu: number, regime: Regime, way: Way): void {
     if (way.slot < 0) return;
     const version = this.#scene.memory.version[way.slot] as number;
-    const known = this.#judged.get(way.slot);
+    const known = this.#judged[way.slot];
     if (known !== undefined && known.domain === regime.domain && known.va === way.va && known.version === version) return;
     for (let i = 0; i < 512; i += 1) {
       const lo = this.#scene.memory.lo[way.slot * 512 + i] as number;
@@ -78,7 +79,7 @@ export class LeafRules {
       const hi = this.#scene.memory.hi[way.slot * 512 + i] as number;
       if (cacheableLeaf(lo, hi, way.level, regime.outputBits)) this.#judgeLeaf(smmu, regime, way, i, lo, hi);
     }
-    if (this.#remember) this.#judged.set(way.slot, { domain: regime.domain, va: way.va, version });
+    if (this.#remember) this.#judged[way.slot] = { domain: regime.domain, va: way.va, version };
   }
 
   /** The regime belongs to this domain from now on: everything it reaches is judged. */

@@ -7,10 +7,12 @@
  */
 import { POW2 } from '../../spec/bits.js';
 import { EVENT } from '../../spec/event.js';
-import { pageSizeFor, type Operation, type Result, type Target } from '../../stack/operation.js';
+import { PAGE_SIZES, pageSizeFor, type Operation, type Result, type Target } from '../../stack/operation.js';
 import { OUTCOME_ABORT, OUTCOME_FAULT, OUTCOME_OK, type Outcome } from '../../stack/outcome.js';
 import { OAS, PHYSICAL_FRAMES, type DomainConfig, type World } from '../../stack/world.js';
 import { Intervals, runGives, type Run } from './intervals.js';
+
+const LARGEST = PAGE_SIZES[0] ?? 0;
 
 export interface IntentDomain {
   readonly config: DomainConfig;
@@ -115,8 +117,7 @@ export class Intent {
     const snapshot = d.mapped.snapshot();
     for (let done = 0; done < size;) {
       const unit = pageSizeFor(iova + done, pa + done, size - done);
-      let run = unit;
-      while (done + run < size && pageSizeFor(iova + done + run, pa + done + run, size - done - run) === unit) run += unit;
+      const run = runOfUnit(iova + done, pa + done, size - done, unit);
       d.mapped.add({ first: (iova + done) / 4096, end: (iova + done + run) / 4096, pa: (pa + done) / 4096, unit: unit / 4096, writable });
       done += run;
     }
@@ -299,4 +300,13 @@ function covered(ranges: readonly { readonly first: number; readonly end: number
     }
   }
   return next >= end;
+}
+
+/** Bytes from here on that are mapped in entries of one unit: up to where a larger entry fits, or as many as there are. */
+function runOfUnit(iova: number, pa: number, left: number, unit: number): number {
+  const whole = left - (left % unit);
+  const larger = unit * 512;
+  if (unit >= LARGEST || (iova - pa) % larger !== 0) return whole;
+  const toLarger = larger - (iova % larger);
+  return toLarger + larger <= left ? toLarger : whole;
 }

@@ -12,6 +12,7 @@ import { Unmodelled } from '../../stack/violation.js';
 import { OAS, type SmmuConfig } from '../../stack/world.js';
 import { isCurrent, NEVER, type EntryFact, type Pending, type Regime, type Support } from './facts.js';
 import { whenCd, whenSte } from './justify.js';
+import { matchesCd } from './match.js';
 import type { Tables } from './tables.js';
 
 export class Configuration {
@@ -24,7 +25,7 @@ export class Configuration {
   #firstSlot = -1;
   #streams = 0;
   /** CD facts by the slot their words lie in. */
-  readonly #cdsBySlot = new Map<number, EntryFact[]>();
+  readonly #cdsBySlot: (EntryFact[] | undefined)[] = [];
   #regimes: Regime[] = [];
   /** Told of each change of an STE or CD in memory. */
   changed: ((kind: 'ste' | 'cd', sid: number) => void) | null = null;
@@ -67,7 +68,7 @@ export class Configuration {
       const sid = (slot - this.#firstSlot) * 64 + Math.floor(index / 8);
       if (slot >= this.#firstSlot && sid < this.#streams) this.#steChanged(sid);
     }
-    const cds = this.#cdsBySlot.get(slot);
+    const cds = this.#cdsBySlot[slot];
     if (cds === undefined) return;
     const ref = slot * 512 + index - (index % 8);
     for (const cd of cds.slice()) if (cd.ref === ref && isCurrent(cd)) this.#cdChanged(cd);
@@ -125,9 +126,7 @@ export class Configuration {
     }
     const cd = this.#newFact('cd', ste.sid, ref, words, ste);
     this.#set(() => { ste.cds.push(cd); }, () => { ste.cds.splice(ste.cds.indexOf(cd), 1); });
-    let list = this.#cdsBySlot.get(slot);
-    if (list === undefined) this.#cdsBySlot.set(slot, list = []);
-    const into = list;
+    const into = (this.#cdsBySlot[slot] ??= []);
     this.#set(() => { into.push(cd); }, () => { into.splice(into.indexOf(cd), 1); });
     this.#memory.watch(slot);
     this.#support(ste, cd);
@@ -188,8 +187,9 @@ export class Configuration {
   /** Judges every STE and CD fact that the CFGIs of K touch; returns the dead ones. Nothing changes yet. */
   judge(K: readonly Pending[]): EntryFact[] {
     const dead: EntryFact[] = [];
-    for (const list of this.#stes) {
-      for (const ste of list) {
+    for (let sid = 0; sid < this.#streams; sid += 1) {
+      if (!K.some((p) => matchesCd(p.command, sid))) continue; // whatever names an STE names its CDs as well
+      for (const ste of this.#stes[sid] as EntryFact[]) {
         if (whenSte(ste, K) === NEVER) dead.push(ste);
         for (const cd of ste.cds) if (whenCd(cd, K) === NEVER) dead.push(cd);
       }
@@ -227,7 +227,7 @@ export class Configuration {
     if (at < 0) return;
     this.#set(() => { ste.cds.splice(at, 1); }, () => { ste.cds.splice(at, 0, f); });
     const slot = Math.floor(f.ref / 512);
-    const list = this.#cdsBySlot.get(slot) as EntryFact[];
+    const list = this.#cdsBySlot[slot] as EntryFact[];
     const where = list.indexOf(f);
     this.#set(() => { list.splice(where, 1); }, () => { list.splice(where, 0, f); });
     this.#memory.unwatch(slot);
@@ -241,7 +241,7 @@ export class Configuration {
 
   /** CD facts whose words lie in this page. */
   cdsIn(slot: number): readonly EntryFact[] {
-    return this.#cdsBySlot.get(slot) ?? [];
+    return this.#cdsBySlot[slot] ?? [];
   }
 
   isStreamTable(slot: number): boolean {

@@ -110,6 +110,13 @@ export class CommandSet {
     return own;
   }
 
+  /** Does the only command name each of `count` neighbouring leaves from `va` on? (Ranges have no holes.) */
+  namesSpan(asid: number, level: number, va: number, frames: number, count: number): boolean {
+    const only = this.all[0];
+    return only !== undefined && only.command.tg !== 0 && matchesLeaf(only.command, asid, level, va, frames)
+      && matchesLeaf(only.command, asid, level, va + (count - 1) * frames, frames);
+  }
+
   /** Index of the first single-address command at or above `va`. */
   #firstSingle(va: number): number {
     let low = 0;

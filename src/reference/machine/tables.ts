@@ -40,7 +40,8 @@ export function followable(lo: number, hi: number, level: number, outputBits: nu
 
 export class Tables {
   readonly #memory: Memory;
-  readonly #waysBySlot = new Map<number, Way[]>();
+  /** By slot: every way that points to that page; sparse. */
+  readonly #waysBySlot: (Way[] | undefined)[] = [];
   listener: TableListener | null = null;
 
   constructor(memory: Memory) {
@@ -49,7 +50,7 @@ export class Tables {
 
   /** Every way, current or not, that points to this page. */
   waysTo(slot: number): readonly Way[] {
-    return this.#waysBySlot.get(slot) ?? [];
+    return this.#waysBySlot[slot] ?? [];
   }
 
   /** The regime got its first support: its tables are reachable. Orphans that hang below its base are taken back in. */
@@ -77,12 +78,14 @@ export class Tables {
   }
 
   stored(slot: number, index: number, oldLo: number, oldHi: number): void {
-    const ways = this.#waysBySlot.get(slot);
+    const ways = this.#waysBySlot[slot];
     if (ways === undefined) return;
+    const count = ways.length; // ways that a new descriptor opens to this same page have read the new word already
     const at = slot * 512 + index;
     const lo = this.#memory.lo[at] as number;
     const hi = this.#memory.hi[at] as number;
-    for (const way of ways.slice()) {
+    for (let i = 0; i < count; i += 1) {
+      const way = ways[i] as Way;
       this.#wordEnded(way, index, oldLo, oldHi);
       this.#wordBegan(way, index, lo, hi);
     }
@@ -169,12 +172,15 @@ export class Tables {
   #judgePage(way: Way, K: CommandSet, out: Frozen[]): void {
     if (way.slot < 0) return;
     const first = way.slot * 512;
-    for (let i = 0; i < 512; i += 1) {
+    const size = entryFrames(way.level);
+    // One command that kills the way and names every leaf below it leaves nothing to judge leaf by leaf.
+    const all = K.all.length === 1 && K.namesSpan(way.regime.asid, way.level, way.va, size, 512) && whenWay(way, K.all) === NEVER;
+    for (let i = 0; !all && i < 512; i += 1) {
       const lo = this.#memory.lo[first + i] as number;
       if ((lo & 1) === 0) continue;
       const hi = this.#memory.hi[first + i] as number;
       if (!cacheableLeaf(lo, hi, way.level, way.regime.outputBits)) continue;
-      const va = way.va + i * entryFrames(way.level);
+      const va = way.va + i * size;
       if (whenLeaf(way.regime, way, way.level, va, Infinity, K) !== NEVER) {
         out.push({ leaf: { regime: way.regime, way: null, index: i, lo, hi, level: way.level, va, until: this.#memory.journal.clock.now } });
       }
@@ -232,11 +238,11 @@ export class Tables {
 
   #unlink(way: Way): void {
     if (way.slot < 0) return;
-    const list = this.#waysBySlot.get(way.slot);
+    const list = this.#waysBySlot[way.slot];
     const at = list?.indexOf(way) ?? -1;
     if (list === undefined || at < 0) return;
     this.#set(() => { list.splice(at, 1); }, () => { list.splice(at, 0, way); });
-    if (list.length === 0) this.#set(() => { this.#waysBySlot.delete(way.slot); }, () => { this.#waysBySlot.set(way.slot, list); });
+    if (list.length === 0) this.#set(() => { this.#waysBySlot[way.slot] = undefined; }, () => { this.#waysBySlot[way.slot] = list; });
     this.#memory.unwatch(way.slot);
   }
 
@@ -246,11 +252,11 @@ export class Tables {
       regime, parent, index, lo, hi, frame, slot, level, va, starts: [this.#memory.journal.clock.now], ends: [Infinity], kids: new Map(), state: 'current', memoFor: null, memo: 0,
     };
     if (slot < 0) return way;
-    let list = this.#waysBySlot.get(slot);
+    let list = this.#waysBySlot[slot];
     if (list === undefined) {
       const fresh: Way[] = [];
       list = fresh;
-      this.#set(() => { this.#waysBySlot.set(slot, fresh); }, () => { this.#waysBySlot.delete(slot); });
+      this.#set(() => { this.#waysBySlot[slot] = fresh; }, () => { this.#waysBySlot[slot] = undefined; });
     }
     const into = list;
     this.#set(() => { into.push(way); }, () => { into.pop(); });

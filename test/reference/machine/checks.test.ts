@@ -90,6 +90,16 @@ test('an upper table goes with everything below it', (t) => {
   t.false(rig.holdsPage(ASID, 1, 0x11));
 });
 
+test('an upper and a lower table gone by one address leave the lower one\'s other leaves', (t) => {
+  const rig = connected();
+  rig.clear(ROOT, 0);
+  rig.batch(nhVa(ASID, 0));
+  t.false(rig.holdsTable(ASID, 0, 1, L2));
+  t.false(rig.holdsTable(ASID, 0, 2, L3));
+  t.false(rig.holdsPage(ASID, 0, 0x10));
+  t.true(rig.holdsPage(ASID, 1, 0x11));
+});
+
 test('a range over part of an upper table leaves the lower table outside of the range, with its leaves', (t) => {
   const rig = connected();
   rig.put(L2, 3, table(SPARE));
@@ -182,6 +192,7 @@ test('a reused page: new stores below a stale pointer are new leaves', (t) => {
   rig.put(L3, 5, page(0x77));
   t.true(rig.holdsPage(ASID, 5, 0x77));
   rig.clear(L3, 5);
+  t.true(rig.holdsPage(ASID, 5, 0x77));
   rig.batch(nhVa(ASID, 5, { leaf: 1 }));
   t.false(rig.holdsPage(ASID, 5, 0x77));
 });
@@ -191,6 +202,8 @@ test('once the stale pointer is gone, new stores into the page are nobody\'s', (
   rig.clear(L2, 0);
   rig.batch(nhVa(ASID, 0, SPAN));
   rig.put(L3, 5, page(0x77));
+  t.false(rig.holdsPage(ASID, 5, 0x77));
+  rig.clear(L3, 5);
   t.false(rig.holdsPage(ASID, 5, 0x77));
 });
 

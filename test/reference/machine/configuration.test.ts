@@ -36,6 +36,15 @@ test('V=0 entries are facts: an invalid CD stays cached until its CFGI and SYNC'
   t.true(rig.machine.holdsCd(1, OLD_CD));
 });
 
+test('an invalid CD translates nothing', (t) => {
+  const rig = connected();
+  rig.cd(1, cdWords(9, ROOT, { v: 0 }));
+  rig.ste(1, { cd: 1 });
+  t.false(rig.holdsPage(9, 0, 0x10));
+  rig.cd(1, cdWords(9, ROOT));
+  t.true(rig.holdsPage(9, 0, 0x10));
+});
+
 test('every state that a structure passes through may be cached', (t) => {
   const rig = connected();
   const half = cdWords(ASID, OTHER_ROOT);
@@ -113,6 +122,27 @@ test('an STE written after its CFGI became visible leaves the old one', (t) => {
   t.true(rig.holdsSte(0, { cd: 0 }));
 });
 
+test('an old CD is not rebuilt when it went before the STE that points to it was back', (t) => {
+  const rig = connected();
+  rig.ste(0, 'abort');
+  rig.publish(cfgiSte(0), SYNC);
+  swapAsid(rig);
+  rig.ste(0, { cd: 0 });
+  rig.finish();
+  t.false(rig.machine.holdsCd(0, OLD_CD));
+  t.true(rig.machine.holdsCd(0, NEW_CD));
+});
+
+test('an old CD may be rebuilt when it went after the STE that points to it was back', (t) => {
+  const rig = connected();
+  rig.ste(0, 'abort');
+  rig.publish(cfgiSte(0), SYNC);
+  rig.ste(0, { cd: 0 });
+  swapAsid(rig);
+  rig.finish();
+  t.true(rig.machine.holdsCd(0, OLD_CD));
+});
+
 test('ASID swapped, TLBI before CFGI: entries of the old ASID are left', (t) => {
   const rig = connected();
   swapAsid(rig);
@@ -159,6 +189,16 @@ test('frozen entries cannot be rebuilt: one TLBI removes them although memory st
   t.is(rig.machine.regimes.length, 0);
 });
 
+test('without support nothing is rebuilt, whenever the leaf went', (t) => {
+  const rig = connected();
+  rig.ste(0, 'abort');
+  rig.batch(cfgiSte(0));
+  rig.publish(nhVa(ASID, 0, { leaf: 1 }), SYNC);
+  rig.clear(L3, 0); // with support, the command could act first and the leaf come back
+  rig.finish();
+  t.false(rig.holdsPage(ASID, 0, 0x10));
+});
+
 test('a regime lives while another stream supports it', (t) => {
   const rig = connected();
   rig.ste(1, { cd: 0 });
@@ -196,10 +236,10 @@ test('a tag that comes back with its tables unchanged takes its frozen tables in
   rig.ste(0, 'abort');
   rig.batch(cfgiSte(0));
   rig.ste(0, { cd: 0 });
+  t.deepEqual(rig.machine.regimes.map((r) => [r.wayRecs.length, r.leafRecs.length]), [[0, 0]]);
   rig.batch(nhAsid(ASID));
   t.true(rig.holdsTable(ASID, 0, 1, L2));
   t.true(rig.holdsPage(ASID, 0, 0x10));
-  t.deepEqual(rig.machine.regimes.map((r) => [r.wayRecs.length, r.leafRecs.length]), [[0, 0]]);
 });
 
 test('a tag that closes twice around a changed base leaves no table that no TLBI can remove', (t) => {

@@ -60,6 +60,14 @@ test('a command is visible from its publication: a store after that leaves the o
   t.true(rig.holdsPage(ASID, 0, 0x10));
 });
 
+test('of two commands that must remove a leaf the later one decides', (t) => {
+  const rig = connected();
+  rig.publish(LEAF_ONLY);
+  rig.clear(L3, 0);
+  rig.batch(LEAF_ONLY);
+  t.false(rig.holdsPage(ASID, 0, 0x10));
+});
+
 test('a command behind a SYNC of the same publication becomes visible only when that SYNC completes', (t) => {
   const rig = connected();
   rig.publish(SYNC, LEAF_ONLY, SYNC);
