@@ -19,7 +19,7 @@ import { afterReset, attached, entrySynced } from '../rules/configuration.js';
 import { judgeCoverage } from '../rules/coverage.js';
 import { freedRule } from '../rules/freed.js';
 import { LeafRules } from '../rules/leaves.js';
-import { Ledger } from '../rules/ledger.js';
+import { Ledger, ruleIndex } from '../rules/ledger.js';
 import type { Scene } from '../rules/scene.js';
 import type { Operation, Result } from '../stack/operation.js';
 import { newOutcome, type Outcome } from '../stack/outcome.js';
@@ -30,6 +30,11 @@ import { Log } from './log.js';
 import { bothPort } from './ports.js';
 import { checkInserts, checkCachesAfterSync } from './refinement.js';
 import { checkTables, teardown } from './teardown.js';
+
+const ILLEGAL = ruleIndex('illegal-command');
+const QUEUE = ruleIndex('queue-integrity');
+const PROGRESS = ruleIndex('progress');
+const RESULT = ruleIndex('api-result');
 
 /** An extra command for one SMMU at one place: how a "missing command" is verified. */
 export interface Injection {
@@ -137,8 +142,8 @@ export class Lockstep {
       reference.listener = {
         commandSeen: (command: Command) => {
           this.commands[command.op] = (this.commands[command.op] as number) + 1;
-          this.ledger.judge('illegal-command');
-          this.ledger.judge('queue-integrity');
+          this.ledger.judgeAt(ILLEGAL);
+          this.ledger.judgeAt(QUEUE);
           log?.add({ kind: 'command', op: this.index, smmu, command: { ...newCommand(), ...command }, time: this.journal.clock.now });
         },
         synced: (covered) => {
@@ -169,7 +174,7 @@ export class Lockstep {
   /** A driver call: using up the budget or misusing memory breaks a rule. */
   #guarded<T>(what: string, call: () => T): T {
     let value: T;
-    this.ledger.judge('progress');
+    this.ledger.judgeAt(PROGRESS);
     try {
       value = call();
     } catch (error) {
@@ -207,7 +212,7 @@ export class Lockstep {
 
   /** Out of memory is right exactly when an allocation was refused in this call. */
   #compare(op: Operation, expected: Result, result: Result, refused: boolean): void {
-    this.ledger.judge('api-result');
+    this.ledger.judgeAt(RESULT);
     if (result === expected || (expected === 'ok' && result === 'no-memory' && refused)) return;
     this.ledger.fail('api-result', `${op.op} returns ${result} for ${expected}`, expected, result);
   }

@@ -8,7 +8,10 @@ import { descriptorKind, leafFrame, leafWritable, LEAF } from '../spec/descripto
 import { entryFrames, type LeafRec, type Regime, type Way } from '../reference/machine/facts.js';
 import { cacheableLeaf, type TableListener } from '../reference/machine/tables.js';
 import type { FactPlace } from '../stack/violation.js';
+import { ruleIndex } from './ledger.js';
 import { at, type Scene } from './scene.js';
+
+const ISOLATION = ruleIndex('isolation');
 
 interface Judged {
   domain: number;
@@ -59,7 +62,7 @@ export class LeafRules {
   }
 
   #judgeLeaf(smmu: number, regime: Regime, way: Way, index: number, lo: number, hi: number): void {
-    this.#scene.ledger.judge('isolation');
+    this.#scene.ledger.judgeAt(ISOLATION);
     const frames = entryFrames(way.level);
     const va = way.va + index * frames;
     const pa = leafFrame(lo, hi, way.level);

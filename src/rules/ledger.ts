@@ -30,6 +30,11 @@ export const RULES: readonly RuleText[] = [
 
 const INDEX = new Map<RuleId, number>(RULE_IDS.map((id, i) => [id, i]));
 
+/** The place of a rule in the counters: hot rules look it up once. */
+export function ruleIndex(id: RuleId): number {
+  return INDEX.get(id) as number;
+}
+
 export interface RuleCount {
   armed: number;
   decided: number;
@@ -55,6 +60,12 @@ export class Ledger {
   judge(rule: RuleId, n = 1): void {
     this.arm(rule, n);
     this.decide(rule, n);
+  }
+
+  /** The same by `ruleIndex`. */
+  judgeAt(index: number, n = 1): void {
+    this.#armed[index] = (this.#armed[index] as number) + n;
+    this.#decided[index] = (this.#decided[index] as number) + n;
   }
 
   /** Judged and broken. */

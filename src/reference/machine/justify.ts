@@ -113,7 +113,7 @@ export class CommandSet {
   /** Does the only command name each of `count` neighbouring leaves from `va` on? (Ranges have no holes.) */
   namesSpan(asid: number, level: number, va: number, frames: number, count: number): boolean {
     const only = this.all[0];
-    return only !== undefined && only.command.tg !== 0 && matchesLeaf(only.command, asid, level, va, frames)
+    return only !== undefined && (only.command.tg !== 0 || !hasAddress(only.command.op)) && matchesLeaf(only.command, asid, level, va, frames)
       && matchesLeaf(only.command, asid, level, va + (count - 1) * frames, frames);
   }
 
