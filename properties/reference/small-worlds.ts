@@ -32,6 +32,8 @@ interface Mood {
   readonly ste: number;
   readonly cd: number;
   readonly command: number;
+  /** Many commands at once: more than eight TLBIs in one SYNC. */
+  readonly burst: number;
   readonly publish: number;
   readonly observe: number;
   readonly retire: number;
@@ -39,11 +41,11 @@ interface Mood {
 }
 
 const MOODS: readonly Mood[] = [
-  { anywhere: 14, atFact: 20, ste: 5, cd: 5, command: 24, publish: 15, observe: 13, retire: 2, narrow: false },
-  { anywhere: 14, atFact: 24, ste: 0, cd: 0, command: 26, publish: 17, observe: 16, retire: 0, narrow: false },
-  { anywhere: 8, atFact: 16, ste: 16, cd: 6, command: 22, publish: 15, observe: 12, retire: 4, narrow: false },
-  { anywhere: 4, atFact: 10, ste: 22, cd: 18, command: 18, publish: 13, observe: 10, retire: 2, narrow: false },
-  { anywhere: 34, atFact: 4, ste: 22, cd: 0, command: 8, publish: 9, observe: 4, retire: 17, narrow: true },
+  { anywhere: 14, atFact: 20, ste: 5, cd: 5, command: 22, burst: 2, publish: 15, observe: 13, retire: 2, narrow: false },
+  { anywhere: 14, atFact: 24, ste: 0, cd: 0, command: 20, burst: 6, publish: 17, observe: 16, retire: 0, narrow: false },
+  { anywhere: 8, atFact: 16, ste: 16, cd: 6, command: 21, burst: 1, publish: 15, observe: 12, retire: 4, narrow: false },
+  { anywhere: 4, atFact: 10, ste: 22, cd: 18, command: 17, burst: 1, publish: 13, observe: 10, retire: 2, narrow: false },
+  { anywhere: 34, atFact: 4, ste: 22, cd: 0, command: 8, burst: 0, publish: 9, observe: 4, retire: 17, narrow: true },
 ];
 
 /** Every frame at which an entry of a used index can begin. */
@@ -86,6 +88,7 @@ export class SmallWorld {
     else if (falls(m.ste)) this.#rewriteSte();
     else if (falls(m.cd)) this.#rewriteCd();
     else if (falls(m.command)) this.#append(this.#command());
+    else if (falls(m.burst)) this.#burst();
     else if (falls(m.publish)) this.#publish();
     else if (falls(m.observe)) this.#observe();
     else if (falls(m.retire)) this.#retire();
@@ -217,6 +220,11 @@ export class SmallWorld {
       this.#observeUpTo(this.#published);
     }
     this.rig.append(command);
+  }
+
+  #burst(): void {
+    const count = 8 + this.#c.index(8);
+    for (let i = 0; i < count; i += 1) this.#append(this.#chance(85) ? this.#byAddress(OP.TLBI_NH_VA, 1 + this.#c.index(2), this.#someFact()) : this.#command());
   }
 
   /** Publishes what was appended, after a SYNC more often than not. */

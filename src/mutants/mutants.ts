@@ -157,6 +157,10 @@ export const MUTANTS: readonly Mutant[] = [
     }),
   },
   {
+    name: 'entry-written-live', found: 'fuzz', about: 'a live CD gets the tables and the ASID of another domain word by word, without V = 0 between',
+    parts: (own, _world, form) => ({ ...own, writeEntry: (form === 'plain' ? latePlain : lateSteps).writeLive as Parts['writeEntry'] }),
+  },
+  {
     name: 'publish-after-ste', found: 'interleaving', about: 'the array with the new SMMU is published only after the STE (bug zoo A12)',
     parts: (own, _world, form) => ({ ...own, attachSequence: (form === 'plain' ? latePlain : lateSteps).publishAfterSte as Parts['attachSequence'] }),
   },

@@ -1,6 +1,7 @@
 /**
  * Sequences: the right actions of the driver in a wrong order. Mutants only.
  */
+import { storeWords, syncEntry } from '../optimised/driver/entry.steps.js';
 import { install, leave, prepare, publish } from '../optimised/driver/attach.steps.js';
 import { releaseTables } from '../optimised/driver/invalidate.steps.js';
 import type { Context, DeviceState, DomainState } from '../optimised/driver/types.js';
@@ -32,4 +33,13 @@ export function* freeBeforeSync(ctx: Context, domain: number): Steps<void> {
   yield 'free the tables';
   releaseTables(ctx, gather);
   yield* ctx.parts.invalidate(ctx, domain, ctx.description);
+}
+
+/** All words of a live entry in one go, V = 1 throughout, and one sync. */
+export function* writeLive(ctx: Context, kind: 'ste' | 'cd', smmu: number, ref: number, target: Uint32Array, streams: readonly number[]): Steps<void> {
+  ctx.cpu.barrier('entry-target-visible');
+  yield 'write the whole entry';
+  if (storeWords(ctx, ref, target, 0, 8)) {
+    yield* syncEntry(ctx, kind, smmu, streams);
+  }
 }

@@ -70,15 +70,22 @@ function checkContexts(scene: Scene, leaves: LeafRules, machine: ReferenceMachin
       scene.ledger.fail('stale-configuration', 'a CD of another domain can still be used', `stream ${ste.sid}: domain ${domain}`,
         `SMMU ${smmu} may use ${isCurrent(cd) ? 'the CD in memory' : 'an older CD'} of stream ${ste.sid}: asid ${regime.asid}, domain ${regime.domain}`, { smmu, kind: 'cd', sid: ste.sid });
     }
-    checkTag(scene, machine, smmu, regime.asid, domain);
+    checkTag(scene, leaves, machine, smmu, regime.asid, domain);
   }
 }
 
-/** Nothing under this tag may be of another domain, nor from before reset. */
-function checkTag(scene: Scene, machine: ReferenceMachine, smmu: number, asid: number, domain: number): void {
+/**
+ * Nothing under this tag may be of another domain, nor from before reset. A regime that belongs to no domain yet (a CD
+ * that was seen half written, say) must hold nothing that the tag's domain does not map.
+ */
+function checkTag(scene: Scene, leaves: LeafRules, machine: ReferenceMachine, smmu: number, asid: number, domain: number): void {
   scene.ledger.judge('isolation');
   for (const r of machine.regimes) {
-    if (r.asid !== asid || r.domain === domain || r.domain < 0) continue;
+    if (r.asid !== asid || r.domain === domain) continue;
+    if (r.domain < 0) {
+      leaves.judgeForeign(smmu, r, domain);
+      continue;
+    }
     const leaf = r.leafRecs[0];
     const way = r.wayRecs[0];
     const live = r.supports.length > 0;

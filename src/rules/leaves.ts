@@ -96,6 +96,28 @@ export class LeafRules {
     for (const way of regime.wayRecs) visit(way);
   }
 
+  /** A regime of nobody under the tag of `domain`: whatever it holds or reaches must be what that domain maps. */
+  judgeForeign(smmu: number, regime: Regime, domain: number): void {
+    const permits = (va: number, level: number, lo: number, hi: number): boolean => {
+      const frames = entryFrames(level);
+      const pa = leafFrame(lo, hi, level);
+      if (this.#scene.intent.permitsLeaf(domain, va, frames, pa, leafWritable(lo))) return true;
+      return this.#scene.ledger.fail('isolation', 'a leaf of another table under the tag of a domain', this.#scene.intent.describeFrame(domain, va),
+        `SMMU ${smmu} may hold {asid ${regime.asid} ${at(va)} -> ${at(pa)} level ${level}}, from a CD that was seen half written`, placeOf(smmu, regime, va, frames, level, 'leaf'));
+    };
+    for (const leaf of regime.leafRecs) permits(leaf.va, leaf.level, leaf.lo, leaf.hi);
+    const visit = (way: Way): void => {
+      for (let i = 0; way.slot >= 0 && i < 512; i += 1) {
+        const lo = this.#scene.memory.lo[way.slot * 512 + i] as number;
+        const hi = this.#scene.memory.hi[way.slot * 512 + i] as number;
+        if (cacheableLeaf(lo, hi, way.level, regime.outputBits)) permits(way.va + i * entryFrames(way.level), way.level, lo, hi);
+      }
+      for (const kid of way.kids.values()) visit(kid);
+    };
+    if (regime.root !== null) visit(regime.root);
+    for (const way of regime.wayRecs) visit(way);
+  }
+
   /** Everything that the domain took away is due: no SMMU may still hold it under a tag in use. */
   due(domain: number): void {
     const { machines, ledger } = this.#scene;

@@ -6,7 +6,6 @@
 import type { Result, Target } from '../../stack/operation.js';
 import type { Steps } from '../../stack/steps.js';
 import { RAM_BASE } from '../../memory/memory.js';
-import { writeEntry } from './entry.steps.js';
 import { findTag, merge, purge, unref } from './invs.js';
 import { abortSte, bypassSte, emptyEntry, stage1Cd, stage1Ste } from './structures.js';
 import { findOrAllocate, putBack } from './tags.js';
@@ -57,14 +56,14 @@ export function* install(ctx: Context, dev: DeviceState, target: Target, tag: Ta
   if (tag !== undefined) {
     const own = ctx.state.domains[target as number] as DomainState;
     const cd = stage1Cd(RAM_BASE + own.rootSlot, ctx.state.world.inputBits, tag.asid);
-    yield* writeEntry(ctx, 'cd', dev.smmu, cdRef, cd, dev.streams);
+    yield* ctx.parts.writeEntry(ctx, 'cd', dev.smmu, cdRef, cd, dev.streams);
   }
   const ste = tag !== undefined ? stage1Ste(RAM_BASE + dev.cdSlot) : target === 'identity' ? bypassSte() : abortSte();
   for (const sid of dev.streams) {
-    yield* writeEntry(ctx, 'ste', dev.smmu, smmu.streamSlot * 512 + sid * 8, ste, [sid]);
+    yield* ctx.parts.writeEntry(ctx, 'ste', dev.smmu, smmu.streamSlot * 512 + sid * 8, ste, [sid]);
   }
   if (tag === undefined) {
-    yield* writeEntry(ctx, 'cd', dev.smmu, cdRef, emptyEntry(), dev.streams);
+    yield* ctx.parts.writeEntry(ctx, 'cd', dev.smmu, cdRef, emptyEntry(), dev.streams);
   }
 }
 

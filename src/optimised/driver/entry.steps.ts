@@ -73,7 +73,7 @@ export function planEntry(kind: 'ste' | 'cd', from: Uint32Array, target: Uint32A
 }
 
 /** Stores the 64-bit words [from, to) that differ from what stands there. Returns whether any did. */
-function storeWords(ctx: Context, ref: number, words: Uint32Array, from: number, to: number): boolean {
+export function storeWords(ctx: Context, ref: number, words: Uint32Array, from: number, to: number): boolean {
   let changed = false;
   for (let q = from; q < to; q += 1) {
     const lo = words[q * 2] as number;
@@ -127,7 +127,7 @@ export function* writeEntry(ctx: Context, kind: 'ste' | 'cd', smmu: number, ref:
 }
 
 /** CFGI for every stream that may have the entry cached, and CMD_SYNC. */
-function* syncEntry(ctx: Context, kind: 'ste' | 'cd', smmu: number, streams: readonly number[]): Steps<void> {
+export function* syncEntry(ctx: Context, kind: 'ste' | 'cd', smmu: number, streams: readonly number[]): Steps<void> {
   const batch = ctx.batch;
   batch.smmu = smmu;
   batch.purpose = kind;

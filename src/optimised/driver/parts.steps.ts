@@ -2,6 +2,7 @@
  * Parts: the optimised driver's own algorithm for each replaceable part.
  */
 import { attachSequence } from './attach.steps.js';
+import { writeEntry } from './entry.steps.js';
 import { describeGather, invalidate, releaseTag, syncGather } from './invalidate.steps.js';
 import { SINGLE_RANGE } from './plan.js';
 import { submit } from './queue.steps.js';
@@ -14,6 +15,7 @@ export const LIST_OF_PARTS: Parts = {
   submit,
   invalidate,
   syncGather,
+  writeEntry,
   attachSequence,
   releaseTag,
 };

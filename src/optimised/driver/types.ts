@@ -110,6 +110,8 @@ export interface Parts {
   readonly submit: (ctx: Context, batch: Batch) => Steps<void>;
   readonly invalidate: (ctx: Context, domain: number, d: Description) => Steps<void>;
   readonly syncGather: (ctx: Context, domain: number) => Steps<void>;
+  /** Makes the STE or CD at `ref` read as `target` (16 uint32); `streams` may have it cached. */
+  readonly writeEntry: (ctx: Context, kind: 'ste' | 'cd', smmu: number, ref: number, target: Uint32Array, streams: readonly number[]) => Steps<void>;
   readonly attachSequence: (ctx: Context, device: number, target: Target) => Steps<Result>;
   readonly releaseTag: (ctx: Context, smmu: number, asid: number) => Steps<void>;
 }
