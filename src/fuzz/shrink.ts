@@ -60,8 +60,11 @@ class Shrinker {
     this.#deleteOperations();
     this.#simplifyWorld();
     this.#deleteOperations();
+    this.#simplifyCalls();
+    this.#rebase();
     this.#halveSizes();
     this.#simplifyArguments();
+    this.#rebase();
     this.#simplifyWorld();
     this.#left = Math.max(this.#left, FINAL_PASS);
     const minimal = this.#deleteOperations();
@@ -131,6 +134,26 @@ class Shrinker {
 
   #tryWorld(c: Candidate | null): void {
     if (c !== null && JSON.stringify(c) !== JSON.stringify(this.#best)) this.#try(c);
+  }
+
+  /** A plain `sync` says more than a call that only syncs on its way. */
+  #simplifyCalls(): void {
+    this.#best.operations.forEach((op, i) => {
+      if ((op.op === 'unmap' || op.op === 'map') && i > 0) {
+        this.#try({ world: this.#best.world, operations: this.#best.operations.map((o, k) => (k === i ? { op: 'sync' as const, domain: op.domain } : o)) });
+      }
+    });
+  }
+
+  /** All addresses together towards 0, in steps that keep every alignment. */
+  #rebase(): void {
+    for (const unit of [2 ** 30, 2 ** 21, 4096]) {
+      const iovas = distinct(this.#best.operations, ['iova']);
+      const least = Math.min(...iovas);
+      const by = Math.floor(least / unit) * unit;
+      if (iovas.length === 0 || by === 0) continue;
+      this.#try({ world: this.#best.world, operations: this.#best.operations.map((op) => ('iova' in op ? { ...op, iova: op.iova - by } : op)) });
+    }
   }
 
   /** Large sizes first: each halving makes every later evaluation cheaper. */

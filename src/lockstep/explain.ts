@@ -27,11 +27,11 @@ export function explain(world: World, operations: readonly Operation[], violatio
   const log = new Log();
   const again = replay(world, operations, { ...subject, log });
   const place = violation.fact;
-  if (place === undefined) return { because: [], verified: null, tried: 0 };
+  if (place === undefined) return { because: violation.because, verified: null, tried: 0 };
   const because = chain(log.entries, place, operations.length);
   if (again.violation === null) return { because: ['the failure did not happen again: not deterministic'], verified: null, tried: 0 };
   const { verified, tried } = verify(world, operations, violation, again.failedStep, place, subject);
-  return { because, verified, tried };
+  return { because: [...violation.because, ...because], verified, tried };
 }
 
 function opName(op: number, end: number): string {

@@ -4,7 +4,7 @@
  * widened to whole entries of the level in question (a hit anywhere in an entry removes it), and the union of the
  * reaches must have no hole. 4 KB granule.
  */
-import { decodeCommand, newCommand, OP, rangeGranules, type Command } from '../spec/command.js';
+import { decodeCommand, describeCommand, newCommand, OP, rangeGranules, type Command } from '../spec/command.js';
 import { levelFrames } from '../spec/granule.js';
 import { describeDescription, levelBit, type Description } from '../stack/description.js';
 import { WHOLE_TAG } from '../stack/planner.js';
@@ -52,6 +52,25 @@ function reaches(c: Command, level: number, kind: 'leaf' | 'table'): boolean {
   return c.leaf === 0 && (c.tg === 0 || c.ttl === 0 || level < c.ttl);
 }
 
+const SHOWN = 4;
+
+/** The planned commands, and what each reaches, for the reader. */
+function story(d: Description, words: Uint32Array, count: number, hole: { level: number; kind: 'leaf' | 'table' }): string[] {
+  const lines = [`the gather says ${describeDescription(d)}`];
+  for (let i = 0; i < Math.min(count, SHOWN); i += 1) {
+    raw[0] = (words[i * 4] as number) | OP.TLBI_NH_VA;
+    raw[1] = 0;
+    raw[2] = words[i * 4 + 2] as number;
+    raw[3] = words[i * 4 + 3] as number;
+    const c = decodeCommand(raw, 0, scratch);
+    const why = reaches(c, hole.level, hole.kind) ? 'it reaches only the addresses it covers'
+      : c.leaf !== 0 && hole.kind === 'table' ? 'Leaf = 1 asks for no table descriptor (§4.4.1.1)' : `TTL = ${c.ttl} does not ask for level ${hole.level} (§4.4.1.1)`;
+    lines.push(`planned ${describeCommand(c)}: ${why}`);
+  }
+  if (count > SHOWN) lines.push(`… and ${count - SHOWN} more`);
+  return lines;
+}
+
 export function judgeCoverage(ledger: Ledger, smmu: number, d: Description, words: Uint32Array, count: number): void {
   if (!d.all && d.leaves === 0 && d.tables === 0) return;
   ledger.judge('range-coverage');
@@ -60,7 +79,8 @@ export function judgeCoverage(ledger: Ledger, smmu: number, d: Description, word
     const hole = coverageHole(d, words, count);
     if (hole === undefined) return;
     ledger.fail('range-coverage', `a level ${hole.level} ${hole.kind} is not reached`, `commands that reach ${describeDescription(d)}`,
-      `${count} command${count === 1 ? '' : 's'} for SMMU ${smmu}: the level ${hole.level} ${hole.kind} at 0x${(hole.frame * 4096).toString(16)} is not reached`);
+      `${count} command${count === 1 ? '' : 's'} for SMMU ${smmu}: the level ${hole.level} ${hole.kind} at 0x${(hole.frame * 4096).toString(16)} is not reached`,
+      undefined, story(d, words, count, hole));
   }
   ledger.fail('range-coverage', 'everything was asked, a range was planned', 'a whole-tag command', `${count} commands for SMMU ${smmu}`);
 }

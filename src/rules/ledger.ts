@@ -69,10 +69,10 @@ export class Ledger {
   }
 
   /** Judged and broken. */
-  fail(rule: RuleId, cause: string, expected: string, actual: string, fact?: FactPlace): never {
+  fail(rule: RuleId, cause: string, expected: string, actual: string, fact?: FactPlace, because: readonly string[] = []): never {
     const i = INDEX.get(rule) as number;
     this.#violated[i] = (this.#violated[i] as number) + 1;
-    violate({ rule, cause, expected, actual, because: [], ...(fact === undefined ? {} : { fact }) });
+    violate({ rule, cause, expected, actual, because, ...(fact === undefined ? {} : { fact }) });
   }
 
   add(other: Ledger): void {

@@ -138,6 +138,48 @@ test('a run of stores advances the address field, across the halves too', (t) =>
   t.deepEqual([20, 21].map((ref) => [m.lo[ref], m.hi[ref]]), [[0x1003, 5], [0x1003, 5]]);
 });
 
+test('a run longer than the buffer leaves what single stores leave', (t) => {
+  const runs = ([fast, older]: readonly [boolean, number]): unknown[] => {
+    const m = memory();
+    const seen = order(m);
+    const cpu = new Cpu(m);
+    for (let i = 0; i < older; i += 1) cpu.store(900 + i, 1, 1);
+    cpu.begin();
+    if (fast) cpu.storeRun(100, CAPACITY + 6, 0x1003, 7, 1);
+    else for (let i = 0; i < CAPACITY + 6; i += 1) cpu.store(100 + i, 0x1003 + i * 4096, 7);
+    return [seen.join(), cpu.pendingKey(), cpu.pending, cpu.steps, m.lo.join(), m.hi.join(), cpu.loadLo(100), cpu.loadLo(100 + CAPACITY)];
+  };
+  for (const older of [0, 3, CAPACITY]) t.deepEqual(runs([true, older]), runs([false, older]), `${older} older stores`);
+});
+
+test('the ring goes round: order and loads are right wherever the oldest store stands', (t) => {
+  const m = memory();
+  const seen = order(m);
+  const cpu = new Cpu(m);
+  for (let i = 0; i < CAPACITY; i += 1) cpu.store(i, 1, 0);
+  for (let i = 0; i < 10; i += 1) cpu.drainOldest();
+  for (let i = 0; i < 10; i += 1) cpu.store(600 + i, 2, i);
+  t.is(cpu.loadHi(609), 9);
+  t.is(cpu.loadLo(CAPACITY - 1), 1);
+  cpu.drainAll();
+  t.deepEqual(seen, [...Array.from({ length: CAPACITY }, (_, i) => i), ...Array.from({ length: 10 }, (_, i) => 600 + i)]);
+});
+
+test('drainOnly lets out the stores to the chosen pages, in their order, and keeps the others', (t) => {
+  const m = memory();
+  const seen = order(m);
+  const cpu = new Cpu(m);
+  for (const ref of [5, 600, 6, 601]) cpu.store(ref, ref, 0);
+  cpu.store(600, 1, 1);
+  cpu.drainOnly((slot) => slot === 1);
+  t.deepEqual(seen, [600, 601, 600]);
+  t.deepEqual([m.lo[600], m.hi[600], m.lo[5]], [1, 1, 0]);
+  t.is(cpu.pending, 2);
+  t.is(cpu.loadLo(6), 6);
+  cpu.drainAll();
+  t.deepEqual(seen, [600, 601, 600, 5, 6]);
+});
+
 test('loads, stores and polls count as steps; more than the budget is Stuck', (t) => {
   const cpu = new Cpu(memory());
   cpu.begin(3);
@@ -156,6 +198,7 @@ test('loads, stores and polls count as steps; more than the budget is Stuck', (t
 test('mark and undo bring pending stores and memory back', (t) => {
   const acts: readonly ((cpu: Cpu) => void)[] = [
     (cpu) => cpu.store(7, 3, 3), (cpu) => cpu.store(5, 8, 8), (cpu) => cpu.drainOldest(), (cpu) => cpu.drainAll(), (cpu) => cpu.barrier('map-done'),
+    (cpu) => cpu.drainOnly(() => true), (cpu) => cpu.storeRun(200, CAPACITY + 9, 3, 0, 1),
     (cpu) => { for (let i = 0; i < CAPACITY + 2; i += 1) cpu.store(100 + i, i, 0); },
   ];
   for (const storeOrder of ['fifo', 'reverse'] as const) {

@@ -82,3 +82,27 @@ test('growing to less than there is does nothing', (t) => {
   t.is(m.slots, 8);
   t.is(m.lo, lo);
 });
+
+test('zeroPage zeroes one page, watched or not, and moves its version and the clock', (t) => {
+  for (const watched of [false, true]) {
+    const { m, heard } = watchedMemory();
+    for (const ref of [511, 512, 515, 1023, 1024]) m.commit(ref, 7, 9);
+    if (watched) m.watch(1);
+    const before = [m.version[1] as number, m.journal.clock.now];
+    m.zeroPage(1);
+    t.deepEqual([511, 512, 515, 1023, 1024].map((ref) => [m.lo[ref], m.hi[ref]]), [[7, 9], [0, 0], [0, 0], [0, 0], [7, 9]]);
+    t.true((m.version[1] as number) > (before[0] as number) && m.journal.clock.now > (before[1] as number));
+    t.deepEqual(heard, watched ? ['1:0 9:7 -> 0:0', '1:3 9:7 -> 0:0', '1:511 9:7 -> 0:0'] : []);
+  }
+});
+
+test('zeroPage is taken back by the journal', (t) => {
+  const { m } = watchedMemory();
+  m.journal.recording = true;
+  m.commit(515, 7, 9);
+  const print = [m.printA, m.printB];
+  const mark = m.journal.mark();
+  m.zeroPage(1);
+  m.journal.undo(mark);
+  t.deepEqual([m.lo[515], m.hi[515], m.printA, m.printB], [7, 9, ...print]);
+});
