@@ -11,7 +11,7 @@ import type { Memory } from './memory.js';
 
 const CAPACITY = 64;
 /** Words of work that one call may do before it counts as stuck: far above the largest legal call. */
-export const STEP_BUDGET = 50_000_000;
+export const STEP_BUDGET = 8_000_000;
 
 /** Why a barrier stands where it stands; a step filter names them. */
 export type BarrierSite = 'map-done' | 'before-invs' | 'command-published' | 'entry-target-visible' | 'table-contents' | 'array-published';

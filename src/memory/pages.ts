@@ -20,6 +20,8 @@ export interface AllocationFault {
 /** Words of the heap: cells that two CPUs may share. 64 frames. */
 const HEAP_FRAMES = 64;
 const HEAP_WORDS = HEAP_FRAMES * WORDS_PER_FRAME;
+/** Pages at the most: beyond it allocations fail, as they would on a machine that has run out. */
+export const PAGES_MAX = 32_768;
 
 /** What driver code may ask of the allocator. */
 export interface PagesPort {
@@ -89,9 +91,16 @@ export class Pages implements PagesPort {
     if (this.memory.journal.recording) this.memory.journal.push(() => { this.fault = null; });
   }
 
+  #exhausted(is: boolean): boolean {
+    if (!is) return false;
+    this.refused += 1;
+    if (this.memory.journal.recording) this.memory.journal.push(() => { this.refused -= 1; });
+    return true;
+  }
+
   /** A zeroed page (visible to everybody as zeros), or -1. Returns its slot. */
   allocate(owner: PageOwner): number {
-    if (this.#refuse()) return -1;
+    if (this.#refuse() || this.#exhausted(this.#used >= PAGES_MAX)) return -1;
     let slot = this.#free.pop();
     const fresh = slot === undefined;
     if (slot === undefined) {
@@ -150,7 +159,7 @@ export class Pages implements PagesPort {
     const fresh = ref === undefined;
     if (ref === undefined) {
       ref = this.#heapTop;
-      if (ref + words > HEAP_WORDS) return -1;
+      if (this.#exhausted(ref + words > HEAP_WORDS)) return -1;
       this.#heapTop += words;
     }
     const at = ref;

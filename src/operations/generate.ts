@@ -147,9 +147,17 @@ export class Generator {
       first = this.#place(size.frames, size.align);
     }
     if ((first + frames) * 4096 > 2 ** this.#world.inputBits || d.mapped.any(first, first + frames)) return undefined;
-    const unit = size.align > 1 && first % size.align === 0 ? size.align : 1;
-    const pa = PA_BASE + c.index(0x1000) * (unit === 1 ? 37 : unit === FRAMES_2M ? FRAMES_2M : 0) + (unit === FRAMES_1G ? FRAMES_1G * (16 + c.index(64)) - PA_BASE : 0);
+    const pa = this.#output(first, size.align);
     return { op: 'map', domain, iova: first * 4096, pa: pa * 4096, size: frames * 4096, prot: c.index(4) === 0 ? 'r' : 'rw' };
+  }
+
+  /** An output frame: aligned for blocks, congruent to the address (so that sizes mix), or neither. */
+  #output(first: number, align: number): number {
+    const c = this.#chooser;
+    if (align === FRAMES_1G && first % FRAMES_1G === 0) return FRAMES_1G * (16 + c.index(64));
+    if ((align === FRAMES_2M && first % FRAMES_2M === 0) || c.index(4) === 0) return PA_BASE + c.index(0x1000) * FRAMES_2M + (first % FRAMES_2M);
+    if (c.index(16) === 0) return FRAMES_1G * (16 + c.index(64)) + (first % FRAMES_1G);
+    return PA_BASE + c.index(0x1000) * 37;
   }
 
   /** Part or all of something mapped, along whole entries; sometimes all of a 2 MB region that is full of pages. */
@@ -220,7 +228,7 @@ export class Generator {
     const device = c.index(view.devices.length + 1);
     const run = view.domains[domain]?.mapped.runs[0];
     const iova = run === undefined ? 0x1000 : run.first * 4096;
-    switch (c.index(10)) {
+    switch (c.index(12)) {
       case 0: return { op: 'map', domain, iova: iova + 0x800, pa: 0x5000000, size: 4096, prot: 'rw' };
       case 1: return { op: 'map', domain, iova, pa: 0x5000000, size: 4096, prot: 'rw' };
       case 2: return { op: 'map', domain, iova: 2 ** this.#world.inputBits - 4096, pa: 0x5000000, size: 8192, prot: 'r' };
@@ -229,6 +237,8 @@ export class Generator {
       case 5: return { op: 'attach', device, to: c.index(view.domains.length + 2) };
       case 6: return { op: 'detach', device };
       case 7: return { op: 'access', device, stream: c.index(3), iova, write: false };
+      case 9: return { op: 'map', domain, iova: 0x40000000, pa: 2 ** 44 - 4096, size: 4096 * (1 + c.index(2)), prot: 'rw' };
+      case 10: return { op: 'map', domain, iova: 0x1000, pa: 0x5000000, size: 2 ** 31, prot: 'rw' };
       case 8: return { op: 'iova-free', domain, iova, size: 4096 };
       default: return { op: 'flush-all', domain };
     }

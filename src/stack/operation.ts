@@ -35,7 +35,7 @@ export const OPERATION_KINDS: readonly OperationKind[] = [
 export type Result = 'ok' | ErrorCode;
 export type ErrorCode =
   | 'unknown-domain' | 'unknown-device' | 'unknown-stream'
-  | 'unaligned' | 'out-of-range' | 'already-mapped' | 'not-mapped' | 'partial-block'
+  | 'unaligned' | 'out-of-range' | 'too-large' | 'already-mapped' | 'not-mapped' | 'partial-block'
   | 'already-attached' | 'not-attached' | 'no-tags' | 'no-memory'
   | 'iova-busy' | 'iova-not-allocated' | 'iova-in-use' | 'not-managed' | 'not-lazy';
 
@@ -46,6 +46,7 @@ export const ERRORS: Readonly<Record<ErrorCode, string>> = {
   'unknown-stream': 'the device has no stream of that index',
   unaligned: 'address and size must be non-zero multiples of 4096',
   'out-of-range': 'the range does not fit the input or output address size',
+  'too-large': 'the mapping needs more than 262144 entries: split it, or choose an output address that allows blocks',
   'already-mapped': 'a page of the range is mapped already: unmap it first',
   'not-mapped': 'a page of the range is not mapped',
   'partial-block': 'the range cuts a block mapping: unmap the whole block',

@@ -47,6 +47,8 @@ export interface World {
 
 export const LIMITS = {
   smmus: 8, devices: 64, streamsPerDevice: 4, domains: 32, streamLog2: 6, operations: 200_000, flushQueue: 4096,
+  /** Entries (leaves) that one map call may need: 1 GB of pages. */
+  mapEntries: 262_144,
 } as const;
 
 /** Output address size of every SMMU here, in bits; the top frame is excluded. */

@@ -10,7 +10,7 @@ import { RAM_BASE } from '../../memory/memory.js';
 import { levelBit } from '../../stack/description.js';
 import { pageSizeFor, type Result } from '../../stack/operation.js';
 import type { Steps } from '../../stack/steps.js';
-import { PHYSICAL_FRAMES } from '../../stack/world.js';
+import { LIMITS, PHYSICAL_FRAMES } from '../../stack/world.js';
 import { releaseTables } from './invalidate.steps.js';
 import { anyMapped, isTable, rangeState, slotOfTable, SPAN } from './table-reads.js';
 import { newGather, type Context, type DomainState, type Gather } from './types.js';
@@ -55,11 +55,12 @@ function* ensureTable(ctx: Context, own: DomainState, frame: number, level: numb
 /** Maps [iova, iova + size) to pa (bytes, multiples of 4096). */
 export function* mapRange(ctx: Context, domain: number, iova: number, pa: number, size: number, writable: boolean): Steps<Result> {
   const own = ctx.state.domains[domain] as DomainState;
-  const bad = checkRange(ctx, own, iova, size);
+  const bad = checkRange(ctx, iova, size);
   if (bad !== 'ok') return bad;
   if (pa % 4096 !== 0) return 'unaligned';
   if ((pa + size) / 4096 > PHYSICAL_FRAMES) return 'out-of-range';
   if (own.managed && !own.ranges.covers(iova / 4096, (iova + size) / 4096)) return 'iova-not-allocated';
+  if (tooLarge(iova, pa, size)) return 'too-large';
   if (anyMapped(ctx, own, iova / 4096, (iova + size) / 4096)) return 'already-mapped';
   if (own.gather.pending && iova / 4096 <= own.gather.last && own.gather.first < (iova + size) / 4096) {
     yield* ctx.parts.syncGather(ctx, domain); // the old leaves must not shadow the new ones
@@ -89,8 +90,20 @@ export function* mapRange(ctx: Context, domain: number, iova: number, pa: number
   return 'ok';
 }
 
-function checkRange(ctx: Context, own: DomainState, iova: number, size: number): Result {
-  if (iova % 4096 !== 0 || size % 4096 !== 0 || size === 0 || own === undefined) return 'unaligned';
+/** Would the mapping need more leaves than one call may write? */
+function tooLarge(iova: number, pa: number, size: number): boolean {
+  let left = LIMITS.mapEntries;
+  for (let done = 0; done < size && left >= 0;) {
+    const step = pageSizeFor(iova + done, pa + done, size - done);
+    const n = runLength(iova + done, pa + done, size - done, step);
+    left -= n;
+    done += step * n;
+  }
+  return left < 0;
+}
+
+function checkRange(ctx: Context, iova: number, size: number): Result {
+  if (iova % 4096 !== 0 || size % 4096 !== 0 || size === 0) return 'unaligned';
   return iova + size > (POW2[ctx.state.world.inputBits] as number) ? 'out-of-range' : 'ok';
 }
 
@@ -110,7 +123,7 @@ function writeLeaves(ctx: Context, slot: number, frame: number, pa: number, leve
 /** Takes [iova, iova + size) away (bytes). Strict: into the gather; lazy: queued for the next flush of everything. */
 export function* unmapRange(ctx: Context, domain: number, iova: number, size: number): Steps<Result> {
   const own = ctx.state.domains[domain] as DomainState;
-  const bad = checkRange(ctx, own, iova, size);
+  const bad = checkRange(ctx, iova, size);
   if (bad !== 'ok') return bad;
   const first = iova / 4096;
   const end = (iova + size) / 4096;

@@ -9,7 +9,7 @@ import { POW2 } from '../../spec/bits.js';
 import { EVENT } from '../../spec/event.js';
 import { PAGE_SIZES, pageSizeFor, type Operation, type Result, type Target } from '../../stack/operation.js';
 import { OUTCOME_ABORT, OUTCOME_FAULT, OUTCOME_OK, type Outcome } from '../../stack/outcome.js';
-import { OAS, PHYSICAL_FRAMES, type DomainConfig, type World } from '../../stack/world.js';
+import { LIMITS, OAS, PHYSICAL_FRAMES, type DomainConfig, type World } from '../../stack/world.js';
 import { Intervals, runGives, type Run } from './intervals.js';
 
 const LARGEST = PAGE_SIZES[0] ?? 0;
@@ -113,6 +113,7 @@ export class Intent {
     const first = iova / 4096;
     const end = (iova + size) / 4096;
     if (d.config.managed && !covered(d.handedOut, first, end)) return 'iova-not-allocated';
+    if (entriesNeeded(iova, pa, size) > LIMITS.mapEntries) return 'too-large';
     if (d.mapped.any(first, end)) return 'already-mapped';
     const snapshot = d.mapped.snapshot();
     for (let done = 0; done < size;) {
@@ -309,4 +310,16 @@ function runOfUnit(iova: number, pa: number, left: number, unit: number): number
   if (unit >= LARGEST || (iova - pa) % larger !== 0) return whole;
   const toLarger = larger - (iova % larger);
   return toLarger + larger <= left ? toLarger : whole;
+}
+
+/** Entries of all sizes that a mapping needs. */
+function entriesNeeded(iova: number, pa: number, size: number): number {
+  let entries = 0;
+  for (let done = 0; done < size;) {
+    const unit = pageSizeFor(iova + done, pa + done, size - done);
+    const run = runOfUnit(iova + done, pa + done, size - done, unit);
+    entries += run / unit;
+    done += run;
+  }
+  return entries;
 }

@@ -73,8 +73,10 @@ export class CommandQueue {
       violate({ rule: 'queue-integrity', cause: 'prod-overtakes-cons', expected: `at most ${POW2[this.#log2]} unconsumed entries`, actual: `PROD ${value} while CONS is ${this.#cons}`, because: [] });
     }
     const before = { prod: this.#prod, published: this.#published, pending: this.#pending };
-    this.#published = this.#published.slice();
-    this.#pending = this.#pending.slice();
+    if (this.#memory.journal.recording) {
+      this.#published = this.#published.slice();
+      this.#pending = this.#pending.slice();
+    }
     for (let i = 0; i < fresh; i += 1) this.#publish(queueIndex(this.#prod + i, this.#log2));
     this.#prod = value;
     this.#expose();
@@ -121,7 +123,7 @@ export class CommandQueue {
     this.#undo(before);
     this.#listener.synced(covered);
     const after = { prod: this.#prod, published: this.#published, pending: this.#pending };
-    this.#published = this.#published.slice();
+    if (this.#memory.journal.recording) this.#published = this.#published.slice();
     this.#expose();
     this.#undo(after);
     return true;
