@@ -1,0 +1,96 @@
+/**
+ * Cases: which files the operands of a verb name, and reading them. A directory stands for every case in it, in order
+ * of name; the unshrunk forms of failures, tables and scenarios are no cases of their own.
+ */
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { caseId, CaseError, type Case } from '../operations/case.js';
+import { decodeCase, MAX_CASE_TEXT, readCaseFile } from '../operations/codec.js';
+import { findMutant } from '../mutants/mutants.js';
+import { UsageError } from './exit.js';
+
+export interface NamedCase {
+  readonly file: string;
+  readonly id: string;
+  readonly case: Case;
+}
+
+const SKIPPED_FOLDERS: ReadonlySet<string> = new Set(['tables', 'scenarios', 'node_modules']);
+
+export function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch (error) {
+    throw new UsageError(`${path}: ${reason(error)}`);
+  }
+}
+
+export function reason(error: unknown): string {
+  if (error instanceof Error && 'code' in error) {
+    if (error.code === 'ENOENT') return 'there is no such file or directory';
+    if (error.code === 'EACCES') return 'permission denied';
+    if (error.code === 'ENOTDIR') return 'a part of the path is not a directory';
+  }
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Every case file below a directory. */
+export function caseFiles(folder: string): string[] {
+  const files: string[] = [];
+  const visit = (at: string): void => {
+    let entries;
+    try {
+      entries = readdirSync(at, { withFileTypes: true });
+    } catch (error) {
+      throw new UsageError(`${at}: ${reason(error)}`);
+    }
+    for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+      if (entry.name.startsWith('.')) continue;
+      if (entry.isDirectory()) {
+        if (!SKIPPED_FOLDERS.has(entry.name)) visit(join(at, entry.name));
+      } else if (entry.name.endsWith('.json') && !entry.name.endsWith('.full.json') && !entry.name.endsWith('.shrinking.json')) files.push(join(at, entry.name));
+    }
+  };
+  visit(folder);
+  return files;
+}
+
+/** Reads one case and makes sure that what it tests exists. */
+export function readCase(path: string): NamedCase {
+  return named(readCaseFile(path), path);
+}
+
+function named(c: Case, file: string): NamedCase {
+  const part = Object.keys(c.subject.parts)[0];
+  if (part !== undefined) throw new UsageError(`${file}: subject.parts names "${part}", but other parts than the driver's own are not built yet`);
+  if (c.subject.mutant !== undefined && findMutant(c.subject.mutant) === undefined) throw new UsageError(`${file}: there is no mutant "${c.subject.mutant}"`);
+  return { file, id: caseId(c), case: c };
+}
+
+/** Reads the case on stdin. */
+export async function readStdin(): Promise<NamedCase> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of process.stdin) {
+    const bytes = Buffer.from(chunk as Uint8Array);
+    length += bytes.length;
+    if (length > MAX_CASE_TEXT) throw new CaseError('stdin: the text is larger than 64 MiB, the limit for a case');
+    chunks.push(bytes);
+  }
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));
+  } catch {
+    throw new CaseError('stdin: not a case: the bytes are not UTF-8 text');
+  }
+  return named(decodeCase(text, 'stdin'), 'stdin');
+}
+
+/** The one case that an operand names: a file or `-`. */
+export async function oneCase(operands: readonly string[], verb: string): Promise<NamedCase> {
+  const path = operands[0];
+  if (path === undefined || operands.length > 1) throw new UsageError(`${verb} needs exactly one case: a file, or - for stdin`);
+  if (path === '-') return readStdin();
+  if (isDirectory(path)) throw new UsageError(`${path}: a directory, but ${verb} needs one case`);
+  return readCase(path);
+}

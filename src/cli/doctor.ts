@@ -1,0 +1,110 @@
+/**
+ * doctor: is this copy in order? Versions, the plain twins of the build, determinism, and golden vectors: a pinned
+ * campaign must come out as it does everywhere else.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { endianness, platform, arch } from 'node:os';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { plainTwin } from '../build/plain-twins.js';
+import { doctorBlock, type Check } from '../report/tables.js';
+import { EXIT, worst, type ExitCode } from './exit.js';
+import type { Parsed, VerbSpec } from './options.js';
+import { now, type Output } from './output.js';
+import type { Verb } from './verb.js';
+import { packageVersion } from './version.js';
+
+/**
+ * The digest of operations, results and outcomes of the first runs of a fixed seed. It changes when the generator or the
+ * driver's answers are changed on purpose: then, and only then, it is pinned again.
+ */
+export const GOLDEN = 'unpinned';
+const GOLDEN_SEED = 'golden';
+const GOLDEN_RUNS = 20;
+const GOLDEN_OPERATIONS = 60;
+
+const spec: VerbSpec = {
+  name: 'doctor', operands: 0,
+  usage: ['doctor'],
+  about: ['Versions, the plain twins of the build, determinism (the same run twice), and golden vectors (a pinned campaign). Exit 3: not deterministic; 70: the build is broken.'],
+  options: [],
+};
+
+interface Finding extends Check {
+  /** What a failing check means. */
+  readonly code: ExitCode;
+}
+
+function versions(): Finding[] {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const little = endianness() === 'LE';
+  return [
+    { name: 'package', ok: true, detail: `smmucheck ${packageVersion()}`, code: EXIT.ok },
+    { name: 'node', ok: major > 20 || (major === 20 && minor >= 19), detail: `${process.version}, at least 20.19 is needed`, code: EXIT.internal },
+    { name: 'platform', ok: true, detail: `${platform()} ${arch()}, ${little ? 'little' : 'big'}-endian (models use numbers only, so either will do)`, code: EXIT.ok },
+  ];
+}
+
+/** Every steps module has its plain twin, and the twin is that of this very text. */
+function twins(): Finding {
+  const root = fileURLToPath(new URL('..', import.meta.url));
+  const problems: string[] = [];
+  let n = 0;
+  const visit = (folder: string): void => {
+    for (const entry of readdirSync(folder, { withFileTypes: true })) {
+      const path = join(folder, entry.name);
+      if (entry.isDirectory()) visit(path);
+      else if (entry.name.endsWith('.steps.js')) {
+        n += 1;
+        const twin = path.replace(/\.steps\.js$/, '.plain.js');
+        const body = (text: string): string => text.replace(/^\/\/# sourceMappingURL=.*$/m, '');
+        if (!existsSync(twin)) problems.push(`${basename(twin)} is missing`);
+        else if (body(readFileSync(twin, 'utf8')) !== body(plainTwin(readFileSync(path, 'utf8'), path))) problems.push(`${basename(twin)} is out of date`);
+      }
+    }
+  };
+  visit(root);
+  const ok = problems.length === 0 && n > 0;
+  return { name: 'plain twins', ok, detail: ok ? `${n} present and up to date` : `${problems.join(', ') || 'no steps module found'}: run \`npm run build\``, code: EXIT.internal };
+}
+
+/** The digest of the pinned campaign, and whether its first run came out the same twice. */
+async function campaignDigest(): Promise<{ digest: string; twice: boolean }> {
+  const { rerun } = await import('./determinism.js');
+  const { PROFILES } = await import('../operations/profiles.js');
+  const profile = PROFILES.find((p) => p.name === 'swarm');
+  if (profile === undefined) throw new Error('the profile swarm is gone');
+  const hash = createHash('sha256');
+  const options = { seed: GOLDEN_SEED, profile };
+  let first = '';
+  for (let run = 0; run < GOLDEN_RUNS; run += 1) {
+    const { digest } = rerun(options, run, GOLDEN_OPERATIONS);
+    if (run === 0) first = digest;
+    hash.update(digest);
+  }
+  return { digest: hash.digest('hex').slice(0, 32), twice: rerun(options, 0, GOLDEN_OPERATIONS).digest === first };
+}
+
+async function run(_p: Parsed, out: Output): Promise<ExitCode> {
+  const start = now();
+  const findings: Finding[] = [...versions(), twins()];
+  if (findings.every((f) => f.ok)) {
+    const { CASE_SCHEMA } = await import('../operations/case.js');
+    const { digest, twice } = await campaignDigest();
+    findings.push(
+      { name: 'case schema', ok: true, detail: String(CASE_SCHEMA), code: EXIT.ok },
+      { name: 'determinism', ok: twice, detail: twice ? 'the same run twice is the same' : 'the same run twice differs', code: EXIT.nondeterministic },
+      {
+        name: 'golden vectors', ok: digest === GOLDEN, code: EXIT.nondeterministic,
+        detail: digest === GOLDEN ? `${digest} in ${GOLDEN_RUNS} runs` : `${digest}, pinned is ${GOLDEN}: this machine differs, or the generator was changed and GOLDEN in src/cli/doctor.ts must be pinned again`,
+      },
+    );
+  }
+  const checks: Check[] = findings.map(({ name, ok, detail }) => ({ name, ok, detail }));
+  out.print(doctorBlock(checks));
+  out.document({ schema: 1, verb: 'doctor', verdict: checks.every((c) => c.ok) ? 'ok' : 'error', checks, timing: { elapsedMs: Math.round(now() - start) } });
+  return worst(findings.filter((f) => !f.ok).map((f) => f.code));
+}
+
+export const verb: Verb = { spec, run };

@@ -1,0 +1,220 @@
+/**
+ * One call of `fuzz` from its seed to its summary: drives the campaign run by run, lets signals in between, works up
+ * failures the moment they are found, and checks at the end that runs come out the same again. The clock is here: the
+ * engine has none.
+ */
+import { campaign, newResult, type CampaignOptions, type FoundFailure } from '../fuzz/campaign.js';
+import type { Profile } from '../operations/profiles.js';
+import { failureBlock, fuzzCommand } from '../report/failure.js';
+import { commandKinds, fuzzBlock, fuzzJson, progressLine, type FailureLine, type FuzzSummary, type Verdict } from '../report/fuzz.js';
+import { count, visible } from '../report/words.js';
+import { caseFiles, isDirectory, readCase } from './cases.js';
+import { difference, sameAgain, totals, type DoneRun } from './determinism.js';
+import { EXIT, UsageError, worst, type ExitCode } from './exit.js';
+import { failureLine, storeOriginal, workUp, type FoundOptions } from './found.js';
+import { Interrupt } from './interrupt.js';
+import { macrotask, now, type Output } from './output.js';
+import { ProgressLine } from './progress.js';
+import { judgeCase } from './run-case.js';
+import { Scratch } from './scratch.js';
+
+export interface FuzzSettings {
+  readonly seed: string;
+  readonly profile: Profile;
+  readonly mutant: string | null;
+  readonly run: number | undefined;
+  readonly runs: number | undefined;
+  readonly operations: number | undefined;
+  readonly timeMs: number | undefined;
+  readonly corpus: string | undefined;
+  readonly corpusExists: boolean;
+  readonly failuresMax: number;
+  readonly shrink: boolean;
+}
+
+/** Longest time in which no signal is heard, while sequences run. */
+const LISTEN_MS = 40;
+
+export class FuzzSession {
+  readonly #s: FuzzSettings;
+  readonly #out: Output;
+  readonly #options: CampaignOptions;
+  readonly #result = newResult();
+  readonly #interrupt = new Interrupt();
+  readonly #progress = new ProgressLine(process.stderr);
+  readonly #shown = new Map<string, FailureLine>();
+  #scratch: Scratch | null = null;
+  #handled = 0;
+  #repeatable = true;
+  /** Beginning, and time spent on failures since, which is no time of the campaign. */
+  #start = 0;
+  #aside = 0;
+  #first: DoneRun | null = null;
+  #last: DoneRun | null = null;
+
+  constructor(settings: FuzzSettings, out: Output) {
+    this.#s = settings;
+    this.#out = out;
+    const s = settings;
+    // A limit of time alone lifts the default budget.
+    const operations = s.operations ?? (s.timeMs !== undefined && s.runs === undefined ? Infinity : undefined);
+    this.#options = {
+      seed: s.seed, profile: s.profile, failuresMax: s.failuresMax,
+      ...(s.mutant === null ? {} : { mutant: s.mutant }), ...(operations === undefined ? {} : { operations }),
+      ...(s.runs === undefined ? {} : { runs: s.runs }), ...(s.run === undefined ? {} : { run: s.run }),
+    };
+  }
+
+  async run(): Promise<ExitCode> {
+    const replayed = this.#s.corpusExists ? this.#replayFirst(this.#s.corpus as string) : null;
+    this.#scratch = new Scratch(this.#s.corpus);
+    this.#announce();
+    this.#start = now();
+    this.#interrupt.listen();
+    await this.#campaign();
+    const elapsedMs = this.#elapsed();
+    const { operations, failures, unmodelled } = this.#result;
+    if (operations === 0 && failures.length === 0 && unmodelled.length === 0 && this.#interrupt.signal === null) throw new UsageError('the limits leave nothing to run');
+    const determinism = this.#determinism();
+    this.#interrupt.release();
+    this.#progress.clear();
+    this.#scratch.leave();
+    const summary = this.#summary(replayed, determinism, elapsedMs);
+    this.#out.print(fuzzBlock(summary));
+    this.#out.document(fuzzJson(summary));
+    return this.#code(summary);
+  }
+
+  /** Before anything runs: what is needed to run it again. */
+  #announce(): void {
+    const line = `seed ${visible(this.#s.seed)}  profile ${this.#s.profile.name}${this.#s.mutant === null ? '' : `  mutant ${this.#s.mutant}`}`;
+    const place = `cases are stored in ${visible((this.#scratch as Scratch).path)}`;
+    if (this.#out.json) this.#out.note(`${line}\n${place}`);
+    else this.#out.print(`${line}\n${place}`);
+  }
+
+  /** Cases of the named corpus that a right driver must pass; those of mutants are not asked here. */
+  #replayFirst(corpus: string): FuzzSummary['replayed'] {
+    if (!isDirectory(corpus)) throw new UsageError(`${corpus}: not a directory`);
+    const regressed: string[] = [];
+    let cases = 0;
+    const all = caseFiles(corpus).map(readCase);
+    for (const stored of all) {
+      if (stored.case.subject.mutant !== undefined) continue;
+      cases += 1;
+      const { problems } = judgeCase(stored.case);
+      if (problems[0] !== undefined) regressed.push(`${stored.file}: ${problems[0].problem}`);
+    }
+    return { cases, regressed };
+  }
+
+  async #campaign(): Promise<void> {
+    const runs = campaign(this.#options, this.#result);
+    let heard = now();
+    let before = totals(this.#result);
+    for (;;) {
+      const made = this.#result.runs;
+      const step = this.#next(runs);
+      const after = totals(this.#result);
+      if (this.#result.runs > made) this.#last = { run: (this.#s.run ?? 0) + this.#result.runs - 1, added: difference(after, before) };
+      this.#first ??= this.#last;
+      before = after;
+      this.#workUpNew();
+      this.#progress.update(this.#elapsed(), () => this.#progressText());
+      if (step.done === true || this.#interrupt.signal !== null || this.#out.closed) return;
+      if (this.#s.timeMs !== undefined && now() - this.#start >= this.#s.timeMs) return;
+      if (now() - heard < LISTEN_MS) continue;
+      await macrotask();
+      heard = now();
+    }
+  }
+
+  /** One run. An error inside it is ours: say how to draw the run again. */
+  #next(runs: ReturnType<typeof campaign>): IteratorResult<number, void> {
+    try {
+      return runs.next();
+    } catch (error) {
+      this.#progress.clear();
+      const run = (this.#s.run ?? 0) + this.#result.runs;
+      this.#out.note(`smmucheck: run ${run} ended in an internal error; again: ${fuzzCommand(this.#out.program, this.#s.seed, this.#s.profile.name, this.#s.mutant, run)}`);
+      throw error;
+    }
+  }
+
+  #elapsed(): number {
+    return now() - this.#start - this.#aside;
+  }
+
+  /** Stores what was found since; the first of each rule and cause is shrunk and printed, the others are folded into it. */
+  #workUpNew(): void {
+    const begin = now();
+    const elapsedMs = this.#elapsed();
+    for (; this.#handled < this.#result.failures.length; this.#handled += 1) {
+      this.#workUp(this.#result.failures[this.#handled] as FoundFailure, elapsedMs);
+    }
+    this.#aside += now() - begin;
+  }
+
+  #workUp(failure: FoundFailure, elapsedMs: number): void {
+    const { violation } = failure;
+    const options: FoundOptions = {
+      mutant: this.#s.mutant, corpus: (this.#scratch as Scratch).path, shrink: this.#s.shrink,
+      origin: { seed: this.#s.seed, run: failure.run, profile: this.#s.profile.name },
+    };
+    const store = storeOriginal(failure, violation, options);
+    const key = `${violation.rule}\n${violation.cause}`;
+    if (this.#shown.has(key)) return;
+    this.#progress.clear();
+    if (this.#s.shrink) this.#out.note(`found ${violation.rule} in run ${failure.run} (${count(failure.operations.length)} operations, stored); shrinking …`);
+    this.#interrupt.release(); // shrinking hears no signal: let it end the process
+    const { record, repeatable } = workUp(failure, violation, options, store);
+    this.#interrupt.listen();
+    this.#repeatable &&= repeatable;
+    this.#shown.set(key, failureLine(record));
+    const found = { runs: this.#result.runs, operations: this.#result.operations, elapsedMs };
+    this.#out.print(`\n${failureBlock(record, { program: this.#out.program, found })}\n`);
+  }
+
+  #determinism(): FuzzSummary['determinism'] {
+    const done = [this.#first, this.#last].filter((d) => d !== null);
+    const distinct = done.filter((d, i) => done.findIndex((e) => e.run === d.run) === i);
+    if (distinct.length === 0) return null;
+    return { checked: distinct.length, identical: distinct.filter((d) => sameAgain(this.#options, d)).length };
+  }
+
+  #progressText(): string {
+    const rules = Object.values(this.#result.ledger.counts());
+    return progressLine({
+      verb: 'fuzz', elapsedMs: this.#elapsed(), runs: this.#result.runs, operations: this.#result.operations,
+      rulesDecided: rules.filter((c) => c.decided > 0).length, rulesTotal: rules.length,
+      failures: this.#result.failures.length, rssBytes: process.memoryUsage.rss(), seed: this.#s.seed,
+    });
+  }
+
+  #summary(replayed: FuzzSummary['replayed'], determinism: FuzzSummary['determinism'], elapsedMs: number): FuzzSummary {
+    const r = this.#result;
+    const summary = {
+      seed: this.#s.seed, profile: this.#s.profile.name, mutant: this.#s.mutant, runs: r.runs, operations: r.operations, refused: r.refused,
+      shortest: r.shortest, longest: r.longest, operationKinds: r.operationKinds, commandKinds: commandKinds(r.commands), rules: r.ledger.counts(),
+      failures: [...this.#shown.values()], found: r.failures.length, unmodelled: [...new Set(r.unmodelled)].sort(), determinism, replayed,
+      interrupted: this.#interrupt.signal ?? (this.#out.closed ? 'the reader of stdout went away' : null), elapsedMs,
+    };
+    return { ...summary, verdict: verdictOf(summary) };
+  }
+
+  #code(s: FuzzSummary): ExitCode {
+    return worst([
+      s.found > 0 ? EXIT.violation : EXIT.ok,
+      (s.replayed?.regressed.length ?? 0) > 0 ? EXIT.regressed : EXIT.ok,
+      !this.#repeatable || (s.determinism !== null && s.determinism.identical < s.determinism.checked) ? EXIT.nondeterministic : EXIT.ok,
+      s.unmodelled.length > 0 ? EXIT.inconclusive : EXIT.ok,
+      this.#interrupt.code,
+    ]);
+  }
+}
+
+function verdictOf(s: Omit<FuzzSummary, 'verdict'>): Verdict {
+  if (s.found > 0 || (s.replayed?.regressed.length ?? 0) > 0) return 'violation';
+  if (s.determinism !== null && s.determinism.identical < s.determinism.checked) return 'error';
+  return s.unmodelled.length > 0 || s.interrupted !== null ? 'inconclusive' : 'ok';
+}

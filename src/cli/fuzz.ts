@@ -1,0 +1,65 @@
+/**
+ * fuzz: random sequences on both stacks in lockstep, until a limit or a failure.
+ */
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { DEFAULT_BUDGET } from '../fuzz/campaign.js';
+import { findMutant, MUTANTS } from '../mutants/mutants.js';
+import { findProfile, PROFILES } from '../operations/profiles.js';
+import { UsageError, type ExitCode } from './exit.js';
+import { FuzzSession, type FuzzSettings } from './fuzz-session.js';
+import { duration, wholeNumber, type Parsed, type VerbSpec } from './options.js';
+import type { Output } from './output.js';
+import type { Verb } from './verb.js';
+
+/** Failures after which `--keep-going` without a number stops. */
+const KEEP_GOING = 20;
+
+const spec: VerbSpec = {
+  name: 'fuzz', operands: 0,
+  usage: ['fuzz [--seed S] [--runs N] [--ops N] [--time 30s] [--profile NAME] [--mutant NAME] [--corpus DIR] [--keep-going [N]]'],
+  about: [
+    `Runs random sequences on both stacks in lockstep and asks every rule after each operation. Without limits: ${DEFAULT_BUDGET} operations.`,
+    'A failing sequence is stored at once, then shrunk, explained and printed. While it is shrunk, Ctrl-C ends the program at once; what is',
+    'stored stays whole. Otherwise Ctrl-C ends after the current run and prints what was done; a second one ends at once.',
+    '', 'Profiles:', ...PROFILES.map((p) => `  ${p.name.padEnd(8)}${p.about}`),
+  ],
+  options: [
+    { name: 'seed', value: 'TEXT', about: 'any text; drawn and printed when missing' },
+    { name: 'runs', value: 'N', about: 'so many runs' },
+    { name: 'ops', value: 'N', about: 'so many operations' },
+    { name: 'time', value: 'TIME', about: 'so long: 30s, 2m, 1h' },
+    { name: 'run', value: 'K', about: 'only run K of the seed' },
+    { name: 'profile', value: 'NAME', about: 'the family of worlds and operations (default swarm)' },
+    { name: 'mutant', value: 'NAME', about: 'load a deliberately broken driver (`rules --mutants` lists them)' },
+    { name: 'corpus', value: 'DIR', about: 'replay the cases of DIR first, and store in it (default: a fresh directory, printed)' },
+    { name: 'keep-going', value: 'N', otherwise: String(KEEP_GOING), about: `go on after a failure, up to N of them (${KEEP_GOING})` },
+    { name: 'no-shrink', about: 'store and print failures as they were found' },
+  ],
+  unbuilt: ['driver', 'planner', 'machine-only', 'interleave', 'workers', 'candidate'],
+};
+
+function settings(p: Parsed): FuzzSettings {
+  const profileName = p.values.get('profile') ?? 'swarm';
+  const profile = findProfile(profileName);
+  if (profile === undefined) throw new UsageError(`there is no profile "${profileName}": use one of ${PROFILES.map((f) => f.name).join(', ')}`);
+  const mutant = p.values.get('mutant');
+  if (mutant !== undefined && findMutant(mutant) === undefined) throw new UsageError(`there is no mutant "${mutant}": use one of ${MUTANTS.map((m) => m.name).join(', ')}`);
+  const run = wholeNumber(p, 'run', 0);
+  const runs = wholeNumber(p, 'runs', 1);
+  if (run !== undefined && runs !== undefined) throw new UsageError('options --run and --runs exclude each other: one names a run, the other a number of runs');
+  const corpus = p.values.get('corpus');
+  return {
+    seed: p.values.get('seed') ?? `0x${randomBytes(8).toString('hex')}`,
+    profile, mutant: mutant ?? null, run, runs,
+    operations: wholeNumber(p, 'ops', 1), timeMs: duration(p, 'time'),
+    corpus, corpusExists: corpus !== undefined && existsSync(corpus),
+    failuresMax: wholeNumber(p, 'keep-going', 1) ?? 1,
+    shrink: !p.values.has('no-shrink'),
+  };
+}
+
+export const verb: Verb = {
+  spec,
+  run: (p: Parsed, out: Output): Promise<ExitCode> => new FuzzSession(settings(p), out).run(),
+};

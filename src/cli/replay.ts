@@ -1,0 +1,157 @@
+/**
+ * replay: stored cases run again. A case that is named runs as it is stored, with its mutant; the cases of a directory
+ * must each show what they expect, and each mutant must still be found.
+ */
+import { failureRecord } from '../fuzz/failure.js';
+import { failureBlock, subjectText } from '../report/failure.js';
+import type { Verdict } from '../report/fuzz.js';
+import { operationTable } from '../report/operations.js';
+import { replayBlock, replayJson, stateBlock, type ReplayProblem, type ReplaySummary } from '../report/replay.js';
+import { outsideOf } from '../report/show.js';
+import { counted, visible } from '../report/words.js';
+import { caseFiles, isDirectory, readCase, readStdin, type NamedCase } from './cases.js';
+import { EXIT, UsageError, worst, type ExitCode } from './exit.js';
+import { wholeNumber, type Parsed, type VerbSpec } from './options.js';
+import { now, type Output } from './output.js';
+import { ProgressLine } from './progress.js';
+import { againstExpectation, judgeCase, runCase, type CaseRun } from './run-case.js';
+import type { Verb } from './verb.js';
+
+const spec: VerbSpec = {
+  name: 'replay', operands: 1000,
+  usage: ['replay <case|directory|-> … [--diff] [--state] [--until N] [--no-mutant]'],
+  about: [
+    'Runs stored cases again. A file, or - for stdin, runs as it is stored, with its mutant if it has one: a broken rule is printed, exit 1.',
+    'Every case below a directory must show what it expects without its mutant, and break a rule with it; recorded answers of real devices',
+    'are compared with both sides. A difference is listed, exit 4. The folders tables and scenarios, and the unshrunk forms, are left out.',
+  ],
+  options: [
+    { name: 'diff', about: 'print every operation with both sides (one named case)' },
+    { name: 'state', about: 'print the state after the last operation (one named case)' },
+    { name: 'until', value: 'N', about: 'stop after N operations (one named case)' },
+    { name: 'no-mutant', about: 'run named cases without their mutants' },
+  ],
+  unbuilt: ['candidate', 'extend', 'watch', 'html'],
+};
+
+interface Counts {
+  cases: number;
+  operations: number;
+  observed: number;
+  readonly failures: ReplayProblem[];
+  readonly unmodelled: string[];
+  readonly codes: ExitCode[];
+}
+
+async function run(p: Parsed, out: Output): Promise<ExitCode> {
+  if (p.operands.length === 0) throw new UsageError('replay needs a case, a directory, or - for stdin');
+  const start = now();
+  const named: NamedCase[] = [];
+  const stored: NamedCase[] = [];
+  for (const operand of p.operands) {
+    if (operand === '-') named.push(await readStdin());
+    else if (isDirectory(operand)) stored.push(...readFolder(operand));
+    else named.push(readCase(operand));
+  }
+  const detailed = ['diff', 'state', 'until'].filter((o) => p.values.has(o));
+  if (detailed.length > 0 && (named.length !== 1 || stored.length > 0)) throw new UsageError(`option --${detailed[0]} needs exactly one named case`);
+  const counts: Counts = { cases: 0, operations: 0, observed: 0, failures: [], unmodelled: [], codes: [] };
+  for (const c of named) replayNamed(c, p, out, counts);
+  replayStored(stored, counts);
+  const summary = summaryOf('replay', counts, now() - start);
+  if (stored.length > 0 || named.length > 1) out.print(replayBlock(summary));
+  out.document(replayJson(summary));
+  return worst(counts.codes);
+}
+
+function readFolder(folder: string): NamedCase[] {
+  const files = caseFiles(folder);
+  if (files.length === 0) throw new UsageError(`${folder}: no case in it`);
+  return files.map(readCase);
+}
+
+/** Every stored case against what it expects; used by `corpus verify` as well. */
+export function verifyFolder(folder: string, verb: string, more: (c: NamedCase) => string | null): { summary: ReplaySummary; code: ExitCode } {
+  const start = now();
+  const counts: Counts = { cases: 0, operations: 0, observed: 0, failures: [], unmodelled: [], codes: [] };
+  const stored = readFolder(folder);
+  replayStored(stored, counts);
+  for (const c of stored) {
+    const problem = more(c);
+    if (problem === null) continue;
+    counts.failures.push({ id: c.id, file: c.file, rule: null, problem });
+    counts.codes.push(EXIT.regressed);
+  }
+  return { summary: summaryOf(verb, counts, now() - start), code: worst(counts.codes) };
+}
+
+function replayStored(stored: readonly NamedCase[], counts: Counts): void {
+  const start = now();
+  const progress = new ProgressLine(process.stderr);
+  for (const c of stored) {
+    const judged = judgeCase(c.case);
+    counts.cases += 1;
+    counts.operations += judged.operations;
+    counts.observed += judged.observed;
+    for (const { rule, problem } of judged.problems) counts.failures.push({ id: c.id, file: c.file, rule, problem });
+    if (judged.problems.length > 0) counts.codes.push(EXIT.regressed);
+    if (judged.unmodelled !== null) {
+      counts.unmodelled.push(`${c.id}: ${judged.unmodelled}`);
+      counts.codes.push(EXIT.inconclusive);
+    }
+    progress.update(now() - start, () => `replay  cases ${counts.cases}/${stored.length}  differing ${counts.failures.length}`);
+  }
+  progress.clear();
+}
+
+/** One case that the user named, as it is stored. */
+function replayNamed(c: NamedCase, p: Parsed, out: Output, counts: Counts): void {
+  const mutant = p.values.has('no-mutant') ? null : (c.case.subject.mutant ?? null);
+  const until = wholeNumber(p, 'until', 0);
+  const done = runCase(c.case, { mutant, rows: true, state: p.values.has('state'), ...(until === undefined ? {} : { until }) });
+  counts.cases += 1;
+  counts.operations += done.operations;
+  counts.observed += done.observed;
+  out.print(`case ${c.id}  ${visible(c.file)}\n  subject    ${subjectText(mutant)}`);
+  if (p.values.has('diff') && done.violation === null) out.print(diffTable(done));
+  const problems = problemsOf(c, done, mutant, until !== undefined);
+  for (const { rule, problem } of problems) counts.failures.push({ id: c.id, file: c.file, rule, problem });
+  if (problems.length > 0) counts.codes.push(EXIT.violation);
+  if (done.unmodelled !== null) {
+    counts.unmodelled.push(`${c.id}: ${done.unmodelled}`);
+    counts.codes.push(EXIT.inconclusive);
+  }
+  printVerdict(c, done, mutant, out, problems.map((f) => f.problem), p.values.has('diff'));
+  if (done.state !== null) out.print(stateBlock(done.state));
+}
+
+/** With its mutant a broken rule is what fails, whatever a right subject would show. */
+function problemsOf(c: NamedCase, done: CaseRun, mutant: string | null, cut: boolean): ReturnType<typeof againstExpectation> {
+  if (mutant === null && !(cut && c.case.expect.verdict === 'violation')) return againstExpectation(c.case, done);
+  return done.violation === null ? [] : [{ rule: done.violation.rule, problem: `breaks ${done.violation.rule} (${done.violation.cause})` }];
+}
+
+function printVerdict(c: NamedCase, done: CaseRun, mutant: string | null, out: Output, problems: readonly string[], whole: boolean): void {
+  const size = `${counted(done.operations, 'op')}  ${counted(done.observed, 'recorded answer')} checked`;
+  if (done.violation !== null) {
+    const record = failureRecord(c.case.world, c.case.operations, done.violation, mutant, null, null, { file: c.file === 'stdin' ? null : c.file, fullFile: null });
+    out.print(failureBlock(record, { program: out.program, whole }));
+    if (problems.length === 0) out.print(`  expected   the case expects this violation`);
+    return;
+  }
+  if (done.unmodelled !== null) out.print(`[inconclusive] not modelled: ${visible(done.unmodelled)}  ${size}`);
+  else if (problems.length > 0) out.print([`[violation] not as expected  ${size}`, ...problems.map((t) => `  ${visible(t)}`)].join('\n'));
+  else out.print(`[ok] no violation  ${size}`);
+}
+
+function diffTable(done: CaseRun): string {
+  const marks = new Map([...done.differences.keys()].map((at) => [at, '<-- recorded otherwise']));
+  return operationTable(done.rows, { outside: outsideOf(done), marks }).join('\n');
+}
+
+function summaryOf(verb: string, c: Counts, elapsedMs: number): ReplaySummary {
+  const verdict: Verdict = c.failures.length > 0 ? 'violation' : c.unmodelled.length > 0 ? 'inconclusive' : 'ok';
+  return { verb, verdict, cases: c.cases, operations: c.operations, observed: c.observed, failures: c.failures, unmodelled: c.unmodelled, elapsedMs };
+}
+
+export const verb: Verb = { spec, run };

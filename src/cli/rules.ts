@@ -1,0 +1,50 @@
+/**
+ * rules: the ledger: what every rule claims, from which clause, and what it costs; the seeded bugs.
+ */
+import { campaign, newResult } from '../fuzz/campaign.js';
+import { MUTANTS } from '../mutants/mutants.js';
+import { PROFILES, type Profile } from '../operations/profiles.js';
+import { mutantsBlock, rulesBlock } from '../report/tables.js';
+import { counted } from '../report/words.js';
+import { RULES } from '../rules/ledger.js';
+import { EXIT, UsageError, type ExitCode } from './exit.js';
+import { wholeNumber, type Parsed, type VerbSpec } from './options.js';
+import { now, type Output } from './output.js';
+import type { Verb } from './verb.js';
+
+const SEED = 'rules';
+
+const spec: VerbSpec = {
+  name: 'rules', operands: 0,
+  usage: ['rules [--run-ops N]', 'rules --mutants'],
+  about: ['Every rule: what it claims, from which clause or source, and what asking it costs. Armed: something existed that it could have condemned; decided: it was then judged.'],
+  options: [
+    { name: 'run-ops', value: 'N', about: `count how often each rule is armed and decided in N operations of seed "${SEED}"` },
+    { name: 'mutants', about: 'the deliberately broken drivers instead: name, how each is found, what is wrong' },
+  ],
+  unbuilt: ['claims', 'corner-cases'],
+};
+
+function run(p: Parsed, out: Output): ExitCode {
+  const operations = wholeNumber(p, 'run-ops', 1);
+  if (p.values.has('mutants')) {
+    if (operations !== undefined) throw new UsageError('options --mutants and --run-ops exclude each other');
+    const mutants = MUTANTS.map(({ name, found, about }) => ({ name, found, about }));
+    out.print(mutantsBlock(mutants));
+    out.document({ schema: 1, verb: 'rules', verdict: 'ok', mutants, timing: {} });
+    return EXIT.ok;
+  }
+  const start = now();
+  const result = newResult();
+  if (operations !== undefined) for (const run of campaign({ seed: SEED, profile: PROFILES[0] as Profile, operations }, result)) void run;
+  const counts = operations === undefined ? null : result.ledger.counts();
+  out.print(rulesBlock(RULES, counts));
+  if (counts !== null) out.print(`counted in ${counted(result.operations, 'op')} of seed "${SEED}"${result.failures.length > 0 ? ', which end in a violation: see `fuzz`' : ''}`);
+  out.document({
+    schema: 1, verb: 'rules', verdict: result.failures.length > 0 ? 'violation' : 'ok',
+    rules: RULES.map((r) => ({ ...r, ...(counts === null ? {} : counts[r.id]) })), timing: { elapsedMs: Math.round(now() - start) },
+  });
+  return result.failures.length > 0 ? EXIT.violation : EXIT.ok;
+}
+
+export const verb: Verb = { spec, run };

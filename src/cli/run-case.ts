@@ -1,0 +1,104 @@
+/**
+ * One stored case run again, with what replay() does not give: recorded answers compared, a stop after so many
+ * operations, the state at the end, and the judgement of a case of the corpus.
+ */
+import { Lockstep } from '../lockstep/lockstep.js';
+import type { Replayed, Row } from '../lockstep/replay.js';
+import type { Case, Observation } from '../operations/case.js';
+import type { StateView } from '../report/replay.js';
+import { describeOutcome } from '../stack/outcome.js';
+import { Unmodelled, ViolationError, type RuleId } from '../stack/violation.js';
+import { observedProblem, permittedFor } from './observed.js';
+import { stateOf } from './state.js';
+
+export interface RunOptions {
+  readonly mutant: string | null;
+  readonly rows?: boolean;
+  readonly until?: number;
+  readonly state?: boolean;
+}
+
+export interface CaseRun extends Replayed {
+  readonly operations: number;
+  /** Recorded answers that were compared, and those that differ: index and sentence. */
+  readonly observed: number;
+  readonly differences: ReadonlyMap<number, string>;
+  readonly state: StateView | null;
+}
+
+/** Runs a case to its end, to `until`, or to the first broken rule. */
+export function runCase(c: Case, options: RunOptions): CaseRun {
+  const rows: Row[] = [];
+  const differences = new Map<number, string>();
+  const recorded = new Map<number, Observation>((c.observed ?? []).map((o) => [o.at, o]));
+  const operations = options.until === undefined ? c.operations : c.operations.slice(0, options.until);
+  let observed = 0;
+  let at = -1;
+  let stack: Lockstep | undefined;
+  let state: StateView | null = null;
+  const result = (rest: Pick<Replayed, 'violation' | 'failedAt' | 'unmodelled'>): CaseRun => ({
+    ...rest, failedStep: rest.violation === null ? -1 : (stack?.index ?? -1), rows, operations: Math.min(at + 1, operations.length), observed, differences, state,
+  });
+  try {
+    stack = new Lockstep(c.world, options.mutant === null ? {} : { mutant: options.mutant });
+    for (const operation of operations) {
+      at += 1;
+      const seen = operation.op === 'access' ? recorded.get(at) : undefined;
+      const permitted = seen !== undefined && operation.op === 'access' ? permittedFor(stack, operation) : [];
+      const done = stack.step(operation);
+      const text = done.outcome === null ? done.result : describeOutcome(done.outcome);
+      if (options.rows === true) rows.push({ operation, reference: done.outcome === null ? done.expected : text, optimised: text, differs: false });
+      if (seen === undefined || operation.op !== 'access') continue;
+      observed += 1;
+      const problem = observedProblem(seen, operation, permitted, done.outcome);
+      if (problem !== null) differences.set(at, problem);
+    }
+    at = operations.length;
+    if (options.state === true) state = stateOf(stack, operations.length);
+    if (options.until === undefined) stack.close();
+  } catch (error) {
+    if (options.state === true && stack !== undefined) state = stateOf(stack, Math.min(at + 1, operations.length));
+    if (error instanceof Unmodelled) return result({ violation: null, failedAt: at, unmodelled: error.what });
+    if (!(error instanceof ViolationError)) throw error;
+    const operation = operations[at];
+    if (options.rows === true && operation !== undefined) rows.push({ operation, reference: error.violation.expected, optimised: error.violation.actual, differs: true });
+    return result({ violation: error.violation, failedAt: at, unmodelled: null });
+  }
+  return result({ violation: null, failedAt: -1, unmodelled: null });
+}
+
+export interface Judgement {
+  readonly operations: number;
+  readonly observed: number;
+  /** One sentence each. */
+  readonly problems: readonly { readonly rule: RuleId | null; readonly problem: string }[];
+  readonly unmodelled: string | null;
+}
+
+/** How a run of a right subject differs from what the case expects; recorded answers included. */
+export function againstExpectation(c: Case, run: CaseRun): Judgement['problems'] {
+  const problems: { rule: RuleId | null; problem: string }[] = [];
+  const { expect } = c;
+  const v = run.violation;
+  if (run.unmodelled !== null) return problems;
+  if (expect.verdict === 'ok' && v !== null) problems.push({ rule: v.rule, problem: `breaks ${v.rule} (${v.cause}), but no violation is expected` });
+  if (expect.verdict === 'violation' && v === null) problems.push({ rule: null, problem: `breaks no rule, but a violation${expect.rule === undefined ? '' : ` of ${expect.rule}`} is expected` });
+  if (expect.verdict === 'violation' && v !== null && expect.rule !== undefined && expect.rule !== v.rule) problems.push({ rule: v.rule, problem: `breaks ${v.rule}, but a violation of ${expect.rule} is expected` });
+  for (const problem of [...run.differences.values()].slice(0, 3)) problems.push({ rule: null, problem });
+  if (run.differences.size > 3) problems.push({ rule: null, problem: `${run.differences.size - 3} more recorded answers differ` });
+  return problems;
+}
+
+/** A case of a corpus: right without its mutant, and broken with it. */
+export function judgeCase(c: Case): Judgement {
+  const mutant = c.subject.mutant ?? null;
+  const right = runCase(c, { mutant: null });
+  const problems = [...againstExpectation(c, right)];
+  let unmodelled = right.unmodelled;
+  if (mutant !== null) {
+    const wrong = runCase(c, { mutant });
+    unmodelled ??= wrong.unmodelled;
+    if (wrong.violation === null && wrong.unmodelled === null) problems.push({ rule: null, problem: `lost its power: mutant ${mutant} breaks no rule any more` });
+  }
+  return { operations: right.operations, observed: right.observed, problems, unmodelled };
+}

@@ -1,0 +1,60 @@
+/**
+ * shrink: a stored case minimised again.
+ */
+import type { Origin } from '../fuzz/failure.js';
+import type { Case } from '../operations/case.js';
+import { replay } from '../lockstep/replay.js';
+import { failureBlock } from '../report/failure.js';
+import { visible } from '../report/words.js';
+import { oneCase } from './cases.js';
+import { EXIT, UsageError, worst, type ExitCode } from './exit.js';
+import { failureLine, storeOriginal, workUp } from './found.js';
+import { duration, type Parsed, type VerbSpec } from './options.js';
+import { now, type Output } from './output.js';
+import { Scratch } from './scratch.js';
+import type { Verb } from './verb.js';
+
+const spec: VerbSpec = {
+  name: 'shrink', operands: 1,
+  usage: ['shrink <case|-> [--time TIME] [--corpus DIR]'],
+  about: [
+    'Looks for the smallest sequence that breaks the same rule with the same cause, stores it and prints it. The given file is not changed.',
+    'Exit 1: what is printed is a violation. A case without a violation: exit 64.',
+  ],
+  options: [
+    { name: 'time', value: 'TIME', about: 'so long at most, roughly: 30s, 2m, 1h (default: until the shrink budget is spent)' },
+    { name: 'corpus', value: 'DIR', about: 'store in DIR (default: a fresh directory, printed)' },
+  ],
+};
+
+function originOf(c: Case): Origin | null {
+  const { seed, run, profile } = c.provenance;
+  return typeof seed === 'string' && typeof run === 'number' && typeof profile === 'string' ? { seed, run, profile } : null;
+}
+
+async function run(p: Parsed, out: Output): Promise<ExitCode> {
+  const timeMs = duration(p, 'time');
+  const stored = await oneCase(p.operands, 'shrink');
+  const start = now();
+  const mutant = stored.case.subject.mutant ?? null;
+  const { world, operations } = stored.case;
+  const before = replay(world, operations, mutant === null ? {} : { mutant });
+  if (before.unmodelled !== null) {
+    out.print(`[inconclusive] not modelled: ${visible(before.unmodelled)}`);
+    out.document({ schema: 1, verb: 'shrink', verdict: 'inconclusive', failures: [], unmodelled: [before.unmodelled], timing: { elapsedMs: Math.round(now() - start) } });
+    return EXIT.inconclusive;
+  }
+  if (before.violation === null) throw new UsageError(`${stored.file}: the case shows no violation, so there is nothing to shrink`);
+  const scratch = new Scratch(p.values.get('corpus'));
+  if (!out.json) out.print(`cases are stored in ${visible(scratch.path)}`);
+  const options = { mutant, origin: originOf(stored.case), corpus: scratch.path, shrink: true, ...(timeMs === undefined ? {} : { timeMs }) };
+  const { record, repeatable } = workUp(stored.case, before.violation, options, storeOriginal(stored.case, before.violation, options));
+  out.print(`${operations.length} -> ${record.operations.length} operations\n\n${failureBlock(record, { program: out.program })}`);
+  out.document({
+    schema: 1, verb: 'shrink', verdict: 'violation', from: operations.length, to: record.operations.length, minimal: record.shrunk?.minimal ?? false,
+    failures: [failureLine(record)], timing: { elapsedMs: Math.round(now() - start) },
+  });
+  return worst([EXIT.violation, repeatable ? EXIT.ok : EXIT.nondeterministic]);
+}
+
+export const verb: Verb = { spec, run };

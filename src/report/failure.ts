@@ -1,0 +1,95 @@
+/**
+ * Failure: one failure record as the block that a person reads (ux.md §3): the rule and its source, expected and
+ * actual, why, what would have helped, both sides of every operation, and the commands that show it again. Pure.
+ */
+import type { FailureRecord } from '../fuzz/failure.js';
+import { RULES } from '../rules/ledger.js';
+import type { Violation } from '../stack/violation.js';
+import { describeWorld, operationTable, ROWS_SHOWN } from './operations.js';
+import { count, counted, labelled, seconds, shell, visible } from './words.js';
+
+export interface FailureContext {
+  /** How this program is called, as `smmucheck`. */
+  readonly program: string;
+  /** What the campaign had done when it found it. */
+  readonly found?: { readonly runs: number; readonly operations: number; readonly elapsedMs: number };
+  /** Show every operation, and not only the last ones. */
+  readonly whole?: boolean;
+}
+
+export function failureBlock(record: FailureRecord, context: FailureContext): string {
+  const { found } = context;
+  const after = found === undefined ? '' : `  after ${counted(found.runs, 'run')}, ${counted(found.operations, 'op')} (${seconds(found.elapsedMs)})`;
+  return [
+    `[violation] ${record.violation.rule}${after}`,
+    ...violationLines(record.violation),
+    ...because(record),
+    ...labelled('subject', [subjectText(record.mutant)]),
+    '',
+    ...operationTable(record.rows, { outside: outside(record), ...(context.whole === true ? {} : { last: ROWS_SHOWN }) }),
+    '',
+    ...labelled('world', describeWorld(record.world)),
+    ...labelled('size', [shrunkText(record)]),
+    ...saved(record),
+    ...commands(record, context.program),
+  ].join('\n');
+}
+
+/** Rule, cause, expected and actual. */
+export function violationLines(v: Violation): string[] {
+  const rule = RULES.find((r) => r.id === v.rule);
+  return [
+    ...labelled('rule', rule === undefined ? [v.rule] : [rule.claim, rule.source]),
+    ...labelled('cause', [v.cause]),
+    ...labelled('expected', [v.expected]),
+    ...labelled('actual', [v.actual]),
+  ];
+}
+
+function because(record: FailureRecord): string[] {
+  const { explanation } = record;
+  const verified = explanation.verified ?? (explanation.tried === 0 ? null
+    : `no single inserted command helps (${explanation.tried} tried): look at the order of stores, commands and SYNCs, or for a missing barrier`);
+  return [...labelled('because', explanation.because), ...(verified === null ? [] : labelled('verified', [verified]))];
+}
+
+export function subjectText(mutant: string | null): string {
+  return mutant === null ? 'the optimised stack as it is' : `the optimised stack with mutant ${visible(mutant)}`;
+}
+
+/** Where it broke, if not in an operation. */
+function outside(record: FailureRecord): string | null {
+  if (record.rows.some((r) => r.differs)) return null;
+  if (record.operations.length === 0) return 'reset or end of the run';
+  return record.rows.length === 0 ? 'reset' : 'end of the run';
+}
+
+function shrunkText(record: FailureRecord): string {
+  const { shrunk } = record;
+  if (shrunk === null) return `${counted(record.operations.length, 'op')}, not shrunk`;
+  const end = shrunk.minimal ? '1-minimal' : 'shrink budget spent, may be reducible';
+  return `shrunk ${count(shrunk.from)} -> ${counted(record.operations.length, 'op')} (${count(shrunk.accepted)} accepted of ${count(shrunk.tried)} tried, ${end})`;
+}
+
+function saved(record: FailureRecord): string[] {
+  const lines: string[] = [];
+  if (record.file !== null) lines.push(`${visible(record.file)}${record.fullFile === null || record.fullFile === record.file ? '' : `  (as it was found: ${visible(record.fullFile)})`}`);
+  if (record.origin !== null) lines.push(`seed ${visible(record.origin.seed)}  run ${record.origin.run}  profile ${visible(record.origin.profile)}`);
+  return labelled('saved', lines);
+}
+
+function commands(record: FailureRecord, program: string): string[] {
+  const lines: string[] = [''];
+  if (record.file !== null) {
+    lines.push(...labelled('replay', [`${program} replay ${shell(record.file)} --diff`]));
+    lines.push(...labelled('as test', [`${program} show ${shell(record.file)} --format test`]));
+  }
+  if (record.origin !== null) lines.push(...labelled('again', [fuzzCommand(program, record.origin.seed, record.origin.profile, record.mutant, record.origin.run)]));
+  return lines.length === 1 ? [] : lines;
+}
+
+/** The command that draws one run again. */
+export function fuzzCommand(program: string, seed: string, profile: string, mutant: string | null, run: number | null): string {
+  const seedWord = seed.startsWith('-') ? `--seed=${shell(seed)}` : `--seed ${shell(seed)}`;
+  return `${program} fuzz ${seedWord} --profile ${shell(profile)}${mutant === null ? '' : ` --mutant ${shell(mutant)}`}${run === null ? '' : ` --run ${run}`}`;
+}

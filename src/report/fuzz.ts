@@ -1,0 +1,139 @@
+/**
+ * Fuzz: a campaign's summary as text and as JSON, both from one record, and the progress line. A success says what
+ * was not covered. Pure.
+ */
+import { commandName } from '../spec/command.js';
+import type { RuleCount } from '../rules/ledger.js';
+import type { OperationKind } from '../stack/operation.js';
+import type { RuleId } from '../stack/violation.js';
+import { clock, count, counted, labelled, percent, seconds, shares, short, visible, wrap } from './words.js';
+
+export type Verdict = 'ok' | 'violation' | 'inconclusive' | 'error';
+
+/** One distinct failure as the summary names it. */
+export interface FailureLine {
+  readonly id: string;
+  readonly rule: RuleId;
+  readonly cause: string;
+  readonly operations: number;
+  readonly shrunkFrom: number | null;
+  readonly file: string | null;
+}
+
+export interface FuzzSummary {
+  readonly verdict: Verdict;
+  readonly seed: string;
+  readonly profile: string;
+  readonly mutant: string | null;
+  readonly runs: number;
+  readonly operations: number;
+  readonly refused: number;
+  readonly shortest: number;
+  readonly longest: number;
+  readonly operationKinds: Readonly<Record<OperationKind, number>>;
+  readonly commandKinds: Readonly<Record<string, number>>;
+  readonly rules: Readonly<Record<RuleId, RuleCount>>;
+  readonly failures: readonly FailureLine[];
+  /** Failures found, those with a rule and cause that another one has included. */
+  readonly found: number;
+  readonly unmodelled: readonly string[];
+  /** Null: not checked. */
+  readonly determinism: { readonly identical: number; readonly checked: number } | null;
+  /** Cases of the named corpus that were replayed first; null when none was named. */
+  readonly replayed: { readonly cases: number; readonly regressed: readonly string[] } | null;
+  readonly interrupted: string | null;
+  readonly elapsedMs: number;
+}
+
+/** What no run of this tool covers yet; said with every success. */
+export const NOT_COVERED = 'stage 2, nesting, ATS and PRI, PASID, 16K and 64K granules, contiguous entries, non-coherent walkers, two CPUs in the driver at once';
+
+/** Counts by opcode as counts by name. */
+export function commandKinds(commands: ArrayLike<number>): Record<string, number> {
+  const out: Record<string, number> = {};
+  for (let op = 0; op < commands.length; op += 1) {
+    const n = commands[op] as number;
+    if (n > 0) out[commandName(op) ?? `0x${op.toString(16)}`] = n;
+  }
+  return out;
+}
+
+export function fuzzJson(s: FuzzSummary): Record<string, unknown> {
+  return {
+    schema: 1, verb: 'fuzz', verdict: s.verdict, seed: s.seed, profile: s.profile, ...(s.mutant === null ? {} : { mutant: s.mutant }),
+    runs: s.runs, operations: s.operations, operationKinds: s.operationKinds, commandKinds: s.commandKinds, rules: s.rules,
+    failures: s.failures, unmodelled: s.unmodelled,
+    ...(s.determinism === null ? {} : { determinism: s.determinism }),
+    ...(s.replayed === null ? {} : { replayed: s.replayed }),
+    timing: {
+      elapsedMs: Math.round(s.elapsedMs), operationsPerSecond: rate(s), ...(s.interrupted === null ? {} : { interrupted: s.interrupted }),
+    },
+  };
+}
+
+function rate(s: FuzzSummary): number {
+  return s.elapsedMs <= 0 ? 0 : Math.round((s.operations / s.elapsedMs) * 1000);
+}
+
+function line(label: string, texts: readonly string[]): string[] {
+  return labelled(label, texts, 13);
+}
+
+/** What a campaign did, under its verdict. */
+export function fuzzBlock(s: FuzzSummary): string {
+  return [
+    `${title(s)}  seed ${visible(s.seed)}  ${seconds(s.elapsedMs)}  ${counted(s.runs, 'run')}  ${counted(s.operations, 'op')}  ${short(rate(s))} ops/s`,
+    ...line('run length', [`min ${s.shortest}  avg ${s.runs === 0 ? 0 : (s.operations / s.runs).toFixed(1)}  max ${s.longest}  profile ${visible(s.profile)}`]),
+    ...line('rules', rulesText(s)),
+    ...line('op kinds', wrap([...shares(s.operationKinds).split('  '), `refused calls ${percent(s.refused, s.operations)}`])),
+    ...line('commands', wrap(shares(s.commandKinds).split('  '))),
+    ...line('mutant', [mutantText(s)]),
+    ...(s.unmodelled.length === 0 ? [] : line('unmodelled', s.unmodelled.map(visible))),
+    ...line('not covered', wrap(NOT_COVERED.split(', ').map((w, i, all) => (i + 1 < all.length ? `${w},` : w)), 100, ' ')),
+    ...(s.replayed === null ? [] : line('replayed', [`${counted(s.replayed.cases, 'corpus case')}, ${s.replayed.regressed.length} regressed`, ...s.replayed.regressed.map(visible)])),
+    ...(s.determinism === null ? [] : line('determinism', [`${s.determinism.identical}/${s.determinism.checked} re-runs identical`])),
+  ].join('\n');
+}
+
+function title(s: FuzzSummary): string {
+  if (s.found > 0) return `[violation] ${counted(s.found, 'failure')} found: ${s.failures.length} shown, ${s.found - s.failures.length} folded into them`;
+  if (s.determinism !== null && s.determinism.identical < s.determinism.checked) return '[error] not deterministic';
+  if ((s.replayed?.regressed.length ?? 0) > 0) return '[violation] a case of the corpus regressed';
+  if (s.unmodelled.length > 0) return '[inconclusive] something met is not modelled';
+  if (s.interrupted !== null) return `[inconclusive] no violation until ${s.interrupted}`;
+  return '[ok] no violation';
+}
+
+function mutantText(s: FuzzSummary): string {
+  if (s.mutant === null) return 'none loaded (`fuzz --mutant NAME` shows that a seeded bug is found; `rules --mutants` names them)';
+  return s.found > 0 ? `${s.mutant} loaded` : `${s.mutant} loaded and NOT found: this campaign could not tell it from the right driver`;
+}
+
+function rulesText(s: FuzzSummary): string[] {
+  const entries = Object.entries(s.rules);
+  const decided = entries.filter(([, c]) => c.decided > 0).length;
+  const never = entries.filter(([, c]) => c.armed === 0).map(([id]) => id);
+  const undecided = entries.filter(([, c]) => c.armed > 0 && c.decided === 0).map(([id]) => id);
+  return [
+    `${decided} of ${entries.length} decided; never armed: ${never.length === 0 ? 'none' : never.join(' ')}`
+      + `; armed but never decided: ${undecided.length === 0 ? 'none' : undecided.join(' ')}`,
+  ];
+}
+
+export interface Progress {
+  readonly verb: string;
+  readonly elapsedMs: number;
+  readonly runs: number;
+  readonly operations: number;
+  readonly rulesDecided: number;
+  readonly rulesTotal: number;
+  readonly failures: number;
+  readonly rssBytes: number;
+  readonly seed: string;
+}
+
+export function progressLine(p: Progress): string {
+  const perSecond = p.elapsedMs <= 0 ? 0 : (p.operations / p.elapsedMs) * 1000;
+  return `${p.verb} ${clock(p.elapsedMs)}  runs ${short(p.runs)}  ops ${short(p.operations)}  ${short(perSecond)}/s  `
+    + `rules ${p.rulesDecided}/${p.rulesTotal}  fails ${count(p.failures)}  rss ${Math.round(p.rssBytes / 2 ** 20)}M  seed ${visible(p.seed)}`;
+}

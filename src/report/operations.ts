@@ -1,0 +1,75 @@
+/**
+ * Operations and worlds in words, and the table that shows both sides of every operation. Pure functions.
+ */
+import type { Row } from '../lockstep/replay.js';
+import type { Operation } from '../stack/operation.js';
+import type { World } from '../stack/world.js';
+import { bytes, columns } from './words.js';
+
+function hex(n: number): string {
+  return `0x${n.toString(16)}`;
+}
+
+function operands(op: Operation): string {
+  switch (op.op) {
+    case 'map': return `domain ${op.domain}  ${hex(op.iova)} -> ${hex(op.pa)} +${bytes(op.size)} ${op.prot}`;
+    case 'unmap': case 'iova-alloc': case 'iova-free': return `domain ${op.domain}  ${hex(op.iova)} +${bytes(op.size)}`;
+    case 'sync': case 'flush-all': return `domain ${op.domain}`;
+    case 'attach': return `device ${op.device} to ${typeof op.to === 'number' ? `domain ${op.to}` : op.to}`;
+    case 'detach': return `device ${op.device}`;
+    case 'access': return `device ${op.device}${op.stream === 0 ? '' : ` stream ${op.stream}`}  ${hex(op.iova)} ${op.write ? 'write' : 'read'}`;
+    case 'fail-next-allocation': return '';
+  }
+}
+
+/** One operation, as `unmap  domain 0  0x4000 +8K`. `width`: of the column of kinds. */
+export function describeOperation(op: Operation, width = 0): string {
+  return `${op.op.padEnd(width)}  ${operands(op)}`.trimEnd();
+}
+
+/** A world in two or three lines. */
+export function describeWorld(world: World): string[] {
+  const smmus = world.smmus.map((s, i) => `SMMU ${i}: ${s.range ? 'range' : 'no range'}, ${s.asidBits}-bit asids 1..${s.asidMax}, `
+    + `queue of ${2 ** s.queueLog2}, event queue of ${2 ** s.eventLog2}, TLB of ${s.tlbEntries}`);
+  const devices = world.devices.map((d, i) => `device ${i} -> SMMU ${d.smmu} stream${d.streams.length === 1 ? '' : 's'} ${d.streams.join(', ')}`);
+  const domains = world.domains.map((d, i) => `domain ${i} ${d.mode}${d.managed && d.mode === 'strict' ? ' managed' : ''}`);
+  const rest = `${world.inputBits}-bit input, flush queue of ${world.flushQueue}, stores drain ${world.storeOrder}`;
+  return [...smmus, devices.length === 0 ? 'no device' : devices.join('; '), `${domains.length === 0 ? 'no domain' : domains.join(', ')}; ${rest}`];
+}
+
+/** Longest text of a differing cell that is shown in the table; a longer one refers to the lines above it. */
+const CELL = 26;
+/** Rows that are shown without leaving any out; of more, so many at the end. */
+export const ROWS_SHOWN = 30;
+
+export interface TableOptions {
+  /** The row for what broke outside of any operation. */
+  readonly outside: string | null;
+  /** The last so many rows only; all of them when missing. */
+  readonly last?: number;
+  /** Mark for a row, by its index: what a recording says, and the like. */
+  readonly marks?: ReadonlyMap<number, string>;
+}
+
+/** Both sides of every operation in columns; the differing row is marked once. */
+export function operationTable(rows: readonly Row[], options: TableOptions): string[] {
+  const from = options.last === undefined || rows.length <= options.last ? 0 : rows.length - options.last;
+  const kinds = Math.max(0, ...rows.slice(from).map((r) => r.operation.op.length));
+  const cells: string[][] = [['#', 'op', 'ref', 'opt', '']];
+  rows.slice(from).forEach((row, i) => {
+    const mark = options.marks?.get(from + i);
+    cells.push([
+      String(from + i + 1), describeOperation(row.operation, kinds),
+      row.differs ? cell(row.reference, '(expected)') : row.reference, row.differs ? cell(row.optimised, '(actual)') : row.optimised,
+      row.differs ? '<-- differs' : (mark ?? ''),
+    ]);
+  });
+  if (options.outside !== null) cells.push(['', `(${options.outside})`, '(expected)', '(actual)', '<-- differs']);
+  const lines = columns(cells, [0]).map((line) => `  ${line}`);
+  if (from > 0) lines.splice(1, 0, `  … ${from} operations before these`);
+  return lines;
+}
+
+function cell(text: string, above: string): string {
+  return text.length <= CELL ? text : above;
+}
