@@ -3,7 +3,7 @@
  */
 
 export const EXIT = {
-  ok: 0, violation: 1, inconclusive: 2, nondeterministic: 3, regressed: 4, gate: 5, usage: 64, internal: 70, interrupted: 130, pipe: 141, terminated: 143,
+  ok: 0, violation: 1, inconclusive: 2, nondeterministic: 3, regressed: 4, gate: 5, usage: 64, internal: 70, interrupted: 130, terminated: 143,
 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
@@ -11,7 +11,7 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 /** The first of these that applies wins. An interruption outranks only what a whole run would still have to decide. */
 const PRECEDENCE: readonly ExitCode[] = [
   EXIT.internal, EXIT.usage, EXIT.violation, EXIT.regressed, EXIT.nondeterministic, EXIT.gate,
-  EXIT.interrupted, EXIT.terminated, EXIT.pipe, EXIT.inconclusive,
+  EXIT.interrupted, EXIT.terminated, EXIT.inconclusive,
 ];
 
 export function worst(codes: readonly ExitCode[]): ExitCode {

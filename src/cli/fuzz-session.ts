@@ -103,7 +103,7 @@ export class FuzzSession {
       if (stored.case.subject.mutant !== undefined) continue;
       cases += 1;
       const { problems } = judgeCase(stored.case);
-      if (problems[0] !== undefined) regressed.push(`${stored.file}: ${problems[0].problem}`);
+      if (problems[0] !== undefined) regressed.push(`${stored.file}: ${problems[0]}`);
     }
     return { cases, regressed };
   }
@@ -121,7 +121,7 @@ export class FuzzSession {
       before = after;
       this.#workUpNew();
       this.#progress.update(this.#elapsed(), () => this.#progressText());
-      if (step.done === true || this.#interrupt.signal !== null || this.#out.closed) return;
+      if (step.done === true || this.#interrupt.signal !== null) return;
       if (this.#s.timeMs !== undefined && now() - this.#start >= this.#s.timeMs) return;
       if (now() - heard < LISTEN_MS) continue;
       await macrotask();
@@ -197,7 +197,7 @@ export class FuzzSession {
       seed: this.#s.seed, profile: this.#s.profile.name, mutant: this.#s.mutant, runs: r.runs, operations: r.operations, refused: r.refused,
       shortest: r.shortest, longest: r.longest, operationKinds: r.operationKinds, commandKinds: commandKinds(r.commands), rules: r.ledger.counts(),
       failures: [...this.#shown.values()], found: r.failures.length, unmodelled: [...new Set(r.unmodelled)].sort(), determinism, replayed,
-      interrupted: this.#interrupt.signal ?? (this.#out.closed ? 'the reader of stdout went away' : null), elapsedMs,
+      interrupted: this.#interrupt.signal, elapsedMs,
     };
     return { ...summary, verdict: verdictOf(summary) };
   }

@@ -17,7 +17,7 @@ const KEEP_GOING = 20;
 
 const spec: VerbSpec = {
   name: 'fuzz', operands: 0,
-  usage: ['fuzz [--seed S] [--runs N] [--ops N] [--time 30s] [--profile NAME] [--mutant NAME] [--corpus DIR] [--keep-going [N]]'],
+  usage: ['fuzz [--seed S] [--runs N] [--ops N] [--time 30s] [--run K] [--profile NAME] [--mutant NAME] [--corpus DIR] [--keep-going [N]]'],
   about: [
     `Runs random sequences on both stacks in lockstep and asks every rule after each operation. Without limits: ${DEFAULT_BUDGET} operations.`,
     'A failing sequence is stored at once, then shrunk, explained and printed. While it is shrunk, Ctrl-C ends the program at once; what is',

@@ -6,7 +6,7 @@
 import { CaptureError } from '../captures/read.js';
 import { CaseError } from '../operations/case.js';
 import { columns, visible } from '../report/words.js';
-import { EXIT, UsageError, worst, type ExitCode } from './exit.js';
+import { EXIT, UsageError, type ExitCode } from './exit.js';
 import { helpText, parseOptions } from './options.js';
 import { Output } from './output.js';
 import type { Verb } from './verb.js';
@@ -72,8 +72,7 @@ async function runVerb(name: string, args: readonly string[], out: Output): Prom
     process.stdout.write(`${helpText(verb.spec)}\n`);
     return EXIT.ok;
   }
-  const code = await verb.run(parsed, out);
-  return out.closed ? worst([code, EXIT.pipe]) : code;
+  return verb.run(parsed, out);
 }
 
 /** One sentence and a hint for what a user can cause; a stack for everything else. */

@@ -1,6 +1,6 @@
 /**
  * Output: results to stdout, everything else to stderr. With --json, stdout gets exactly one document. A reader that
- * goes away (EPIPE) is no error of this program: it stops writing and says so to whoever asks.
+ * goes away (EPIPE) is no error of this program: it stops writing, goes on, and exits with its verdict.
  */
 import { basename, relative } from 'node:path';
 import { performance } from 'node:perf_hooks';
@@ -10,7 +10,7 @@ export class Output {
   /** How this program is called, for the commands that a report suggests. */
   readonly program: string;
   /** The reader of stdout is gone. */
-  closed = false;
+  #closed = false;
   #documents = 0;
 
   constructor(json: boolean) {
@@ -18,7 +18,7 @@ export class Output {
     this.program = programName(process.argv[1] ?? 'smmucheck', process.cwd());
     process.stdout.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EPIPE') throw error;
-      this.closed = true;
+      this.#closed = true;
     });
     process.stderr.on('error', () => undefined);
   }
@@ -50,7 +50,7 @@ export class Output {
   }
 
   #write(text: string): void {
-    if (!this.closed) process.stdout.write(text);
+    if (!this.#closed) process.stdout.write(text);
   }
 }
 

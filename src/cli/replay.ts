@@ -34,6 +34,9 @@ const spec: VerbSpec = {
   unbuilt: ['candidate', 'extend', 'watch', 'html'],
 };
 
+/** Differing recorded answers that are printed. */
+const DIFFERENCES = 20;
+
 interface Counts {
   cases: number;
   operations: number;
@@ -79,7 +82,7 @@ export function verifyFolder(folder: string, verb: string, more: (c: NamedCase) 
   for (const c of stored) {
     const problem = more(c);
     if (problem === null) continue;
-    counts.failures.push({ id: c.id, file: c.file, rule: null, problem });
+    counts.failures.push({ id: c.id, file: c.file, rule: null, problems: [problem] });
     counts.codes.push(EXIT.regressed);
   }
   return { summary: summaryOf(verb, counts, now() - start), code: worst(counts.codes) };
@@ -93,8 +96,10 @@ function replayStored(stored: readonly NamedCase[], counts: Counts): void {
     counts.cases += 1;
     counts.operations += judged.operations;
     counts.observed += judged.observed;
-    for (const { rule, problem } of judged.problems) counts.failures.push({ id: c.id, file: c.file, rule, problem });
-    if (judged.problems.length > 0) counts.codes.push(EXIT.regressed);
+    if (judged.problems.length > 0) {
+      counts.failures.push({ id: c.id, file: c.file, rule: judged.rule, problems: judged.problems });
+      counts.codes.push(EXIT.regressed);
+    }
     if (judged.unmodelled !== null) {
       counts.unmodelled.push(`${c.id}: ${judged.unmodelled}`);
       counts.codes.push(EXIT.inconclusive);
@@ -115,20 +120,22 @@ function replayNamed(c: NamedCase, p: Parsed, out: Output, counts: Counts): void
   out.print(`case ${c.id}  ${visible(c.file)}\n  subject    ${subjectText(mutant)}`);
   if (p.values.has('diff') && done.violation === null) out.print(diffTable(done));
   const problems = problemsOf(c, done, mutant, until !== undefined);
-  for (const { rule, problem } of problems) counts.failures.push({ id: c.id, file: c.file, rule, problem });
-  if (problems.length > 0) counts.codes.push(EXIT.violation);
+  if (problems.length > 0) {
+    counts.failures.push({ id: c.id, file: c.file, rule: done.violation?.rule ?? null, problems });
+    counts.codes.push(EXIT.violation);
+  }
   if (done.unmodelled !== null) {
     counts.unmodelled.push(`${c.id}: ${done.unmodelled}`);
     counts.codes.push(EXIT.inconclusive);
   }
-  printVerdict(c, done, mutant, out, problems.map((f) => f.problem), p.values.has('diff'));
+  printVerdict(c, done, mutant, out, problems, p.values.has('diff'));
   if (done.state !== null) out.print(stateBlock(done.state));
 }
 
 /** With its mutant a broken rule is what fails, whatever a right subject would show. */
-function problemsOf(c: NamedCase, done: CaseRun, mutant: string | null, cut: boolean): ReturnType<typeof againstExpectation> {
+function problemsOf(c: NamedCase, done: CaseRun, mutant: string | null, cut: boolean): string[] {
   if (mutant === null && !(cut && c.case.expect.verdict === 'violation')) return againstExpectation(c.case, done);
-  return done.violation === null ? [] : [{ rule: done.violation.rule, problem: `breaks ${done.violation.rule} (${done.violation.cause})` }];
+  return done.violation === null ? [] : [`breaks ${done.violation.rule} (${done.violation.cause})`];
 }
 
 function printVerdict(c: NamedCase, done: CaseRun, mutant: string | null, out: Output, problems: readonly string[], whole: boolean): void {
@@ -136,11 +143,12 @@ function printVerdict(c: NamedCase, done: CaseRun, mutant: string | null, out: O
   if (done.violation !== null) {
     const record = failureRecord(c.case.world, c.case.operations, done.violation, mutant, null, null, { file: c.file === 'stdin' ? null : c.file, fullFile: null });
     out.print(failureBlock(record, { program: out.program, whole }));
-    if (problems.length === 0) out.print(`  expected   the case expects this violation`);
+    if (problems.length === 0) out.print('\n[ok] the case expects this violation');
     return;
   }
   if (done.unmodelled !== null) out.print(`[inconclusive] not modelled: ${visible(done.unmodelled)}  ${size}`);
   else if (problems.length > 0) out.print([`[violation] not as expected  ${size}`, ...problems.map((t) => `  ${visible(t)}`)].join('\n'));
+  else if (done.differences.size > 0) out.print([`[ok] recorded answers differ, as the case expects  ${size}`, ...[...done.differences.values()].slice(0, DIFFERENCES).map((t) => `  ${t}`)].join('\n'));
   else out.print(`[ok] no violation  ${size}`);
 }
 

@@ -70,22 +70,32 @@ export function runCase(c: Case, options: RunOptions): CaseRun {
 export interface Judgement {
   readonly operations: number;
   readonly observed: number;
+  /** The rule that broke and should not have. */
+  readonly rule: RuleId | null;
   /** One sentence each. */
-  readonly problems: readonly { readonly rule: RuleId | null; readonly problem: string }[];
+  readonly problems: readonly string[];
   readonly unmodelled: string | null;
 }
 
-/** How a run of a right subject differs from what the case expects; recorded answers included. */
-export function againstExpectation(c: Case, run: CaseRun): Judgement['problems'] {
-  const problems: { rule: RuleId | null; problem: string }[] = [];
+/** Recorded answers that are told one by one. */
+const TOLD = 3;
+
+/**
+ * How a run of a right subject differs from what the case expects. Recorded answers must agree, unless a violation
+ * without a rule is expected: that is the recording of a broken driver, which shows in what its devices got.
+ */
+export function againstExpectation(c: Case, run: CaseRun): string[] {
   const { expect } = c;
   const v = run.violation;
-  if (run.unmodelled !== null) return problems;
-  if (expect.verdict === 'ok' && v !== null) problems.push({ rule: v.rule, problem: `breaks ${v.rule} (${v.cause}), but no violation is expected` });
-  if (expect.verdict === 'violation' && v === null) problems.push({ rule: null, problem: `breaks no rule, but a violation${expect.rule === undefined ? '' : ` of ${expect.rule}`} is expected` });
-  if (expect.verdict === 'violation' && v !== null && expect.rule !== undefined && expect.rule !== v.rule) problems.push({ rule: v.rule, problem: `breaks ${v.rule}, but a violation of ${expect.rule} is expected` });
-  for (const problem of [...run.differences.values()].slice(0, 3)) problems.push({ rule: null, problem });
-  if (run.differences.size > 3) problems.push({ rule: null, problem: `${run.differences.size - 3} more recorded answers differ` });
+  const told = [...run.differences.values()];
+  if (run.unmodelled !== null) return [];
+  if (expect.verdict === 'violation') {
+    if (v === null) return expect.rule === undefined && told.length > 0 ? [] : [`breaks no rule, but a violation${expect.rule === undefined ? '' : ` of ${expect.rule}`} is expected`];
+    return expect.rule === undefined || expect.rule === v.rule ? [] : [`breaks ${v.rule}, but a violation of ${expect.rule} is expected`];
+  }
+  const problems = v === null ? [] : [`breaks ${v.rule} (${v.cause}), but no violation is expected`];
+  problems.push(...told.slice(0, TOLD));
+  if (told.length > TOLD) problems.push(`${told.length - TOLD} more recorded answers differ`);
   return problems;
 }
 
@@ -93,12 +103,13 @@ export function againstExpectation(c: Case, run: CaseRun): Judgement['problems']
 export function judgeCase(c: Case): Judgement {
   const mutant = c.subject.mutant ?? null;
   const right = runCase(c, { mutant: null });
-  const problems = [...againstExpectation(c, right)];
+  const problems = againstExpectation(c, right);
   let unmodelled = right.unmodelled;
   if (mutant !== null) {
     const wrong = runCase(c, { mutant });
     unmodelled ??= wrong.unmodelled;
-    if (wrong.violation === null && wrong.unmodelled === null) problems.push({ rule: null, problem: `lost its power: mutant ${mutant} breaks no rule any more` });
+    if (wrong.violation === null && wrong.unmodelled === null) problems.push(`lost its power: mutant ${mutant} breaks no rule any more`);
   }
-  return { operations: right.operations, observed: right.observed, problems, unmodelled };
+  const rule = problems.length > 0 ? (right.violation?.rule ?? null) : null;
+  return { operations: right.operations, observed: right.observed, rule, problems, unmodelled };
 }

@@ -10,8 +10,8 @@ export interface ReplayProblem {
   readonly id: string;
   readonly file: string;
   readonly rule: RuleId | null;
-  /** One sentence. */
-  readonly problem: string;
+  /** One sentence each. */
+  readonly problems: readonly string[];
 }
 
 export interface ReplaySummary {
@@ -40,7 +40,7 @@ export function replayBlock(s: ReplaySummary): string {
     : s.unmodelled.length > 0 ? '[inconclusive] something met is not modelled' : '[ok] every case shows what it should';
   return [
     `${title}  ${counts}`,
-    ...s.failures.flatMap((f) => labelled(f.id, [visible(f.problem), visible(f.file)], 18)),
+    ...s.failures.flatMap((f) => labelled(f.id, [...f.problems.map(visible), visible(f.file)], 18)),
     ...labelled('unmodelled', s.unmodelled.map(visible)),
   ].join('\n');
 }
