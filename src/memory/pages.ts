@@ -39,6 +39,8 @@ export class Pages implements PagesPort {
   readonly listeners: FreeListener[] = [];
   #owner: (PageOwner | null)[] = [];
   #free: number[] = [];
+  /** Version of a freed page when it was zeroed: a store that reaches it later is noticed when it is handed out again. */
+  readonly #zeroed: number[] = [];
   #used = 0;
   /** Heap: sizes of live objects by first word, 0 elsewhere; free objects by size. */
   readonly #objectSize = new Int32Array(HEAP_WORDS);
@@ -108,6 +110,10 @@ export class Pages implements PagesPort {
       this.#owner.push(null);
       this.memory.grow(slot + 1);
     }
+    if (!fresh && this.memory.version[slot] !== this.#zeroed[slot]) {
+      this.#misuse({ kind: 'use-after-free', what: `a store reached page 0x${this.memory.frameOf(slot).toString(16)}000 after it was freed` });
+      this.memory.zeroPage(slot);
+    }
     this.#owner[slot] = owner;
     this.#used += 1;
     const given = slot;
@@ -141,6 +147,7 @@ export class Pages implements PagesPort {
     this.#owner[slot] = null;
     this.#used -= 1;
     this.memory.zeroPage(slot);
+    this.#zeroed[slot] = this.memory.version[slot] as number;
     this.#free.push(slot);
     if (this.memory.journal.recording) {
       this.memory.journal.push(() => {

@@ -203,3 +203,23 @@ test('undo takes a refusal that was asked for back', (t) => {
   p.memory.journal.undo(mark);
   t.true(p.allocate('table') >= 0);
 });
+
+test('a store that reaches a page after it was freed is a fault when the page is handed out again', (t) => {
+  const memory = new Memory(new Journal());
+  const pages = new Pages(memory);
+  const slot = pages.allocate('table');
+  pages.release(slot);
+  memory.commit(slot * 512 + 7, 1, 0);
+  t.is(pages.fault, null);
+  t.is(pages.allocate('table'), slot);
+  t.is(pages.fault?.kind, 'use-after-free');
+  t.is(memory.lo[slot * 512 + 7], 0, 'the page is handed out as zeros all the same');
+});
+
+test('a freed page that nobody touches is handed out again without a fault', (t) => {
+  const pages = new Pages(new Memory(new Journal()));
+  const slot = pages.allocate('table');
+  pages.release(slot);
+  t.is(pages.allocate('table'), slot);
+  t.is(pages.fault, null);
+});
