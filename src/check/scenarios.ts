@@ -9,7 +9,7 @@ const PAGE = 4096;
 export const SCENARIOS: readonly Scenario[] = [
   {
     id: 'attach-unmap',
-    about: 'one CPU attaches a device to a domain while another unmaps a page of it (bug zoo A12, A13)',
+    about: 'one CPU attaches a device to a domain while another unmaps a page of it',
     world: smallWorld({ inputBits: 39 }),
     before: [{ op: 'map', domain: 0, iova: 0, pa: 0x5000 * PAGE, size: PAGE, prot: 'rw' }],
     threads: [

@@ -1,5 +1,5 @@
 /**
- * Exit codes (design §8), which one wins when several apply, and the errors that a user can cause.
+ * Exit codes, which one wins when several apply, and the errors that a user can cause.
  */
 
 export const EXIT = {

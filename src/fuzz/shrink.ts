@@ -27,6 +27,8 @@ export interface ShrinkResult extends Candidate {
 export const SHRINK_BUDGET = 4000;
 const ARGUMENTS_BUDGET = 500;
 const FINAL_PASS = 400;
+/** Output frames are simplified towards 2 GB, so that they do not look like input addresses. */
+const PLAIN_OUTPUT = 0x80000;
 
 export interface ShrinkOptions {
   readonly mutant?: string;
@@ -169,7 +171,8 @@ class Shrinker {
 
   /** Distinct addresses and sizes are variables; fast-check simplifies their values, which it gets as an example. */
   #simplifyArguments(): void {
-    const frames = distinct(this.#best.operations, ['iova', 'pa']);
+    const iovas = distinct(this.#best.operations, ['iova']);
+    const frames = [...iovas, ...distinct(this.#best.operations, ['pa']).filter((pa) => !iovas.includes(pa))];
     const sizes = distinct(this.#best.operations, ['size']);
     if (frames.length + sizes.length === 0) return;
     const start = this.#best;
@@ -177,7 +180,8 @@ class Shrinker {
       world: start.world,
       operations: start.operations.map((op) => renamed(op, frames, sizes, values)),
     });
-    const arbitrary = fc.tuple(...frames.map(() => fc.nat(2 ** 40)), ...sizes.map(() => fc.integer({ min: 1, max: 2 ** 40 })));
+    const least = frames.map((bytes, i) => (i < iovas.length ? 0 : Math.min(PLAIN_OUTPUT, bytes / 4096)));
+    const arbitrary = fc.tuple(...least.map((min) => fc.integer({ min, max: 2 ** 40 })), ...sizes.map(() => fc.integer({ min: 1, max: 2 ** 40 })));
     const example = [...frames, ...sizes].map((bytes) => bytes / 4096) as [number];
     if (!example.every((n) => Number.isInteger(n))) return;
     let left = ARGUMENTS_BUDGET;

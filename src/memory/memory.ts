@@ -31,7 +31,7 @@ export class Memory {
   printB = 0;
   #slots: number;
 
-  constructor(journal: Journal, slots = 64) {
+  constructor(journal: Journal, slots = 128) {
     this.journal = journal;
     this.#slots = slots;
     this.lo = new Uint32Array(slots * WORDS_PER_FRAME);

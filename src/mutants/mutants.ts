@@ -161,11 +161,11 @@ export const MUTANTS: readonly Mutant[] = [
     parts: (own, _world, form) => ({ ...own, writeEntry: (form === 'plain' ? latePlain : lateSteps).writeLive as Parts['writeEntry'] }),
   },
   {
-    name: 'publish-after-ste', found: 'interleaving', about: 'the array with the new SMMU is published only after the STE (bug zoo A12)',
+    name: 'publish-after-ste', found: 'interleaving', about: 'the array with the new SMMU is published only after the STE',
     parts: (own, _world, form) => ({ ...own, attachSequence: (form === 'plain' ? latePlain : lateSteps).publishAfterSte as Parts['attachSequence'] }),
   },
   {
-    name: 'no-barrier-before-array', found: 'interleaving', about: 'no full barrier between clearing descriptors and reading the array (bug zoo A13)',
+    name: 'no-barrier-before-array', found: 'interleaving', about: 'no full barrier between clearing descriptors and reading the array',
     barriers: (site) => site !== 'before-invs',
   },
 ];

@@ -44,7 +44,7 @@ export function checkBlock(record: CheckRecord): string {
     `  explored   ${counted} until then`, '', ...interleaving(record)].join('\n');
 }
 
-/** The `scenarios` rows of design §8, with the way to a violation. */
+/** One row of the JSON list `scenarios`, with the way to a violation. */
 export function checkJson(record: CheckRecord): Readonly<Record<string, unknown>> {
   const { explored } = record;
   const v = explored.violation;

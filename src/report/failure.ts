@@ -1,5 +1,5 @@
 /**
- * Failure: one failure record as the block that a person reads (ux.md §3): the rule and its source, expected and
+ * Failure: one failure record as the block that a person reads: the rule and its source, expected and
  * actual, why, what would have helped, both sides of every operation, and the commands that show it again. Pure.
  */
 import type { FailureRecord } from '../fuzz/failure.js';

@@ -13,7 +13,7 @@ export interface RuleText {
 }
 
 export const RULES: readonly RuleText[] = [
-  { id: 'stale-translation', claim: 'when the call that promises it returns, no translation that was taken away can be used any more', source: 'IHI 0070 §3.21.1, §4.4, §4.7.3; rule.md', cost: 'one look per recorded stale fact, at sync, flush-all and every access' },
+  { id: 'stale-translation', claim: 'when the call that promises it returns, no translation that was taken away can be used any more', source: 'IHI 0070 §3.21.1, §4.4, §4.7.3', cost: 'one look per recorded stale fact, at sync, flush-all and every access' },
   { id: 'stale-walk', claim: 'when a table page is freed, no cached table descriptor points to it', source: 'IHI 0070 §3.21.1 (walk caches), §4.4.1.1 Leaf = 0', cost: 'one lookup per freed page' },
   { id: 'stale-configuration', claim: 'after each CFGI and SYNC of the entry writer, and when attach or detach returns, no older STE or CD can be used', source: 'IHI 0070 §3.21.3, §4.3', cost: 'the facts of the streams concerned, at each sync of an entry' },
   { id: 'use-after-free', claim: 'nothing that memory or a cache still points to is freed; no freed driver object is read', source: 'IHI 0070 §3.21.3.1; RCU rules of the invalidation array', cost: 'one lookup per freed page or object' },
@@ -22,7 +22,7 @@ export const RULES: readonly RuleText[] = [
   { id: 'illegal-command', claim: 'no command is reserved, unsupported or UNPREDICTABLE', source: 'IHI 0070 §4.1.3–4.1.7, §4.4.1.1', cost: 'one check per command' },
   { id: 'queue-integrity', claim: 'published commands stay as they are until consumed; PROD never passes CONS by more than the queue holds', source: 'IHI 0070 §3.5, §3.21.2', cost: 'one check per PROD write and per store to a queue page' },
   { id: 'translation-equivalence', claim: 'a device gets what its owner intends: the mapped frame, or the right fault', source: 'the reference driver', cost: 'every access; all tables once at the end of a run' },
-  { id: 'machine-refinement', claim: 'what the optimised machine answers and caches is among what the weakest machine may answer and cache', source: 'design: machine refinement', cost: 'every insert, every SYNC, every access' },
+  { id: 'machine-refinement', claim: 'what the optimised machine answers and caches is among what the weakest machine may answer and cache', source: 'machine refinement: an implementation does only what the architecture lets it', cost: 'every insert, every SYNC, every access' },
   { id: 'api-result', claim: 'both drivers return the same: sizes, errors, iova-to-phys', source: 'the reference driver', cost: 'every operation' },
   { id: 'progress', claim: 'every call ends within its step budget', source: 'stack/violation Stuck', cost: 'a counter' },
   { id: 'accounting', claim: 'nothing is freed twice, and at the end nothing is left over', source: 'memory/pages', cost: 'once per run and per free' },

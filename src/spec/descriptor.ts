@@ -1,5 +1,5 @@
 /**
- * Stage-1 translation table descriptors, 64-bit form (spec digest pagetables §3). Hot code passes a
+ * Stage-1 translation table descriptors, 64-bit form (VMSAv8-64, to which IHI 0070 §3.3.2 defers). Hot code passes a
  * descriptor as its two halves; nothing here allocates. Addresses are 4 KiB frame numbers.
  */
 import { POW2 } from './bits.js';

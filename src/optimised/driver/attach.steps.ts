@@ -1,5 +1,5 @@
 /**
- * Attach: moving a device from one domain to another in the five phases of the kernel (driver-architecture §4.4):
+ * Attach: moving a device from one domain to another in the five phases of the kernel:
  * merge into the new array, publish it, switch CD and STE with their syncs, and only then leave the old array, flush
  * the tag if nobody uses it, and free it. Per-instance tags (seeds 1 and 3) are found or allocated in the first phase.
  */

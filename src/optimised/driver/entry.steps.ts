@@ -11,7 +11,7 @@ import type { Context } from './types.js';
 
 const WORDS = 16;
 
-/** Bits of an STE that the SMMU looks at, as 16 uint32 masks: abort uses V and Config only (structures §2). */
+/** Bits of an STE that the SMMU looks at, as 16 uint32 masks: abort uses V and Config only (IHI 0070 §5.2). */
 export function usedSte(words: Uint32Array, out: Uint32Array): void {
   out.fill(0);
   out[0] = 1;

@@ -2,7 +2,7 @@
  * Invalidate: telling every SMMU in a domain's array what was damaged (kernel: arm_smmu_domain_inv_range and
  * __arm_smmu_domain_inv_range, v7.1 with seed 0 on top). The full barrier before the array is read pairs with the
  * attach side, which publishes the array before the STE: either this reader sees the new SMMU, or that SMMU's walks
- * see the new descriptors (invalidation.md §2.7). Payloads are computed once per invalidation; tag and opcode differ.
+ * see the new descriptors. Payloads are computed once per invalidation; tag and opcode differ.
  */
 import { OP } from '../../spec/command.js';
 import type { Description } from '../../stack/description.js';

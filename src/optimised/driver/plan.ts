@@ -18,7 +18,7 @@ function deepest(bitmap: number): number {
   return 3 - (31 - Math.clz32(bitmap & -bitmap));
 }
 
-/** The TTL hint that is right for every damaged entry, 0 when there is none (test vectors §4, invalidation §3.3). */
+/** The TTL hint that is right for every damaged entry, 0 when there is none. */
 export function ttlFor(d: Description): number {
   if (d.leaves === 0) return Math.max(0, deepest(d.tables) + 1);
   if ((d.leaves & (d.leaves - 1)) !== 0) return 0;

@@ -1,5 +1,5 @@
 /**
- * Reset: bringing one SMMU up in the kernel's order (driver-architecture §2 "Reset order"; IHI 0070 §3.11): stream
+ * Reset: bringing one SMMU up in the kernel's order (IHI 0070 §3.11): stream
  * table of abort entries, queues, CMDQEN, CFGI_ALL and SYNC, NSNH_ALL and SYNC, event queue, and SMMUEN last, so that
  * nothing cached before can be hit.
  */

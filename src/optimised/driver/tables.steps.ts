@@ -1,8 +1,8 @@
 /**
  * Tables: a domain's stage-1 page table as real descriptors in memory (4 KB granule). Sizes are chosen as the core
  * does; mapping a block over an *emptied* table replaces it; unmapping takes tables whose whole span goes into the
- * gather, and they are freed only after the flush that covers them (the iommupt way, io-pgtable.md §8; invalidation.md
- * §4.2). All checks and allocations come before the first leaf changes, so a refused call changes nothing.
+ * gather, and they are freed only after the flush that covers them (as the
+ * generic page table does). All checks and allocations come before the first leaf changes, so a refused call changes nothing.
  */
 import { BIT_VALID, descriptorHigh, leafLow, tableLow } from '../../spec/descriptor.js';
 import { POW2 } from '../../spec/bits.js';
@@ -93,6 +93,7 @@ export function* mapRange(ctx: Context, domain: number, iova: number, pa: number
 /** Would the mapping need more leaves than one call may write? */
 function tooLarge(iova: number, pa: number, size: number): boolean {
   let left = LIMITS.mapEntries;
+  if (size <= left * 4096) return false;
   for (let done = 0; done < size && left >= 0;) {
     const step = pageSizeFor(iova + done, pa + done, size - done);
     const n = runLength(iova + done, pa + done, size - done, step);

@@ -1,7 +1,7 @@
 /**
  * OptimisedMachine: a concrete SMMUv3 for stage 1, 4 KB granule, linear stream table, one CD per stream, TTB0, VMID 0.
  * Registers (IHI 0070 §6.3, guards as in v3.2: a guarded write is ignored) and the translation procedure of §3.3.2 and
- * §7.3.22 (digest structures §6); the caches, queues and the walk have rooms of their own. What is outside that scope
+ * §7.3.22; the caches, queues and the walk have rooms of their own. What is outside that scope
  * throws `Unmodelled`.
  *
  * Why it equals its slow twin: every answer is one that the weakest machine may give. Caches hold only what was read

@@ -1,6 +1,6 @@
 /**
  * Tlb: the concrete machine's cached leaves, by (ASID, span, level); VMID is 0 throughout (stage 1 only, IHI 0070
- * §3.17). Only results without a translation, address size or access fault get here (digest pagetables §5), but
+ * §3.17). Only results without a translation, address size or access fault get here, but
  * leaves that deny the access at hand do: permission is judged at each hit. A stale leaf answers until a TLBI of §4.4
  * names it or replacement takes it.
  *

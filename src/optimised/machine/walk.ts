@@ -1,5 +1,5 @@
 /**
- * Walker: stage-1 table walks over raw memory, 4 KB granule, VMSAv8-64 (digest pagetables §1–5; IHI 0070 §3.3.2).
+ * Walker: stage-1 table walks over raw memory, 4 KB granule, VMSAv8-64 (IHI 0070 §3.3.2).
  * Fills the walk cache with each table descriptor it follows and the TLB with the leaf it ends at.
  *
  * Fault order (§7.3.22), per level: F_TRANSLATION for an invalid descriptor, F_ADDR_SIZE for an address beyond

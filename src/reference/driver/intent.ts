@@ -2,7 +2,7 @@
  * Intent: what each device is entitled to see, said as simply as possible. One flat map a domain, no tables, no
  * tags, no commands. `begin` judges a call and opens what it may change to *either* answer; `finish` closes it.
  *
- * Obligations (design §5): what an unmap takes away stays permitted until the call that promises it is gone returns
+ * Obligations: what an unmap takes away stays permitted until the call that promises it is gone returns
  * (strict: `sync`; lazy: the flush that lets the range be handed out again); what an attach replaces, until it returns.
  */
 import { POW2 } from '../../spec/bits.js';

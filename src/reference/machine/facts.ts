@@ -1,5 +1,5 @@
 /**
- * Facts: what the weakest legal SMMU has cached (design §5, rule.md). A fact is its value *and* the one
+ * Facts: what the weakest legal SMMU has cached. A fact is its value *and* the one
  * derivation it came from: two ways to the same leaf are two facts.
  *
  * What memory justifies now is implied by the words themselves and by `Way` objects (one per table descriptor

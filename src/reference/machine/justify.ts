@@ -1,5 +1,5 @@
 /**
- * The justification rule (rule.md), literally. `K` is a set of commands that a SYNC covers. `when…` gives the
+ * The justification rule, literally. `K` is a set of commands that a SYNC covers. `when…` gives the
  * earliest moment at which a fact can be cached once all of K have taken effect and nothing else has:
  *  - no command of K matches it: the moment it came into being;
  *  - otherwise, with K' = the matching ones: the first moment not before any of K' became visible, and not before

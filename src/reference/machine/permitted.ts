@@ -1,6 +1,6 @@
 /**
- * Permitted: every outcome that an access may have at this moment (design §2). The translation procedure of
- * structures.md §6, steps 1–7 for stage 1, asked of every STE fact, every CD fact below it, every leaf fact of the
+ * Permitted: every outcome that an access may have at this moment. The translation procedure of
+ * IHI 0070 §3.3.2 and §7.3.22, steps 1–7 for stage 1, asked of every STE fact, every CD fact below it, every leaf fact of the
  * tag, and of a fresh walk. `visit` gets each outcome with the reason for it and returns true to stop.
  */
 import { CD, cdLegal } from '../../spec/cd.js';

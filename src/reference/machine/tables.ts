@@ -1,5 +1,5 @@
 /**
- * Tables: the ways and leaf records of one SMMU, kept up to date store by store (rule.md, "A cheap form").
+ * Tables: the ways and leaf records of one SMMU, kept up to date store by store (the cheap form of the justification rule: what memory says is implied).
  * A store costs what it changes: one record or one way per regime that reaches the page.
  */
 import { descriptorKind, HI_CONTIGUOUS, LEAF, BIT_AF, BIT_NG, leafFrame, TABLE, tableFrame } from '../../spec/descriptor.js';
