@@ -18,7 +18,7 @@ export interface AllocationFault {
 }
 
 /** Words of the heap: cells that two CPUs may share. Enough for the tag bitmaps of 8 SMMUs and their arrays. */
-const HEAP_FRAMES = 40;
+export const HEAP_FRAMES = 40;
 const HEAP_WORDS = HEAP_FRAMES * WORDS_PER_FRAME;
 /** Pages at the most: beyond it allocations fail, as they would on a machine that has run out. */
 export const PAGES_MAX = 32_768;

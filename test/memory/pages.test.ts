@@ -2,7 +2,7 @@
 import test from 'ava';
 import { Journal } from '../../src/memory/journal.js';
 import { Memory } from '../../src/memory/memory.js';
-import { Pages, type PageOwner } from '../../src/memory/pages.js';
+import { HEAP_FRAMES, Pages, type PageOwner } from '../../src/memory/pages.js';
 
 function pages(recording = false): Pages {
   const p = new Pages(new Memory(new Journal(), 4));
@@ -26,8 +26,8 @@ test('an allocated page has its owner, room and zeros', (t) => {
 test('pages are never handed out of the heap', (t) => {
   const p = pages();
   t.is(p.ownerOf(0), 'heap');
-  t.is(p.ownerOf(63), 'heap');
-  t.true(p.allocate('table') >= 64);
+  t.is(p.ownerOf(HEAP_FRAMES - 1), 'heap');
+  t.true(p.allocate('table') >= HEAP_FRAMES);
 });
 
 test('a run is of neighbouring pages of one owner', (t) => {
@@ -132,7 +132,7 @@ test('a freed object is reused only for its own size', (t) => {
 
 test('the heap has an end', (t) => {
   const p = pages();
-  t.true(p.allocateObject(64 * 512) >= 0);
+  t.true(p.allocateObject(HEAP_FRAMES * 512) >= 0);
   t.is(p.allocateObject(1), -1);
   t.is(p.fault, null);
 });
