@@ -19,7 +19,7 @@ import { packageVersion } from './version.js';
  * The digest of operations, results and outcomes of the first runs of a fixed seed. It changes when the generator or the
  * driver's answers are changed on purpose: then, and only then, it is pinned again.
  */
-export const GOLDEN = '4250abf4fa6104704154e1092ed04bab';
+export const GOLDEN = '98ff26b213ea7cce637d4edb57951306';
 const GOLDEN_SEED = 'golden';
 const GOLDEN_RUNS = 20;
 const GOLDEN_OPERATIONS = 60;

@@ -1,12 +1,14 @@
 /**
  * Observed: what a recorded device really got, held against both sides. Every recorded answer must be one that the
  * weakest machine may give at that moment; where it may give only one, the optimised machine must have given it.
+ * While stores of the driver are still on their way, what the intent allows is right as well: on the real system they
+ * may have arrived already, here they have not.
  */
 import { EVENT } from '../spec/event.js';
 import type { Lockstep } from '../lockstep/lockstep.js';
 import type { Observation } from '../operations/case.js';
 import type { Operation } from '../stack/operation.js';
-import { describeOutcome, OUTCOME_FAULT, OUTCOME_OK, sameOutcome, type Outcome } from '../stack/outcome.js';
+import { describeOutcome, newOutcome, OUTCOME_FAULT, OUTCOME_OK, sameOutcome, setFault, setOk, type Outcome } from '../stack/outcome.js';
 
 type Access = Extract<Operation, { op: 'access' }>;
 
@@ -33,6 +35,16 @@ function matches(o: Outcome, seen: Observation, iova: number): boolean {
 export function describeObservation(seen: Observation): string {
   if ('pa' in seen) return `0x${seen.pa.toString(16)}`;
   return 'fault' in seen ? seen.fault : 'untranslated';
+}
+
+/** What the owner of the device allows beyond that while stores are on their way: called after the step. */
+export function allowedMeanwhile(stack: Lockstep, op: Access, seen: Observation): boolean {
+  if (stack.driver.context.cpu.pending === 0) return false;
+  const frame = Math.floor(op.iova / 4096);
+  const outcome = newOutcome();
+  if ('fault' in seen) setFault(outcome, EVENT[seen.fault as keyof typeof EVENT]);
+  else setOk(outcome, 'pa' in seen ? Math.floor(seen.pa / 4096) : frame);
+  return stack.intent.devices[op.device] !== undefined && matches(outcome, seen, op.iova) && stack.intent.allows(op.device, frame, op.write, outcome);
 }
 
 /** One sentence on how the recorded answer differs; null when it agrees. `answer`: of the optimised machine. */

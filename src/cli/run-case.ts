@@ -8,7 +8,7 @@ import type { Case, Observation } from '../operations/case.js';
 import type { StateView } from '../report/replay.js';
 import { describeOutcome } from '../stack/outcome.js';
 import { Unmodelled, ViolationError, type RuleId } from '../stack/violation.js';
-import { observedProblem, permittedFor } from './observed.js';
+import { allowedMeanwhile, observedProblem, permittedFor } from './observed.js';
 import { stateOf } from './state.js';
 
 export interface RunOptions {
@@ -51,7 +51,7 @@ export function runCase(c: Case, options: RunOptions): CaseRun {
       if (seen === undefined || operation.op !== 'access') continue;
       observed += 1;
       const problem = observedProblem(seen, operation, permitted, done.outcome);
-      if (problem !== null) differences.set(at, problem);
+      if (problem !== null && !allowedMeanwhile(stack, operation, seen)) differences.set(at, problem);
     }
     at = operations.length;
     if (options.state === true) state = stateOf(stack, operations.length);

@@ -20,6 +20,8 @@ export interface AllocationFault {
 /** Words of the heap: cells that two CPUs may share. Enough for the tag bitmaps of 8 SMMUs and their arrays. */
 export const HEAP_FRAMES = 40;
 const HEAP_WORDS = HEAP_FRAMES * WORDS_PER_FRAME;
+/** Words behind each object that belong to nobody: reading one is a fault. */
+const GUARD = 1;
 /** Pages at the most: beyond it allocations fail, as they would on a machine that has run out. */
 export const PAGES_MAX = 32_768;
 
@@ -167,7 +169,7 @@ export class Pages implements PagesPort {
     if (ref === undefined) {
       ref = this.#heapTop;
       if (this.#exhausted(ref + words > HEAP_WORDS)) return -1;
-      this.#heapTop += words;
+      this.#heapTop += words + GUARD;
     }
     const at = ref;
     for (let i = 0; i < words; i += 1) {

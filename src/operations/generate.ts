@@ -233,7 +233,7 @@ export class Generator {
       case 1: return { op: 'map', domain, iova, pa: 0x5000000, size: 4096, prot: 'rw' };
       case 2: return { op: 'map', domain, iova: 2 ** this.#world.inputBits - 4096, pa: 0x5000000, size: 8192, prot: 'r' };
       case 3: return { op: 'unmap', domain, iova, size: 4096 * (1 + c.index(600)) };
-      case 4: return { op: 'unmap', domain, iova: iova + 4096, size: 4096 };
+      case 4: return { op: 'unmap', domain, iova: iova + 4096 * (1 + c.index(600)), size: 4096 * (1 + c.index(1100)) };
       case 5: return { op: 'attach', device, to: c.index(view.domains.length + 2) };
       case 6: return { op: 'detach', device };
       case 7: return { op: 'access', device, stream: c.index(3), iova, write: false };

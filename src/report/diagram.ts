@@ -105,7 +105,7 @@ function draw(lanes: readonly string[], marks: readonly Mark[]): string {
 }
 
 function blank(at: readonly number[], width: number): string[] {
-  const line = new Array<string>(width).fill(' ');
+  const line = Array.from({ length: width }, () => ' ');
   for (const x of at) line[x] = '|';
   return line;
 }

@@ -191,7 +191,7 @@ test('mark and undo bring owners, counters, objects, refusals and faults back', 
     t.deepEqual(state(), before, name);
   }
   // What is handed out next is what would have been handed out at first.
-  t.deepEqual([p.allocate('table'), p.allocate('table'), p.allocateObject(2), p.allocateObject(5)], [spare, spare + 1, old, old + 2]);
+  t.deepEqual([p.allocate('table'), p.allocate('table'), p.allocateObject(2), p.allocateObject(5)], [spare, spare + 1, old, old + 3]);
   p.touch(object, 'a live object');
   t.is(p.fault, null);
 });
@@ -222,4 +222,14 @@ test('a freed page that nobody touches is handed out again without a fault', (t)
   pages.release(slot);
   t.is(pages.allocate('table'), slot);
   t.is(pages.fault, null);
+});
+
+test('the word behind an object belongs to nobody: reading one entry too many is a fault', (t) => {
+  const p = pages();
+  const a = p.allocateObject(3);
+  p.allocateObject(3);
+  p.touch(a + 2, 'the last word');
+  t.is(p.fault, null);
+  p.touch(a + 3, 'one word too far');
+  t.is(p.fault?.kind, 'use-after-free');
 });

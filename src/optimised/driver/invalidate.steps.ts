@@ -29,7 +29,6 @@ export function* invalidate(ctx: Context, domain: number, d: Description): Steps
     const n = arrayLength(ctx, array);
     for (let i = 0; i < n; i += 1) {
       yield 'read an array entry';
-      state.pages.touch(array, 'the invalidation array of a domain');
       if (entryUsers(ctx, array, i) === 0) continue; // trash
       fillBatch(ctx, entrySmmu(ctx, array, i), entryId(ctx, array, i), d);
       yield* ctx.parts.submit(ctx, ctx.batch);

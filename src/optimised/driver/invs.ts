@@ -18,16 +18,23 @@ export function arrayTrash(ctx: Context, array: number): number {
   return array === 0 ? 0 : ctx.cpu.loadHi(array);
 }
 
+/** Reference of entry `i`; reading beyond the array is a fault of the driver. */
+function entryAt(ctx: Context, array: number, i: number): number {
+  const ref = array + HEADER + i * ENTRY;
+  ctx.state.pages.touch(ref, 'an invalidation array, or what lies behind it');
+  return ref;
+}
+
 export function entrySmmu(ctx: Context, array: number, i: number): number {
-  return ctx.cpu.loadLo(array + HEADER + i * ENTRY);
+  return ctx.cpu.loadLo(entryAt(ctx, array, i));
 }
 
 export function entryId(ctx: Context, array: number, i: number): number {
-  return ctx.cpu.loadHi(array + HEADER + i * ENTRY);
+  return ctx.cpu.loadHi(entryAt(ctx, array, i));
 }
 
 export function entryUsers(ctx: Context, array: number, i: number): number {
-  return ctx.cpu.loadLo(array + HEADER + i * ENTRY + 1);
+  return ctx.cpu.loadLo(entryAt(ctx, array, i) + 1);
 }
 
 function setEntry(ctx: Context, array: number, i: number, smmu: number, id: number, users: number): void {
