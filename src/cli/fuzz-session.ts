@@ -4,6 +4,7 @@
  * engine has none.
  */
 import { campaign, newResult, type CampaignOptions, type FoundFailure } from '../fuzz/campaign.js';
+import { findMutant } from '../mutants/mutants.js';
 import type { Profile } from '../operations/profiles.js';
 import { failureBlock, fuzzCommand } from '../report/failure.js';
 import { commandKinds, fuzzBlock, fuzzJson, progressLine, type FailureLine, type FuzzSummary, type Verdict } from '../report/fuzz.js';
@@ -196,6 +197,7 @@ export class FuzzSession {
     const summary = {
       seed: this.#s.seed, profile: this.#s.profile.name, mutant: this.#s.mutant, runs: r.runs, operations: r.operations, refused: r.refused,
       shortest: r.shortest, longest: r.longest, operationKinds: r.operationKinds, commandKinds: commandKinds(r.commands), rules: r.ledger.counts(),
+      interleavingOnly: this.#s.mutant !== null && findMutant(this.#s.mutant)?.found === 'interleaving',
       failures: [...this.#shown.values()], found: r.failures.length, unmodelled: [...new Set(r.unmodelled)].sort(), determinism, replayed,
       interrupted: this.#interrupt.signal, elapsedMs,
     };

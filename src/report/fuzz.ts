@@ -25,6 +25,8 @@ export interface FuzzSummary {
   readonly seed: string;
   readonly profile: string;
   readonly mutant: string | null;
+  /** The mutant shows only when two CPUs interleave. */
+  readonly interleavingOnly: boolean;
   readonly runs: number;
   readonly operations: number;
   readonly refused: number;
@@ -106,7 +108,8 @@ function title(s: FuzzSummary): string {
 
 function mutantText(s: FuzzSummary): string {
   if (s.mutant === null) return 'none loaded (`fuzz --mutant NAME` shows that a seeded bug is found; `rules --mutants` names them)';
-  return s.found > 0 ? `${s.mutant} loaded` : `${s.mutant} loaded and NOT found: this campaign could not tell it from the right driver`;
+  if (s.found > 0) return `${s.mutant} loaded`;
+  return s.interleavingOnly ? `${s.mutant} loaded and not found: it shows only when two CPUs interleave (\`check --mutant ${s.mutant}\`)` : `${s.mutant} loaded and NOT found: this campaign could not tell it from the right driver`;
 }
 
 function rulesText(s: FuzzSummary): string[] {

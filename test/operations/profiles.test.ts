@@ -1,0 +1,91 @@
+/** Profiles: legal worlds and mixes from any seed, and what each is about. */
+import test from 'ava';
+import { decodeCase, encodeCase } from '../../src/operations/codec.js';
+import { findProfile, PLAIN_MIX, PROFILES, SIZE_CLASSES, type Mix, type Profile } from '../../src/operations/profiles.js';
+import { RandomChooser } from '../../src/stack/chooser.js';
+import { OPERATION_KINDS } from '../../src/stack/operation.js';
+import { LIMITS, type World } from '../../src/stack/world.js';
+
+interface Draw { readonly world: World; readonly mix: Mix; readonly operations: number }
+
+function draws(profile: Profile, n = 200): Draw[] {
+  return Array.from({ length: n }, (_, i) => profile.draw(new RandomChooser(`profile/${i}`)));
+}
+
+function get(name: string): Profile {
+  return findProfile(name) as Profile;
+}
+
+test('profiles are found by name, each says what it is about', (t) => {
+  t.deepEqual(PROFILES.map((p) => p.name), ['swarm', 's1-4k', 'shared', 'lazy', 'tables']);
+  for (const p of PROFILES) {
+    t.is(findProfile(p.name), p);
+    t.true(p.about.length > 10);
+  }
+  t.is(findProfile('nothing'), undefined);
+});
+
+for (const profile of PROFILES) {
+  test(`${profile.name}: every world can be stored as a case and read again`, (t) => {
+    for (const { world } of draws(profile)) {
+      const c = { schema: 1 as const, kind: 'driver' as const, world, subject: { parts: {} }, operations: [], expect: { verdict: 'ok' as const }, provenance: {} };
+      t.deepEqual(decodeCase(encodeCase(c), 'case').world, world);
+    }
+  });
+
+  test(`${profile.name}: streams are there once on an SMMU, and everybody is behind an SMMU`, (t) => {
+    for (const { world } of draws(profile)) {
+      const streams = world.devices.flatMap((d) => d.streams.map((sid) => `${d.smmu}/${sid}`));
+      t.is(new Set(streams).size, streams.length);
+      t.true(world.devices.every((d) => d.smmu < world.smmus.length && d.streams.length > 0 && d.streams.every((sid) => sid < 2 ** LIMITS.streamLog2)));
+      t.true(world.smmus.every((_, i) => world.devices.some((d) => d.smmu === i)));
+      t.true(world.smmus.every((s) => s.asidMax < 2 ** s.asidBits));
+      t.true(world.domains.length > 0 && world.domains.every((d) => d.mode === 'strict' || d.managed));
+    }
+  });
+
+  test(`${profile.name}: weights and sizes are whole, and something can be drawn`, (t) => {
+    for (const { mix, operations } of draws(profile)) {
+      t.deepEqual(Object.keys(mix.weights).sort(), [...OPERATION_KINDS].sort());
+      t.true(Object.values(mix.weights).every((w) => Number.isInteger(w) && w >= 0) && mix.weights.map > 0);
+      t.is(mix.sizes.length, SIZE_CLASSES.length);
+      t.true(mix.sizes.every((s) => Number.isInteger(s) && s >= 0) && mix.sizes.some((s) => s > 0));
+      t.true(operations > 0 && operations <= LIMITS.operations);
+    }
+  });
+}
+
+test('swarm: from one to three SMMUs, with and without range support, mixes that differ', (t) => {
+  const all = draws(get('swarm'));
+  t.deepEqual([...new Set(all.map((d) => d.world.smmus.length))].sort(), [1, 2, 3]);
+  t.is(new Set(all.flatMap((d) => d.world.smmus.map((s) => s.range))).size, 2);
+  t.deepEqual([...new Set(all.map((d) => d.world.inputBits))].sort(), [39, 48]);
+  t.deepEqual([...new Set(all.map((d) => d.world.storeOrder))].sort(), ['fifo', 'reverse']);
+  t.true(new Set(all.map((d) => JSON.stringify(d.mix))).size > 150);
+  t.true(all.some((d) => d.world.domains.some((x) => x.mode === 'lazy')) && all.some((d) => d.world.devices.some((x) => x.streams.length > 1)));
+});
+
+test('s1-4k: one SMMU with ranges, nine tenths small and one tenth blocks', (t) => {
+  const { world, mix } = get('s1-4k').draw(new RandomChooser('any'));
+  t.is(world.smmus.length, 1);
+  t.true(world.smmus[0]?.range);
+  const total = mix.sizes.reduce((a, b) => a + b, 0);
+  t.is(((mix.sizes[0] ?? 0) + (mix.sizes[1] ?? 0)) / total, 0.9);
+  t.is((mix.sizes[4] ?? 0) / total, 0.1);
+});
+
+test('shared: several SMMUs and few ASIDs', (t) => {
+  for (const { world } of draws(get('shared'))) {
+    t.true(world.smmus.length >= 2 && world.smmus.length <= 4);
+    t.true(world.smmus.every((s) => s.asidMax <= 3));
+  }
+});
+
+test('lazy: every domain is lazy and managed', (t) => {
+  for (const { world } of draws(get('lazy'))) t.true(world.domains.every((d) => d.mode === 'lazy' && d.managed));
+});
+
+test('tables: more blocks and whole tables than usual', (t) => {
+  const { mix } = get('tables').draw(new RandomChooser('any'));
+  t.true((mix.sizes[4] ?? 0) > (PLAIN_MIX.sizes[4] ?? 0) && (mix.sizes[5] ?? 0) > (PLAIN_MIX.sizes[5] ?? 0));
+});
