@@ -1,6 +1,6 @@
 /**
  * Bit fields of in-memory structures. A structure is a `Uint32Array` of pairs, the low half of each
- * 64-bit word first (structures are little-endian, IHI 0070 §5). A field value is a number: every
+ * 64-bit word first. A field value is a number: every
  * field of a structure is at most 52 bits wide, so nothing is lost.
  */
 

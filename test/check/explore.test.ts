@@ -45,14 +45,14 @@ test('attach beside unmap keeps every rule in every order under a store buffer',
   t.true(r.executions > 100, `${r.executions} ends`);
 });
 
-test('the array published after the STE leaves a stale leaf (bug zoo A12)', (t) => {
+test('the array published after the STE leaves a stale leaf', (t) => {
   const r = explore(ATTACH_UNMAP, { mutant: 'publish-after-ste' });
   t.is(r.violation?.rule, 'stale-translation');
   t.true(r.path.includes('CPU1 read the array pointer'));
   t.false(r.path.includes('CPU0 publish the new array'), 'the pointer was read before it was published');
 });
 
-test('no full barrier before the array is read leaves a stale leaf (bug zoo A13)', (t) => {
+test('no full barrier before the array is read leaves a stale leaf', (t) => {
   const r = explore(ATTACH_UNMAP, { mutant: 'no-barrier-before-array' });
   t.is(r.violation?.rule, 'stale-translation');
   const published = r.path.indexOf('CPU0 publish the new array');

@@ -1,5 +1,5 @@
 /**
- * Pins src/spec/cd.ts: every field position of a context descriptor (digest structures.md §4, test-vectors.md §1.1), a
+ * Pins src/spec/cd.ts: every field position of a context descriptor, a
  * recorded descriptor, each rule of legality kept and broken, and what a walk reads from it.
  */
 import test from 'ava';

@@ -1,5 +1,5 @@
 /**
- * Every field of every command, typed in from IHI 0070 G.b §4.2–4.7 (digest commands.md §1, §2): the field, a value with
+ * Every field of every command, typed in from IHI 0070 G.b §4.2–4.7: the field, a value with
  * all its bits set, and the two 64-bit words of a command in which nothing else is set.
  */
 import type { Command, CommandName } from '../../src/spec/command.js';

@@ -1,6 +1,6 @@
 /**
  * Pins src/spec/command.ts: opcodes, every bit of every field of every command both ways, reserved bits, recorded commands,
- * what is illegal and what is not, range arithmetic and text (digest commands.md §1, §2, §5; test-vectors.md §3, §4, §6).
+ * what is illegal and what is not, range arithmetic and text.
  */
 import test from 'ava';
 import {
@@ -127,7 +127,7 @@ test('decoding fills and returns the command it was given', (t) => {
   t.is(c.vmid, 9);
 });
 
-/** (addr, TG, NUM, SCALE, TTL, Leaf) of test-vectors.md §3 and §4 as NH_VA of ASID 1, and the granules covered. */
+/** (addr, TG, NUM, SCALE, TTL, Leaf) as NH_VA of ASID 1, and the granules covered. */
 const RANGES = [
   { frame: 0x1, tg: 1, num: 0, scale: 0, ttl: 3, leaf: 1, word0: '0x1000000000012', word1: '0x1701', granules: 1 },
   { frame: 0, tg: 1, num: 0, scale: 1, ttl: 3, leaf: 1, word0: '0x1000000100012', word1: '0x701', granules: 2 },
@@ -155,7 +155,7 @@ for (const { word0, word1, granules, ...fields } of RANGES) {
   });
 }
 
-/** Sizing rows of test-vectors.md §4: SCALE, NUM, granules covered. */
+/** Sizing rows: SCALE, NUM, granules covered. */
 const SIZES = [
   [0, 0, 1], [0, 30, 31], [0, 31, 32], [1, 16, 34], [1, 31, 64], [2, 16, 68], [2, 31, 128], [3, 16, 136], [5, 31, 1024],
   [6, 16, 1088], [7, 16, 2176], [13, 31, 262144], [14, 16, 278528], [39, 31, 17592186044416],
@@ -167,7 +167,7 @@ for (const [scale, num, granules] of SIZES) {
   });
 }
 
-/** The alignment table of commands.md §5: granule, DS, then log2 bytes for TTL 0 to 3. */
+/** The alignment table of IHI 0070 §4.4.1.1: granule, DS, then log2 bytes for TTL 0 to 3. */
 const ALIGNMENTS: readonly { tg: Tg; ds: boolean; log2: [number, number, number, number] }[] = [
   { tg: 12, ds: false, log2: [12, 30, 21, 12] },
   { tg: 12, ds: true, log2: [12, 30, 21, 12] },
@@ -335,7 +335,7 @@ for (const { why, name, fields, features, error } of JUDGED) {
   });
 }
 
-/** test-vectors.md §6: an ATC invalidation names its first frame and a power of two of frames. */
+/** An ATC invalidation names its first frame and a power of two of frames. */
 const ATC = [
   { frame: 0, size: 52, word1: '0x34', text: 'ATC_INV sid 3 everything' },
   { frame: 1, size: 0, word1: '0x1000', text: 'ATC_INV sid 3 va 0x1000 size 0' },

@@ -1,6 +1,6 @@
 /**
  * Pins src/spec/descriptor.ts: every bit of stage-1 table and leaf descriptors that the models read or write, and what
- * bits[1:0] mean at each level (digest pagetables.md §3), with descriptors recorded from a running Linux driver.
+ * bits[1:0] mean at each level, with descriptors recorded from a running Linux driver.
  */
 import test from 'ava';
 import {

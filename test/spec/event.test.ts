@@ -1,6 +1,6 @@
 /**
  * Pins src/spec/event.ts: numbers of the event records, every field position, which records carry the access, and their
- * text (digest structures.md §7).
+ * text.
  */
 import test from 'ava';
 import { getField, setField } from '../../src/spec/bits.js';

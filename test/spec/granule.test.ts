@@ -1,6 +1,6 @@
 /**
  * Pins src/spec/granule.ts: sizes and index bits of every level, start levels for every TxSZ, where a leaf may stand, the
- * three encodings of a granule and the contiguous runs (digest pagetables.md §1, §2, §4; commands.md §5).
+ * three encodings of a granule and the contiguous runs.
  */
 import test from 'ava';
 import {
@@ -60,7 +60,7 @@ test('an index wraps at the size of its table', (t) => {
   t.is(levelIndex(16, 3, 16 * 8191), 8191);
 });
 
-/** pagetables.md §2. */
+/** Start level of each TxSZ (VMSAv8-64). */
 const START_LEVELS: readonly { tg: Tg; from: number; to: number; level: number }[] = [
   { tg: 12, from: 12, to: 15, level: -1 },
   { tg: 12, from: 16, to: 24, level: 0 },
@@ -117,7 +117,7 @@ for (const { name, encode, decode, codes, granules } of ENCODINGS) {
   });
 }
 
-/** pagetables.md §4: entries of a run and log2 of its bytes; 1 where there is no hint. */
+/** Entries of a run and log2 of its bytes; 1 where there is no hint. */
 const RUNS: readonly { tg: Tg; level: number; ds: boolean; entries: number; log2Bytes: number }[] = [
   { tg: 12, level: 3, ds: false, entries: 16, log2Bytes: 16 },
   { tg: 12, level: 2, ds: false, entries: 16, log2Bytes: 25 },

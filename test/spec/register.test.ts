@@ -1,6 +1,6 @@
 /**
- * Pins src/spec/register.ts: offsets and bits of the Non-secure registers (digest registers.md §1, §3, §7) and the queue
- * arithmetic of §3.5 with the vectors of test-vectors.md §7.
+ * Pins src/spec/register.ts: offsets and bits of the Non-secure registers and the queue
+ * arithmetic of §3.5 with typed-in vectors: empty, full, one lap apart.
  */
 import test from 'ava';
 import {

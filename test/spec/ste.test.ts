@@ -1,5 +1,5 @@
 /**
- * Pins src/spec/ste.ts: every field position of a stream table entry (digest structures.md §2, test-vectors.md §1.1), a
+ * Pins src/spec/ste.ts: every field position of a stream table entry, a
  * recorded entry, and each rule of what an entry asks for, kept and broken.
  */
 import test from 'ava';

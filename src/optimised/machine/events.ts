@@ -1,7 +1,7 @@
 /**
  * EventQueue: writes 32-byte fault records straight to physical memory (no store buffer lies between an SMMU and its
  * queue), then moves PROD (IHI 0070 §3.5.2, §7.2). A record that finds the queue full is lost and toggles OVFLG, unless an
- * overflow is unacknowledged already; records that find space are written either way (digest registers §6). A disabled
+ * overflow is unacknowledged already; records that find space are written either way. A disabled
  * queue takes nothing (§7.2). Pointers that no queue of this size can have count as full (§3.5.1).
  *
  * It has no slow twin: the weakest machine's records come at once, too.

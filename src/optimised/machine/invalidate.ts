@@ -1,6 +1,6 @@
 /**
- * Invalidation: what each command removes from the concrete machine's caches (IHI 0070 §4.3, §4.4; digest commands
- * §3–5). Commands take effect at once and in order, so CMD_SYNC has nothing left to do. More could be removed; this
+ * Invalidation: what each command removes from the concrete machine's caches (IHI 0070 §4.3,
+ * §4.4). Commands take effect at once and in order, so CMD_SYNC has nothing left to do. More could be removed; this
  * machine keeps to the fields: ASID, range, TG, TTL and, for table descriptors, Leaf.
  *
  * Why it equals its slow twin (the match rule of §4.4.1.1, put to every entry): a scope is that rule's ASID, frames and

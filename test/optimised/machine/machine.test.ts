@@ -1,4 +1,4 @@
-/** The translation procedure (structures digest §6), the registers, and what is refused as not modelled. */
+/** The translation procedure, the registers, and what is refused as not modelled. */
 import test from 'ava';
 import { setField } from '../../../src/spec/bits.js';
 import { CD } from '../../../src/spec/cd.js';

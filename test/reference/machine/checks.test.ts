@@ -1,5 +1,5 @@
 /**
- * The named checks of design §5 and rule.md on translation tables: what one SYNC must remove and what it may leave.
+ * Named checks of the justification rule on translation tables: what one SYNC must remove and what it may leave.
  * Each is driven by raw words; every leaf and table that is asked for was once what memory said.
  */
 import test from 'ava';

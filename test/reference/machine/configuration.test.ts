@@ -1,4 +1,4 @@
-/** The named checks of design §5 and rule.md on STEs, CDs and the regimes that they support. */
+/** Named checks of the justification rule on STEs, CDs and the regimes that they support. */
 import test from 'ava';
 import { OP } from '../../../src/spec/command.js';
 import {

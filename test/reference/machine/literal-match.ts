@@ -1,6 +1,6 @@
 /**
- * What a command must remove, for the literal machine: the tables of the command digest §3, §4 and §5, written out a
- * second time, in bytes. One sentence of the digest per condition; nothing here is shared with src/reference.
+ * What a command must remove, for the literal machine: the rules of IHI 0070 §4.3 and §4.4, written out a
+ * second time, in bytes. One sentence of the specification per condition; nothing here is shared with src/reference.
  */
 import { OP, type Command } from '../../../src/spec/command.js';
 import type { LiteralFact } from './literal.js';

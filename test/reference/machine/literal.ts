@@ -1,8 +1,8 @@
 /**
- * The literal machine: the justification rule (rule.md) with nothing implied and nothing clever. It lists every fact
+ * The literal machine: the justification rule with nothing implied and nothing clever. It lists every fact
  * of a small world, each with its own derivation, keeps the value of every word at every moment, fills eagerly after
  * every event, and at a SYNC asks `when(f, C)` of every fact as the rule states it. What a command must remove is
- * written in `literal-match.ts` from the same digest that src/reference read, not from src/reference.
+ * written in `literal-match.ts` from the same clauses that src/reference follows, not from src/reference.
  *
  * Its clock counts events (one store, one publication, one SYNC). Reading of the rule where it leaves room:
  *  - a regime is a tag *and* the tables it walks (ASID, base, sizes);
@@ -165,7 +165,7 @@ export class LiteralMachine {
     this.#fill();
   }
 
-  /** rule.md: the earliest moment at which f can be cached once all of K have taken effect and nothing else has. */
+  /** The earliest moment at which f can be cached once all of K have taken effect and nothing else has. */
   #when(f: LiteralFact, K: readonly Entry[]): number {
     const must = K.filter((e) => mustRemove(e.command, f));
     if (must.length === 0) return f.born;
@@ -284,7 +284,7 @@ export class LiteralMachine {
   }
 }
 
-/** What may be cached of this word (caching.md §6: never an invalid one, never AF = 0, never an output beyond the size). */
+/** What may be cached of this word. */
 function kindOf(lo: number, hi: number, level: number, outputBits: number): 'table' | 'leaf' | null {
   const limit = 2 ** (outputBits - 12);
   switch (descriptorKind(lo, level, 12)) {
