@@ -23,7 +23,7 @@ import { Ledger, ruleIndex } from '../rules/ledger.js';
 import type { Scene } from '../rules/scene.js';
 import type { Operation, Result } from '../stack/operation.js';
 import { newOutcome, type Outcome } from '../stack/outcome.js';
-import { Stuck } from '../stack/violation.js';
+import { Stuck, ViolationError } from '../stack/violation.js';
 import type { World } from '../stack/world.js';
 import { checkAccess, checkEvents } from './access.js';
 import { Log } from './log.js';
@@ -178,6 +178,7 @@ export class Lockstep {
     try {
       value = call();
     } catch (error) {
+      if (error instanceof ViolationError && (error.violation.rule === 'illegal-command' || error.violation.rule === 'queue-integrity')) this.ledger.countViolated(error.violation.rule);
       if (error instanceof Stuck) this.ledger.fail('progress', 'a call does not end', 'the call returns', `${what}: ${error.message}`);
       throw error;
     }

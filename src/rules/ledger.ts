@@ -68,10 +68,15 @@ export class Ledger {
     this.#decided[index] = (this.#decided[index] as number) + n;
   }
 
-  /** Judged and broken. */
-  fail(rule: RuleId, cause: string, expected: string, actual: string, fact?: FactPlace, because: readonly string[] = []): never {
+  /** A rule that a machine judges by itself (illegal-command, queue-integrity) broke. */
+  countViolated(rule: RuleId): void {
     const i = INDEX.get(rule) as number;
     this.#violated[i] = (this.#violated[i] as number) + 1;
+  }
+
+  /** Judged and broken. */
+  fail(rule: RuleId, cause: string, expected: string, actual: string, fact?: FactPlace, because: readonly string[] = []): never {
+    this.countViolated(rule);
     violate({ rule, cause, expected, actual, because, ...(fact === undefined ? {} : { fact }) });
   }
 
