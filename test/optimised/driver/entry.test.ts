@@ -108,10 +108,6 @@ for (const [kind, name, from, to, syncs, hitless] of ROWS) {
   });
 }
 
-function zeros(n: number): number[] {
-  return Array.from({ length: n }, () => 0);
-}
-
 test('each SYNC stands behind one CFGI for each stream', (t) => {
   t.deepEqual(write('cd', cd778, cd1997, [3, 9]).lists, [['CFGI_CD sid 3 ssid 0 leaf', 'CFGI_CD sid 9 ssid 0 leaf', 'SYNC']]);
   t.deepEqual(write('ste', s1, stage1Ste(0x100301), [7]).lists, [['CFGI_STE sid 7 leaf', 'SYNC']]);
@@ -120,23 +116,23 @@ test('each SYNC stands behind one CFGI for each stream', (t) => {
 test('the SMMU looks at nothing but V of an invalid entry', (t) => {
   const mask = new Uint32Array(16).fill(7);
   usedSte(new Uint32Array(16), mask);
-  t.deepEqual([...mask], [1, ...zeros(15)]);
+  t.deepEqual([...mask], [1, ...new Array<number>(15).fill(0)]);
   usedCd(new Uint32Array(16), mask);
-  t.deepEqual([...mask], [0x80000000, ...zeros(15)]);
+  t.deepEqual([...mask], [0x80000000, ...new Array<number>(15).fill(0)]);
 });
 
 test('of an abort STE it looks at V and Config, of a bypass STE at SHCFG as well', (t) => {
   const mask = new Uint32Array(16);
   usedSte(abortSte(), mask);
-  t.deepEqual(Array.from(mask.subarray(0, 6)), [0xf, 0, 0, 0, 0, 0]);
+  t.deepEqual([...mask.slice(0, 6)], [0xf, 0, 0, 0, 0, 0]);
   usedSte(bypassSte(), mask);
-  t.deepEqual(Array.from(mask.subarray(0, 6)), [0xf, 0, 0, 0x3000, 0, 0]);
+  t.deepEqual([...mask.slice(0, 6)], [0xf, 0, 0, 0x3000, 0, 0]);
 });
 
 test('of a stage-1 STE it looks at every field it has, but not at SHCFG or stage 2', (t) => {
   const mask = new Uint32Array(16);
   usedSte(s1, mask);
-  t.deepEqual([...mask], [0xffffffff, 0xf8ffffff, 0x800ff, 0xf8000000, 0xffff, ...zeros(11)]);
+  t.deepEqual([...mask], [0xffffffff, 0xf8ffffff, 0x800ff, 0xf8000000, 0xffff, ...new Array<number>(11).fill(0)]);
 });
 
 test('of a valid CD it looks at every bit', (t) => {

@@ -166,6 +166,37 @@ test('cleared descriptors are visible before the commands about them', (t) => {
   t.is(pending, 0);
 });
 
+test('the full barrier comes before the array is read', (t) => {
+  const rig = new DriverRig(smallWorld(), { form: 'steps' });
+  rig.map(0x5000, 0x70000, KB4);
+  rig.unmap(0x5000, KB4);
+  t.true(rig.ctx.cpu.pending > 0);
+  const steps = rig.driver.steps(rig.ctx, { op: 'sync', domain: 0 });
+  while (steps.next().value !== 'read the array pointer') { /* up to there */ }
+  t.is(rig.ctx.cpu.pending, 0);
+});
+
+test('a sync starts from nothing: the last one\'s levels and tables are forgotten', (t) => {
+  const rig = new DriverRig();
+  rig.attach();
+  rig.map(MB2, 8 * MB2, MB2);
+  rig.map(0x5000, 0x70000, KB4);
+  rig.unmap(MB2, MB2);
+  rig.sync();
+  rig.unmap(0x5000, KB4);
+  rig.forget();
+  rig.sync();
+  t.deepEqual(rig.said(), [page(1, 0x5000), 'SYNC']);
+});
+
+test('lazy, without range support: the flush of everything names the whole tag', (t) => {
+  const rig = new DriverRig(smallWorld({ smmus: [smmu({ range: false })], domains: [{ mode: 'lazy', managed: true }] }));
+  rig.attach();
+  rig.forget();
+  rig.run({ op: 'flush-all', domain: 0 });
+  t.deepEqual(rig.said(), ['TLBI_NH_ASID vmid 0 asid 1', 'SYNC']);
+});
+
 test('a plan is made once for all SMMUs of one kind', (t) => {
   let plans = 0;
   const rig = new DriverRig(TWO, {
