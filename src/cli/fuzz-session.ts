@@ -3,9 +3,10 @@
  * failures the moment they are found, and checks at the end that runs come out the same again. The clock is here: the
  * engine has none.
  */
-import { campaign, newResult, type CampaignOptions, type FoundFailure } from '../fuzz/campaign.js';
+import { campaign, drawRun, newResult, type CampaignOptions, type FoundFailure } from '../fuzz/campaign.js';
 import { findMutant } from '../mutants/mutants.js';
 import type { Profile } from '../operations/profiles.js';
+import { drawnLine, drawnLines } from '../report/drawn.js';
 import { failureBlock, fuzzCommand } from '../report/failure.js';
 import { commandKinds, fuzzBlock, fuzzJson, progressLine, type FailureLine, type FuzzSummary, type Verdict } from '../report/fuzz.js';
 import { count, visible } from '../report/words.js';
@@ -31,6 +32,7 @@ export interface FuzzSettings {
   readonly corpusExists: boolean;
   readonly failuresMax: number;
   readonly shrink: boolean;
+  readonly verbose: boolean;
 }
 
 /** Longest time in which no signal is heard, while sequences run. */
@@ -90,8 +92,10 @@ export class FuzzSession {
   #announce(): void {
     const line = `seed ${visible(this.#s.seed)}  profile ${this.#s.profile.name}${this.#s.mutant === null ? '' : `  mutant ${this.#s.mutant}`}`;
     const place = `cases are stored in ${visible((this.#scratch as Scratch).path)}`;
-    if (this.#out.json) this.#out.note(`${line}\n${place}`);
-    else this.#out.print(`${line}\n${place}`);
+    const one = this.#s.run === undefined ? [] : drawnLines({ run: this.#s.run, ...drawRun(this.#options, this.#s.run) });
+    const text = [line, place, ...one].join('\n');
+    if (this.#out.json) this.#out.note(text);
+    else this.#out.print(text);
   }
 
   /** Cases of the named corpus that a right driver must pass; those of mutants are not asked here. */
@@ -115,6 +119,7 @@ export class FuzzSession {
     let before = totals(this.#result);
     for (;;) {
       const made = this.#result.runs;
+      if (this.#s.verbose) this.#describeNext();
       const step = this.#next(runs);
       const after = totals(this.#result);
       if (this.#result.runs > made) this.#last = { run: (this.#s.run ?? 0) + this.#result.runs - 1, added: difference(after, before) };
@@ -128,6 +133,14 @@ export class FuzzSession {
       await macrotask();
       heard = now();
     }
+  }
+
+  /** What the next run is given, before it starts. */
+  #describeNext(): void {
+    const run = (this.#s.run ?? 0) + this.#result.runs;
+    if (run >= (this.#s.runs ?? Infinity) || (this.#s.run !== undefined && run > this.#s.run)) return;
+    this.#progress.clear();
+    this.#out.note(drawnLine({ run, ...drawRun(this.#options, run) }));
   }
 
   /** One run. An error inside it is ours: say how to draw the run again. */
@@ -173,7 +186,8 @@ export class FuzzSession {
     this.#repeatable &&= repeatable;
     this.#shown.set(key, failureLine(record));
     const found = { runs: this.#result.runs, operations: this.#result.operations, elapsedMs };
-    this.#out.print(`\n${failureBlock(record, { program: this.#out.program, found })}\n`);
+    const drawn = this.#s.run === undefined ? [...drawnLines({ run: failure.run, ...drawRun(this.#options, failure.run) }), ''] : [];
+    this.#out.print(['', failureBlock(record, { program: this.#out.program, found }), '', ...drawn].join('\n'));
   }
 
   #determinism(): FuzzSummary['determinism'] {

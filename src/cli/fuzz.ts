@@ -34,6 +34,7 @@ const spec: VerbSpec = {
     { name: 'mutant', value: 'NAME', about: 'load a deliberately broken driver (`rules --mutants` lists them)' },
     { name: 'corpus', value: 'DIR', about: 'replay the cases of DIR first, and store in it (default: a fresh directory, printed)' },
     { name: 'keep-going', value: 'N', otherwise: String(KEEP_GOING), about: `go on after a failure, up to N of them (${KEEP_GOING})` },
+    { name: 'verbose', about: 'name what each run was given (world, mix, sizes), one line a run, on stderr' },
     { name: 'no-shrink', about: 'store and print failures as they were found' },
   ],
   unbuilt: ['driver', 'planner', 'machine-only', 'interleave', 'workers', 'candidate'],
@@ -56,6 +57,7 @@ function settings(p: Parsed): FuzzSettings {
     corpus, corpusExists: corpus !== undefined && existsSync(corpus),
     failuresMax: wholeNumber(p, 'keep-going', 1) ?? 1,
     shrink: !p.values.has('no-shrink'),
+    verbose: p.values.has('verbose'),
   };
 }
 
