@@ -254,8 +254,9 @@ class Node {
 // ---- The parts of a case.
 
 function parseCase(n: Node): Case {
+  n.keys();
+  if (n.has('schema')) n.child('schema').oneOf([CASE_SCHEMA]); // another schema may have other keys: say that first
   n.object(['schema', 'kind', 'world', 'subject', 'operations', 'expect', 'provenance'], ['observed']);
-  n.child('schema').oneOf([CASE_SCHEMA]);
   const operations = n.child('operations').list(0, LIMITS.operations, parseOperation);
   const base: Case = {
     schema: CASE_SCHEMA,
