@@ -98,6 +98,14 @@ test('two bugs in one sequence: the one that was found is kept', (t) => {
   t.is(r.operations.length, 1);
 });
 
+test('a smaller failure of another cause is not taken for it', (t) => {
+  const operations = [attach(), map(MB2, 8 * MB2, MB2), unmap(MB2, MB2), sync()];
+  const r = shrunk({ world: smallWorld(), operations }, 'missing-tlbi');
+  t.is(r.violation.cause, 'a level 2 leaf outlives its unmap');
+  t.like(r.operations.find((o) => o.op === 'map'), { size: MB2 });
+  t.is(verdict(r.operations, r.world, 'missing-tlbi')?.cause, r.violation.cause);
+});
+
 test('each improvement is told, smaller or simpler than the last, and still failing', (t) => {
   const told: Candidate[] = [];
   const start = { world: LARGE, operations: long() };
@@ -112,6 +120,7 @@ test('without budget nothing is lost, and minimal is not claimed before a whole 
   const start = { world: LARGE, operations: long() };
   const r = shrunk(start, 'missing-tlbi', 0);
   t.true(r.tried <= 400);
+  t.deepEqual(r.world, LARGE); // only the last deletion pass has evaluations of its own
   t.is(replay(r.world, r.operations, { mutant: 'missing-tlbi' }).violation?.rule, 'stale-translation');
   t.is(r.minimal, oneMinimal(r, 'missing-tlbi'));
 });

@@ -62,7 +62,7 @@ test('swarm: from one to three SMMUs, with and without range support, mixes that
   t.deepEqual([...new Set(all.map((d) => d.world.inputBits))].sort(), [39, 48]);
   t.deepEqual([...new Set(all.map((d) => d.world.storeOrder))].sort(), ['fifo', 'reverse']);
   t.true(new Set(all.map((d) => JSON.stringify(d.mix))).size > 150);
-  t.true(all.some((d) => d.world.domains.some((x) => x.mode === 'lazy')) && all.some((d) => d.world.devices.some((x) => x.streams.length > 1)));
+  t.true(all.some((d) => d.world.domains.some((x) => x.mode === 'lazy')) && all.some((d) => d.world.domains.some((x) => x.mode === 'strict' && !x.managed)) && all.some((d) => d.world.devices.some((x) => x.streams.length > 1)));
 });
 
 test('s1-4k: one SMMU with ranges, nine tenths small and one tenth blocks', (t) => {

@@ -3,7 +3,6 @@
  * for fuzzing, steps for exploring orders; the build derives one from the other).
  */
 import type { Journal } from '../../memory/journal.js';
-import { RAM_BASE } from '../../memory/memory.js';
 import { Cpu } from '../../memory/cpu.js';
 import type { Pages } from '../../memory/pages.js';
 import { EVENT_WORDS, decodeEvent, type EventRecord } from '../../spec/event.js';
@@ -160,9 +159,4 @@ function buildState(setup: DriverSetup): DriverState {
     gather: newGather(), queuedTables: [], ranges: new Ranges(),
   }));
   return { world, startLevel: stage1StartLevel(12, world.inputBits), pages, smmus, devices, domains, rcu: new Rcu(pages, setup.journal) };
-}
-
-/** Frame of a page of the RAM window. */
-export function frameOfSlot(slot: number): number {
-  return RAM_BASE + slot;
 }

@@ -244,15 +244,6 @@ export class Configuration {
     return this.#cdsBySlot[slot] ?? [];
   }
 
-  isStreamTable(slot: number): boolean {
-    return this.#streams !== 0 && slot >= this.#firstSlot && slot < this.#firstSlot + Math.ceil((this.#streams * 8) / 512);
-  }
-
-  /** Does a translating pair of this stream exist whose regime is `r`? */
-  supportsStream(r: Regime, sid: number): boolean {
-    return r.supports.some((s) => s.ste.sid === sid);
-  }
-
   #set(change: () => void, undo: () => void): void {
     change();
     if (this.#memory.journal.recording) this.#memory.journal.push(undo);

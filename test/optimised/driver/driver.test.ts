@@ -92,6 +92,9 @@ test('events are read in order, around the end of the queue, each once', (t) => 
   t.deepEqual(drained(rig), [4, 5, 6, 7]);
   t.deepEqual(drained(rig), []);
   t.is((rig.smmus[0] as FakeSmmu).readRaw(REG.EVENTQ_CONS), 7);
+  produce(rig, 7, [8, 9], 2);
+  t.deepEqual(drained(rig), [8, 9]);
+  t.is((rig.smmus[0] as FakeSmmu).readRaw(REG.EVENTQ_CONS), 1);
 });
 
 test('an overflow is acknowledged with the slots', (t) => {

@@ -152,6 +152,7 @@ test('a plan counts the words that matter and moves the ignored bits first', (t)
 test('two words that matter are two', (t) => {
   t.is(planEntry('cd', cd778, cdOther).differing, 2);
   t.is(planEntry('cd', cd778, cd778).differing, 0);
+  t.is(planEntry('cd', cd1997, cdAttributes).critical, 3);
 });
 
 test('through the driver: attach, replace and detach take the SYNCs of their rows', (t) => {
