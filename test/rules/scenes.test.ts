@@ -14,7 +14,6 @@ import type { OptimisedMachine } from '../../src/optimised/machine/machine.js';
 import type { SmmuState } from '../../src/optimised/driver/types.js';
 import type { ReferenceMachine } from '../../src/reference/machine/machine.js';
 import { newCommand, OP } from '../../src/spec/command.js';
-import { attached } from '../../src/rules/configuration.js';
 import { DEFAULT_SMMU, smallWorld } from '../../src/stack/world.js';
 import { access, after, attach, broken, counts, leafRef, map, smmu, sync, unmap } from './rig.js';
 
@@ -264,15 +263,4 @@ test('machine-refinement: an STE or CD that outlives a SYNC for its CFGI', (t) =
   t.is(broken(() => { checkCachesAfterSync(stack.ledger, reference, machine, covered, 0); })?.cause, 'after a SYNC: a CD of stream #');
   reference.holdsSte = () => false;
   t.is(broken(() => { checkCachesAfterSync(stack.ledger, reference, machine, covered, 0); })?.cause, 'after a SYNC: an STE of stream #');
-});
-
-test('stale-configuration: a CD of another domain can still be used', (t) => {
-  const world = smallWorld({ domains: [{ mode: 'strict', managed: false }, { mode: 'strict', managed: false }] });
-  const stack = after([attach(0, 0)], world);
-  const dev = stack.intent.devices[0];
-  if (dev === undefined) throw new RangeError('the world has a device');
-  t.is(broken(() => { attached(stack.scene, stack.leaves, 0); }), null);
-  dev.target = 1; // as if an attach to domain 1 had returned and changed nothing
-  const v = broken(() => { attached(stack.scene, stack.leaves, 0); });
-  t.deepEqual([v?.rule, v?.cause], ['stale-configuration', 'a CD of another domain can still be used']);
 });

@@ -116,7 +116,7 @@ test('no space for ever makes the call stuck as well', (t) => {
   const { rig: r, port } = rig(3);
   port.speed = 0;
   r.ctx.cpu.begin(1000);
-  t.throws(() => { send(r, 20); }, { instanceOf: Stuck });
+  t.throws(() => { send(r, 20, false); }, { instanceOf: Stuck });
 });
 
 test('commands are in memory before PROD says so', (t) => {

@@ -3,7 +3,7 @@ import test from 'ava';
 import { EVENT } from '../../../src/spec/event.js';
 import { describeOutcome } from '../../../src/stack/outcome.js';
 import { OAS } from '../../../src/stack/world.js';
-import { cdWords, cfgiSte, connected, GB, L2, L3, page, Rig, ROOT, table, type Word } from './rig.js';
+import { cdWords, cfgiSte, connected, GB, L2, L3, leaf, page, Rig, ROOT, table, type Word } from './rig.js';
 
 /** Every outcome that the access may have, in words, in order. */
 function outcomes(rig: Rig, sid: number, frame: number, write = false): string[] {
@@ -97,4 +97,17 @@ test('permits says yes to each of the permitted outcomes and to no other', (t) =
   t.true(rig.machine.permits(0, 1, false, { kind: 0, event: 0, frame: 0x11 }));
   t.false(rig.machine.permits(0, 1, false, { kind: 0, event: 0, frame: 0x12 }));
   t.false(rig.machine.permits(0, 1, false, { kind: 1, event: EVENT.F_TRANSLATION, frame: 0 }));
+});
+
+test('a walk may still go through a table descriptor that was unlinked, and end in its own fault', (t) => {
+  const rig = connected();
+  rig.put(L3, 6, with1(page(0x16), { lo: page(0x16).lo & ~0x400 }));
+  rig.clear(L2, 0);
+  t.deepEqual(new Set(outcomes(rig, 0, 6)), new Set(['F_TRANSLATION', 'F_ACCESS']));
+});
+
+test('an address beyond the input size is not looked up in whatever lies behind the base table', (t) => {
+  const rig = connected();
+  rig.put(L2, 1, leaf(0, 1)); // the page behind the base: entry 513 of a base table of 512
+  for (const frame of [2 ** 27 + GB, 2 ** 36 + 2 ** 27]) t.deepEqual(outcomes(rig, 0, frame), ['F_TRANSLATION'], `frame ${frame}`);
 });
