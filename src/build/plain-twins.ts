@@ -14,7 +14,8 @@ export function plainTwin(source: string, name: string): string {
     .replace(/\byield\*/g, '      ')
     .replace(/^(\s*)yield ('[^']*';)$/gm, '$1      $2')
     .replace(/\.steps\.js'/g, ".plain.js'");
-  const left = /\byield\b[^']*$/m.exec(plain.replace(/\/\*[\s\S]*?\*\//g, '').replace(/\/\/.*$/gm, ''));
+  const bare = plain.replace(/\/\*[\s\S]*?\*\//g, '').replace(/\/\/.*$/gm, '').replace(/'[^']*'/g, "''");
+  const left = /^.*\byield\b.*$/m.exec(bare);
   if (left !== null) throw new Error(`${name}: a yield is neither a labelled statement nor a delegation: ${left[0]}`);
   if (plain.length !== source.length) throw new Error(`${name}: the plain twin has another length`);
   return plain;

@@ -20,16 +20,11 @@ function levelOfSize(size: number): number {
 }
 
 /**
- * Entries of one size from `iova` on, within the table page that holds the first (bytes in, count out): until the
- * page ends, the range ends, or a larger size fits.
+ * Entries of one size from `iova` on, within the table page that holds the first (bytes in, count out). Where a larger
+ * size begins to fit, the table page ends, so the size cannot change before.
  */
-function runLength(iova: number, pa: number, left: number, size: number): number {
-  const room = 512 - (Math.floor(iova / size) % 512);
-  const n = Math.min(room, Math.floor(left / size));
-  const larger = size * 512;
-  if (size > 2097152 || (iova - pa) % larger !== 0) return n;
-  const gap = (larger - (iova % larger)) % larger;
-  return gap > 0 && left - gap >= larger ? Math.min(n, gap / size) : n;
+function runLength(iova: number, left: number, size: number): number {
+  return Math.min(512 - (Math.floor(iova / size) % 512), Math.floor(left / size));
 }
 
 /** The slot of the table page that holds entries of `level` for `frame`; -1 when memory runs out. */
@@ -69,12 +64,12 @@ export function* mapRange(ctx: Context, domain: number, iova: number, pa: number
     const step = pageSizeFor(iova + done, pa + done, size - done);
     const table = yield* ensureTable(ctx, own, (iova + done) / 4096, levelOfSize(step));
     if (table < 0) return 'no-memory';
-    done += step * runLength(iova + done, pa + done, size - done, step);
+    done += step * runLength(iova + done, size - done, step);
   }
   const replaced = newGather();
   for (let done = 0; done < size;) {
     const step = pageSizeFor(iova + done, pa + done, size - done);
-    const n = runLength(iova + done, pa + done, size - done, step);
+    const n = runLength(iova + done, size - done, step);
     const table = yield* ensureTable(ctx, own, (iova + done) / 4096, levelOfSize(step));
     yield 'write leaves';
     writeLeaves(ctx, table, (iova + done) / 4096, (pa + done) / 4096, levelOfSize(step), n, writable, replaced);
@@ -96,7 +91,7 @@ function tooLarge(iova: number, pa: number, size: number): boolean {
   if (size <= left * 4096) return false;
   for (let done = 0; done < size && left >= 0;) {
     const step = pageSizeFor(iova + done, pa + done, size - done);
-    const n = runLength(iova + done, pa + done, size - done, step);
+    const n = runLength(iova + done, size - done, step);
     left -= n;
     done += step * n;
   }
