@@ -133,12 +133,40 @@ export class LeafRules {
     this.#open[domain] = 0;
   }
 
-  #judgeStale(smmu: number, regime: Regime, va: number, level: number, lo: number, hi: number, how: 'leaf' | 'table'): void {
+  /**
+   * What was taken away must not stand in memory any more either (as the SMMU sees it: a store may still be in a store
+   * buffer). Asked at the ends and in the middle of each range; every page is compared at the end of a run.
+   */
+  gone(domain: number, ranges: readonly { readonly first: number; readonly end: number }[]): void {
+    this.#scene.machines.forEach((machine, smmu) => {
+      for (const regime of machine.regimes) {
+        if (regime.domain !== domain || regime.supports.length === 0) continue;
+        for (const r of ranges) {
+          for (const frame of [r.first, Math.floor((r.first + r.end) / 2), r.end - 1]) {
+            machine.tables.leavesAt(regime, frame, (lo, hi, level, va) => {
+              this.#judgeStale(smmu, regime, va, level, lo, hi, 'memory');
+              return false;
+            });
+          }
+        }
+      }
+    });
+  }
+
+  #judgeStale(smmu: number, regime: Regime, va: number, level: number, lo: number, hi: number, how: 'leaf' | 'table' | 'memory'): void {
     const frames = entryFrames(level);
     const pa = leafFrame(lo, hi, level);
     if (this.#scene.intent.permitsLeaf(regime.domain, va, frames, pa, leafWritable(lo))) return;
+    const wanted = `${at(va)}: ${this.#scene.intent.describeFrame(regime.domain, va)}`;
+    if (how === 'memory') {
+      this.#scene.ledger.fail('stale-translation', 'memory still shows the SMMU what was taken away', wanted,
+        `memory still says {${at(va)} -> ${at(pa)} level ${level}} to SMMU ${smmu}`, undefined, [
+          `the descriptor of ${at(va)} stands in memory: the store that clears it is still in a store buffer, or was never made`,
+          'whatever was invalidated, the SMMU may read it again: the store must be visible before the command is',
+        ]);
+    }
     const cause = how === 'leaf' ? `a level ${level} leaf outlives its unmap` : 'a leaf below a stale table descriptor';
-    this.#scene.ledger.fail('stale-translation', cause, `${at(va)}: ${this.#scene.intent.describeFrame(regime.domain, va)}`,
+    this.#scene.ledger.fail('stale-translation', cause, wanted,
       `SMMU ${smmu} may still hold {asid ${regime.asid} ${at(va)} -> ${at(pa)} level ${level}}`, placeOf(smmu, regime, va, frames, level, 'leaf'));
   }
 
