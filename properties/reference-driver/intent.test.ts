@@ -7,9 +7,10 @@ import test from 'ava';
 import fc from 'fast-check';
 import { EVENT } from '../../src/spec/event.js';
 import { Intent } from '../../src/reference/driver/intent.js';
-import { newOutcome, setFault, setOk, type Outcome } from '../../src/stack/outcome.js';
+import { newOutcome } from '../../src/stack/outcome.js';
 import type { Operation } from '../../src/stack/operation.js';
 import { operation, operations as sequences, world } from '../lockstep/operations.js';
+import { fault, ok } from '../../test/rules/rig.js';
 
 const sequence = sequences(40);
 
@@ -22,18 +23,6 @@ function apply(i: Intent, op: Operation): string {
   const result = i.begin(op);
   if (result === 'ok') i.finish(op, 'ok');
   return result;
-}
-
-function ok(frame: number): Outcome {
-  const o = newOutcome();
-  setOk(o, frame);
-  return o;
-}
-
-function fault(event: number): Outcome {
-  const o = newOutcome();
-  setFault(o, event);
-  return o;
 }
 
 /** Pages of each domain: what is mapped, and what else may still be seen. */

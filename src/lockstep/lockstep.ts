@@ -206,7 +206,7 @@ export class Lockstep {
     const result = this.#guarded(op.op, () => this.driver.run(op));
     this.#compare(op, expected, result, this.pages.refused > refused);
     this.#injectAfter();
-    const taken = op.op === 'sync' || op.op === 'flush-all' ? this.intent.domains[op.domain]?.limbo : undefined;
+    const taken = op.op === 'sync' || op.op === 'flush-all' || op.op === 'iova-free' ? this.intent.domains[op.domain]?.limbo : undefined;
     if (expected === 'ok') this.intent.finish(op, result);
     if (result === 'ok') this.#settle(op);
     if (result === 'ok' && taken !== undefined && 'domain' in op && this.intent.domains[op.domain]?.limbo.length === 0) this.leaves.gone(op.domain, taken);

@@ -2,6 +2,7 @@
 import { Lockstep, type LockstepOptions } from '../../src/lockstep/lockstep.js';
 import { replay } from '../../src/lockstep/replay.js';
 import type { Operation, Prot, Target } from '../../src/stack/operation.js';
+import { newOutcome, setFault, setOk, type Outcome } from '../../src/stack/outcome.js';
 import type { RuleId, Violation } from '../../src/stack/violation.js';
 import { ViolationError } from '../../src/stack/violation.js';
 import { DEFAULT_SMMU, smallWorld, type SmmuConfig, type World } from '../../src/stack/world.js';
@@ -61,4 +62,18 @@ export function leafRef(stack: Lockstep, iova: number, domain = 0): number {
     if (level === 3) return ref;
     slot = stack.memory.slotOf(Math.floor((stack.memory.lo[ref] as number) / 4096) + ((stack.memory.hi[ref] as number) & 0xffff) * 2 ** 20);
   }
+}
+
+/** An access that gives this frame. */
+export function ok(frame: number): Outcome {
+  const o = newOutcome();
+  setOk(o, frame);
+  return o;
+}
+
+/** An access that ends in this event. */
+export function fault(event: number): Outcome {
+  const o = newOutcome();
+  setFault(o, event);
+  return o;
 }

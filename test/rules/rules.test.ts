@@ -10,6 +10,7 @@ const PLAIN = smallWorld();
 const SINGLES = smallWorld({ smmus: [smmu({ range: false })] });
 const ONE_TAG = smallWorld({ smmus: [smmu({ asidMax: 1 })], devices: [{ smmu: 0, streams: [1] }, { smmu: 0, streams: [2] }], domains: [{ mode: 'strict', managed: false }, { mode: 'strict', managed: false }] });
 const TWO_DOMAINS = smallWorld({ domains: [{ mode: 'strict', managed: false }, { mode: 'strict', managed: false }] });
+const LAZY_ONE = smallWorld({ domains: [{ mode: 'lazy', managed: true }], flushQueue: 1 });
 const LAZY = smallWorld({ domains: [{ mode: 'lazy', managed: true }] });
 const SHARED = smallWorld({ smmus: [smmu(), smmu()], devices: [{ smmu: 0, streams: [1] }, { smmu: 1, streams: [1] }] });
 
@@ -25,6 +26,8 @@ const BROKEN: readonly [RuleId, string, string, World, readonly Operation[]][] =
   ['stale-translation', 'memory still shows the SMMU what was taken away', 'tlbi-before-store', PLAIN, onePage],
   ['stale-translation', 'a level 2 leaf outlives its unmap', 'missing-tlbi', PLAIN, [attach(), map(MB2, 8 * MB2, MB2), unmap(MB2, MB2), sync()]],
   ['stale-translation', 'a level 3 leaf outlives its unmap', 'one-smmu-forgotten', SHARED, [attach(0, 0), attach(0, 1), map(0x5000, 0x70000), unmap(0x5000), sync()]],
+  ['stale-translation', 'memory still shows the SMMU what was taken away', 'tlbi-before-store', LAZY, [attach(), alloc(0x5000), map(0x5000, 0x70000), unmap(0x5000), { op: 'flush-all', domain: 0 }]],
+  ['stale-translation', 'memory still shows the SMMU what was taken away', 'tlbi-before-store', LAZY_ONE, [attach(), alloc(0x5000), map(0x5000, 0x70000), unmap(0x5000), sync(), { op: 'iova-free', domain: 0, iova: 0x5000, size: KB4 }]],
   ['stale-walk', 'a cached table descriptor of a freed table', 'table-freed-before-sync', PLAIN, wholeTable],
   ['stale-walk', 'a cached table descriptor of a freed table', 'missing-tlbi', PLAIN, wholeTable],
   ['stale-configuration', 'an older STE outlives its CFGI and SYNC', 'cfgi-missing-after-ste', PLAIN, [attach('identity')]],

@@ -2,24 +2,12 @@
 import test from 'ava';
 import { Intent } from '../../../src/reference/driver/intent.js';
 import { EVENT } from '../../../src/spec/event.js';
-import { newOutcome, setFault, setOk, type Outcome } from '../../../src/stack/outcome.js';
+import { newOutcome, type Outcome } from '../../../src/stack/outcome.js';
 import type { Operation, Result } from '../../../src/stack/operation.js';
 import { smallWorld, type World } from '../../../src/stack/world.js';
-import { alloc, attach, detach, flush, free, GB1, KB4, map, MB2, sync, unmap } from '../../rules/rig.js';
+import { alloc, attach, detach, fault, flush, free, GB1, KB4, map, MB2, ok, sync, unmap } from '../../rules/rig.js';
 
 const LAZY = smallWorld({ domains: [{ mode: 'lazy', managed: true }], flushQueue: 2 });
-
-function ok(frame: number): Outcome {
-  const o = newOutcome();
-  setOk(o, frame);
-  return o;
-}
-
-function fault(event: number): Outcome {
-  const o = newOutcome();
-  setFault(o, event);
-  return o;
-}
 
 const ABORT = newOutcome();
 const MISS = fault(EVENT.F_TRANSLATION);
