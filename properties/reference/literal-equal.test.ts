@@ -1,12 +1,12 @@
 /**
- * Claim: the incremental form of the justification rule (src/reference/machine) caches exactly what the literal form
- * (test/reference/machine/literal.ts) caches: after every step the same leaves and table descriptors by regime, level,
+ * Claim: the incremental form of the justification rule (src/reference/stage1) caches exactly what the literal form
+ * (test/reference/stage1/literal.ts) caches: after every step the same leaves and table descriptors by regime, level,
  * address and value, the same STEs and CDs by value and derivation; the questions that rules ask (`leavesAt`,
  * `holds…`) agree with the list; and what the journal takes back leaves no trace.
  */
 import test, { type ExecutionContext } from 'ava';
 import { RandomChooser } from '../../src/stack/chooser.js';
-import { listEntries, listHits, listTlb } from '../../test/reference/machine/listing.js';
+import { listEntries, listHits, listTlb } from '../../test/reference/stage1/listing.js';
 import { GRID, SmallWorld } from './small-worlds.js';
 
 const BATCHES = 8;

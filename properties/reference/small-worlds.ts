@@ -3,12 +3,12 @@
  * pages, two streams, three CDs and two tags, told to the incremental and to the literal machine alike. Commands are
  * aimed at facts that memory no longer says more often than not; else nearly all would remove nothing.
  */
-import { LiteralMachine, type LiteralFact } from '../../test/reference/machine/literal.js';
+import { LiteralMachine, type LiteralFact } from '../../test/reference/stage1/literal.js';
 import {
   cdRef, cdWords, cmd, leaf, MB2, nhAsid, page, QUEUE_LOG2, QUEUE_SLOT, Rig, steRef, steWords, STREAM_SLOT, STREAMS_LOG2, SYNC, table, TABLES, ZERO,
   type SteKind, type Word,
-} from '../../test/reference/machine/rig.js';
-import { stateText } from '../../test/reference/machine/listing.js';
+} from '../../test/reference/stage1/rig.js';
+import { stateText } from '../../test/reference/stage1/listing.js';
 import { RAM_BASE } from '../../src/memory/memory.js';
 import { commandError, OP, type Command } from '../../src/spec/command.js';
 import { BIT_AF } from '../../src/spec/descriptor.js';

@@ -20,7 +20,7 @@ import type { DriverObserver } from '../optimised/driver/types.js';
 import { findMutant } from '../mutants/mutants.js';
 import { referencePort } from '../lockstep/ports.js';
 import { Intent } from '../reference/driver/intent.js';
-import { ReferenceMachine } from '../reference/machine/machine.js';
+import { Stage1Reference } from '../reference/stage1/machine.js';
 import type { RegisterPort } from '../stack/machine.js';
 import type { Operation } from '../stack/operation.js';
 import { queueUsed, REG } from '../spec/register.js';
@@ -75,7 +75,7 @@ class Explorer {
   readonly #journal = new Journal();
   readonly #memory = new Memory(this.#journal);
   readonly #pages = new Pages(this.#memory);
-  readonly #machines: readonly ReferenceMachine[];
+  readonly #machines: readonly Stage1Reference[];
   readonly #intent: Intent;
   readonly #scene: Scene;
   readonly #leaves: LeafRules;
@@ -91,7 +91,7 @@ class Explorer {
     this.#scenario = scenario;
     this.#options = options;
     const { world } = scenario;
-    this.#machines = world.smmus.map((config) => new ReferenceMachine(this.#memory, config));
+    this.#machines = world.smmus.map((config) => new Stage1Reference(this.#memory, config));
     this.#intent = new Intent(world);
     this.#scene = { memory: this.#memory, pages: this.#pages, machines: this.#machines, intent: this.#intent, ledger: new Ledger() };
     this.#leaves = new LeafRules(this.#scene, false);
@@ -122,7 +122,7 @@ class Explorer {
   }
 
   /** While calls run alone CONS completes everything; afterwards it says how far the queue has come. */
-  #port(machine: ReferenceMachine, alone: () => boolean): RegisterPort {
+  #port(machine: Stage1Reference, alone: () => boolean): RegisterPort {
     const whole = referencePort(machine);
     return {
       writeRegister: (offset, value) => { whole.writeRegister(offset, value); },
@@ -206,7 +206,7 @@ class Explorer {
   #ready(t: Thread): boolean {
     if (t.next !== 'wait for CMD_SYNC' || t.published === null) return true;
     const smmu = t.published.smmu;
-    const queue = (this.#machines[smmu] as ReferenceMachine).queue;
+    const queue = (this.#machines[smmu] as Stage1Reference).queue;
     const log2 = this.#scenario.world.smmus[smmu]?.queueLog2 ?? 0;
     return queueUsed(queue.prod, queue.consumed, log2) <= queueUsed(queue.prod, t.published.prod, log2);
   }

@@ -2,10 +2,10 @@
  * State key: everything the weakest machine holds, as text. Times appear by their rank only: the justification rule
  * compares times, it never measures them.
  */
-import type { EntryFact, Pending, Regime, Way } from '../reference/machine/facts.js';
-import type { ReferenceMachine } from '../reference/machine/machine.js';
+import type { EntryFact, Pending, Regime, Way } from '../reference/stage1/facts.js';
+import type { Stage1Reference } from '../reference/stage1/machine.js';
 
-export function machineKey(machine: ReferenceMachine): string {
+export function machineKey(machine: Stage1Reference): string {
   const times = new Set<number>();
   collect(machine, times);
   const order = [...times].sort((a, b) => a - b);
@@ -50,7 +50,7 @@ function wayText(w: Way, r: (t: number) => number): string {
   return `${w.index}.${w.frame}.${w.level}.${w.va}.${w.state}[${w.starts.map(r).join('.')}][${w.ends.map(r).join('.')}]`;
 }
 
-function collect(machine: ReferenceMachine, into: Set<number>): void {
+function collect(machine: Stage1Reference, into: Set<number>): void {
   const add = (list: readonly number[]): void => { for (const t of list) into.add(t); };
   for (const p of machine.queue.pending) into.add(p.visible);
   for (let sid = 0; sid < machine.configuration.streams; sid += 1) {

@@ -12,7 +12,7 @@ import type { Profile } from '../operations/profiles.js';
 import { OptimisedDriver, ownParts } from '../optimised/driver/driver.js';
 import { OptimisedMachine } from '../optimised/machine/machine.js';
 import { Intent } from '../reference/driver/intent.js';
-import { ReferenceMachine } from '../reference/machine/machine.js';
+import { Stage1Reference } from '../reference/stage1/machine.js';
 import type { EventRecord } from '../spec/event.js';
 import type { RegisterPort } from '../stack/machine.js';
 import type { Operation } from '../stack/operation.js';
@@ -96,9 +96,9 @@ export function optimisedSide(s: Script): void {
 
 /** Intent and the weakest machine. Something must write tables and commands: the optimised driver does, so it is in the figure. */
 export function referenceSide(s: Script): void {
-  const machines: ReferenceMachine[] = [];
+  const machines: Stage1Reference[] = [];
   const { driver } = drive(s.world, (memory, i) => {
-    const machine = new ReferenceMachine(memory, s.world.smmus[i] as World['smmus'][number]);
+    const machine = new Stage1Reference(memory, s.world.smmus[i] as World['smmus'][number]);
     machines.push(machine);
     return referencePort(machine);
   });
@@ -107,7 +107,7 @@ export function referenceSide(s: Script): void {
     const result = intent.begin(op);
     if (op.op === 'access') {
       const device = s.world.devices[op.device] as World['devices'][number];
-      (machines[device.smmu] as ReferenceMachine).permitted(device.streams[op.stream] as number, Math.floor(op.iova / 4096), op.write, () => false);
+      (machines[device.smmu] as Stage1Reference).permitted(device.streams[op.stream] as number, Math.floor(op.iova / 4096), op.write, () => false);
       continue;
     }
     driver.run(op);

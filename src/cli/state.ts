@@ -2,7 +2,7 @@
  * State: what `replay --state` shows, read off both sides after an operation.
  */
 import type { Lockstep } from '../lockstep/lockstep.js';
-import { isCurrent } from '../reference/machine/facts.js';
+import { isCurrent } from '../reference/stage1/facts.js';
 import type { StateView } from '../report/replay.js';
 import { describeCommand } from '../spec/command.js';
 

@@ -4,7 +4,7 @@
  */
 import { EVENT, isTranslationFault, type EventRecord } from '../spec/event.js';
 import { describeOutcome, OUTCOME_ABORT, OUTCOME_FAULT, OUTCOME_OK, sameOutcome, type Outcome } from '../stack/outcome.js';
-import type { ReferenceMachine } from '../reference/machine/machine.js';
+import type { Stage1Reference } from '../reference/stage1/machine.js';
 import type { Ledger } from '../rules/ledger.js';
 import { at, type Scene } from '../rules/scene.js';
 
@@ -12,7 +12,7 @@ export function checkAccess(scene: Scene, device: number, sid: number, frame: nu
   const { ledger, intent } = scene;
   const dev = intent.devices[device];
   if (dev === undefined) return;
-  const machine = scene.machines[dev.smmu] as ReferenceMachine;
+  const machine = scene.machines[dev.smmu] as Stage1Reference;
   ledger.judge('translation-equivalence');
   ledger.judge('machine-refinement');
   let found = false;

@@ -5,7 +5,7 @@
  * away is *verified* as the missing command.
  */
 import { describeCommand, encodeCommand, newCommand, OP, rangeGranules, type Command } from '../spec/command.js';
-import { matchesCd, matchesLeaf, matchesSte, matchesTable } from '../reference/machine/match.js';
+import { matchesCd, matchesLeaf, matchesSte, matchesTable } from '../reference/stage1/match.js';
 import type { Operation } from '../stack/operation.js';
 import type { FactPlace, Violation } from '../stack/violation.js';
 import type { World } from '../stack/world.js';

@@ -13,8 +13,8 @@ import { OptimisedDriver, ownParts } from '../optimised/driver/driver.js';
 import type { Batch, DriverObserver } from '../optimised/driver/types.js';
 import { findMutant, type Mutant } from '../mutants/mutants.js';
 import { Intent } from '../reference/driver/intent.js';
-import { entryFrames } from '../reference/machine/facts.js';
-import { ReferenceMachine } from '../reference/machine/machine.js';
+import { entryFrames } from '../reference/stage1/facts.js';
+import { Stage1Reference } from '../reference/stage1/machine.js';
 import { afterReset, attached, entrySynced } from '../rules/configuration.js';
 import { judgeCoverage } from '../rules/coverage.js';
 import { freedRule } from '../rules/freed.js';
@@ -67,7 +67,7 @@ export class Lockstep {
   readonly journal = new Journal();
   readonly memory: Memory;
   readonly pages: Pages;
-  readonly references: readonly ReferenceMachine[];
+  readonly references: readonly Stage1Reference[];
   readonly machines: readonly OptimisedMachine[];
   readonly driver: OptimisedDriver;
   readonly intent: Intent;
@@ -90,7 +90,7 @@ export class Lockstep {
     if (options.mutant !== undefined && this.#mutant === undefined) throw new RangeError(`no mutant is called ${options.mutant}`);
     this.memory = new Memory(this.journal);
     this.pages = new Pages(this.memory);
-    this.references = world.smmus.map((config) => new ReferenceMachine(this.memory, config));
+    this.references = world.smmus.map((config) => new Stage1Reference(this.memory, config));
     this.machines = world.smmus.map((config) => new OptimisedMachine(this.memory, config));
     this.intent = new Intent(world);
     this.ledger = options.ledger ?? new Ledger();
@@ -98,7 +98,7 @@ export class Lockstep {
     this.leaves = new LeafRules(this.scene);
     this.driver = new OptimisedDriver({
       world, pages: this.pages, journal: this.journal, observer: this.#observer(), parts: this.#parts(),
-      ports: world.smmus.map((_, i) => bothPort(this.references[i] as ReferenceMachine, this.machines[i] as OptimisedMachine)),
+      ports: world.smmus.map((_, i) => bothPort(this.references[i] as Stage1Reference, this.machines[i] as OptimisedMachine)),
     });
     this.pages.listeners.push(freedRule(this.scene));
     this.#connect();

@@ -4,12 +4,12 @@
  */
 import { REG } from '../spec/register.js';
 import type { RegisterPort } from '../stack/machine.js';
-import type { ReferenceMachine } from '../reference/machine/machine.js';
+import type { Stage1Reference } from '../reference/stage1/machine.js';
 
 const POINTER = 0x100000;
 
 /** Both machines behind one set of registers. */
-export function bothPort(reference: ReferenceMachine, optimised: RegisterPort): RegisterPort {
+export function bothPort(reference: Stage1Reference, optimised: RegisterPort): RegisterPort {
   return {
     writeRegister(offset, value): void {
       reference.writeRegister(offset, value);
@@ -24,7 +24,7 @@ export function bothPort(reference: ReferenceMachine, optimised: RegisterPort): 
 }
 
 /** The weakest machine alone: reading CONS completes everything that is published. */
-export function referencePort(reference: ReferenceMachine): RegisterPort {
+export function referencePort(reference: Stage1Reference): RegisterPort {
   return {
     writeRegister(offset, value): void {
       reference.writeRegister(offset, value);

@@ -3,9 +3,9 @@
  * changes: on each insert, and at each SYNC for the entries that the SYNC's commands name (facts only die at a SYNC,
  * and only if some covered command matches them; STE and CD caches are few and are judged whole).
  */
-import { entryFrames, type Pending } from '../reference/machine/facts.js';
-import { isCfgi, isTlbi } from '../reference/machine/match.js';
-import type { ReferenceMachine } from '../reference/machine/machine.js';
+import { entryFrames, type Pending } from '../reference/stage1/facts.js';
+import { isCfgi, isTlbi } from '../reference/stage1/match.js';
+import type { Stage1Reference } from '../reference/stage1/machine.js';
 import type { OptimisedMachine } from '../optimised/machine/machine.js';
 import type { Ledger } from '../rules/ledger.js';
 import { at } from '../rules/scene.js';
@@ -15,7 +15,7 @@ function fail(ledger: Ledger, smmu: number, what: string, when: string): never {
   return ledger.fail('machine-refinement', `${when}: ${what.replace(/0x[0-9a-f]+|\d+/g, '#')}`, 'a fact of the weakest machine', `the optimised machine of SMMU ${smmu} holds ${what} ${when}`);
 }
 
-export function checkInserts(ledger: Ledger, reference: ReferenceMachine, smmu: number): InsertListener {
+export function checkInserts(ledger: Ledger, reference: Stage1Reference, smmu: number): InsertListener {
   return {
     leafInserted(_vmid, asid, frame, level, lo, hi): void {
       ledger.judge('machine-refinement');
@@ -36,7 +36,7 @@ export function checkInserts(ledger: Ledger, reference: ReferenceMachine, smmu: 
   };
 }
 
-export function checkCachesAfterSync(ledger: Ledger, reference: ReferenceMachine, machine: OptimisedMachine, covered: readonly Pending[], smmu: number): void {
+export function checkCachesAfterSync(ledger: Ledger, reference: Stage1Reference, machine: OptimisedMachine, covered: readonly Pending[], smmu: number): void {
   const tlbis = covered.filter((p) => isTlbi(p.command.op));
   if (tlbis.length > 0) {
     machine.forEachLeaf((asid, frame, level, lo, hi) => {

@@ -5,8 +5,8 @@
 import { CD, cdLegal } from '../spec/cd.js';
 import { getField } from '../spec/bits.js';
 import { steAction } from '../spec/ste.js';
-import { isCurrent, type EntryFact } from '../reference/machine/facts.js';
-import type { ReferenceMachine } from '../reference/machine/machine.js';
+import { isCurrent, type EntryFact } from '../reference/stage1/facts.js';
+import type { Stage1Reference } from '../reference/stage1/machine.js';
 import { cdFeatures, steFeatures } from '../stack/machine.js';
 import type { LeafRules } from './leaves.js';
 import type { Scene } from './scene.js';
@@ -25,7 +25,7 @@ export function afterReset(scene: Scene): void {
 
 /** The entry writer waited for its SYNC: older forms of these streams' entries must be gone. */
 export function entrySynced(scene: Scene, smmu: number, kind: 'ste' | 'cd', streams: readonly number[]): void {
-  const machine = scene.machines[smmu] as ReferenceMachine;
+  const machine = scene.machines[smmu] as Stage1Reference;
   for (const sid of streams) {
     const stes = machine.configuration.stesOf(sid);
     const facts = kind === 'ste' ? stes : stes.flatMap((s) => s.cds);
@@ -42,7 +42,7 @@ export function entrySynced(scene: Scene, smmu: number, kind: 'ste' | 'cd', stre
 export function attached(scene: Scene, leaves: LeafRules, device: number): void {
   const dev = scene.intent.devices[device];
   if (dev === undefined) return;
-  const machine = scene.machines[dev.smmu] as ReferenceMachine;
+  const machine = scene.machines[dev.smmu] as Stage1Reference;
   for (const sid of dev.streams) {
     scene.ledger.judge('stale-configuration');
     for (const ste of machine.configuration.stesOf(sid)) {
@@ -57,7 +57,7 @@ export function attached(scene: Scene, leaves: LeafRules, device: number): void 
   }
 }
 
-function checkContexts(scene: Scene, leaves: LeafRules, machine: ReferenceMachine, smmu: number, ste: EntryFact, domain: number): void {
+function checkContexts(scene: Scene, leaves: LeafRules, machine: Stage1Reference, smmu: number, ste: EntryFact, domain: number): void {
   for (const cd of ste.cds) {
     if (!cdLegal(cd.words, 0, cdFeatures(machine.config))) {
       scene.ledger.fail('stale-configuration', 'an invalid CD can still be used', `stream ${ste.sid}: a valid CD`,
@@ -78,7 +78,7 @@ function checkContexts(scene: Scene, leaves: LeafRules, machine: ReferenceMachin
  * Nothing under this tag may be of another domain, nor from before reset. A regime that belongs to no domain yet (a CD
  * that was seen half written, say) must hold nothing that the tag's domain does not map.
  */
-function checkTag(scene: Scene, leaves: LeafRules, machine: ReferenceMachine, smmu: number, asid: number, domain: number): void {
+function checkTag(scene: Scene, leaves: LeafRules, machine: Stage1Reference, smmu: number, asid: number, domain: number): void {
   scene.ledger.judge('isolation');
   for (const r of machine.regimes) {
     if (r.asid !== asid || r.domain === domain) continue;

@@ -2,7 +2,7 @@
  * Rules `stale-walk` and `use-after-free`: at the moment a page is given back, nothing may lead to it any more: no
  * cached table descriptor (stale-walk), no word of memory and no STE or CD, cached or not (use-after-free).
  */
-import { waySpan, type Way } from '../reference/machine/facts.js';
+import { waySpan, type Way } from '../reference/stage1/facts.js';
 import type { FreeListener, PageOwner } from '../memory/pages.js';
 import { at, type Scene } from './scene.js';
 

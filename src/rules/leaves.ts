@@ -5,8 +5,8 @@
  * this domain and address is judged again only when its words have changed unseen.
  */
 import { descriptorKind, leafFrame, leafWritable, LEAF } from '../spec/descriptor.js';
-import { entryFrames, type LeafRec, type Regime, type Way } from '../reference/machine/facts.js';
-import { cacheableLeaf, type TableListener } from '../reference/machine/tables.js';
+import { entryFrames, type LeafRec, type Regime, type Way } from '../reference/stage1/facts.js';
+import { cacheableLeaf, type TableListener } from '../reference/stage1/tables.js';
 import type { FactPlace } from '../stack/violation.js';
 import { ruleIndex } from './ledger.js';
 import { at, type Scene } from './scene.js';

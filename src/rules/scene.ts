@@ -5,13 +5,13 @@
 import type { Memory } from '../memory/memory.js';
 import type { Pages } from '../memory/pages.js';
 import type { Intent } from '../reference/driver/intent.js';
-import type { ReferenceMachine } from '../reference/machine/machine.js';
+import type { Stage1Reference } from '../reference/stage1/machine.js';
 import type { Ledger } from './ledger.js';
 
 export interface Scene {
   readonly memory: Memory;
   readonly pages: Pages;
-  readonly machines: readonly ReferenceMachine[];
+  readonly machines: readonly Stage1Reference[];
   readonly intent: Intent;
   readonly ledger: Ledger;
 }

@@ -6,7 +6,7 @@ import { bothPort, referencePort } from '../../src/lockstep/ports.js';
 import { replay } from '../../src/lockstep/replay.js';
 import { Journal } from '../../src/memory/journal.js';
 import { Memory, RAM_BASE } from '../../src/memory/memory.js';
-import { ReferenceMachine } from '../../src/reference/machine/machine.js';
+import { Stage1Reference } from '../../src/reference/stage1/machine.js';
 import { OP } from '../../src/spec/command.js';
 import { CR0_CMDQEN, queueBase, REG } from '../../src/spec/register.js';
 import type { Operation } from '../../src/stack/operation.js';
@@ -121,7 +121,7 @@ test('a log tells operations, commands, SYNCs, stale leaves and changed entries,
 
 test('software that reads CONS through both machines completes the SYNCs of the weakest', (t) => {
   const memory = new Memory(new Journal());
-  const reference = new ReferenceMachine(memory, DEFAULT_SMMU);
+  const reference = new Stage1Reference(memory, DEFAULT_SMMU);
   let cons = 0;
   const port = bothPort(reference, { writeRegister: () => undefined, readRegister: () => cons });
   port.writeRegister(REG.CMDQ_BASE, queueBase(RAM_BASE * 4096, 3));
@@ -137,7 +137,7 @@ test('software that reads CONS through both machines completes the SYNCs of the 
 
 test('the weakest machine alone completes everything that is published', (t) => {
   const memory = new Memory(new Journal());
-  const reference = new ReferenceMachine(memory, DEFAULT_SMMU);
+  const reference = new Stage1Reference(memory, DEFAULT_SMMU);
   const port = referencePort(reference);
   port.writeRegister(REG.CMDQ_BASE, queueBase(RAM_BASE * 4096, 3));
   port.writeRegister(REG.CR0, CR0_CMDQEN);

@@ -12,7 +12,7 @@ import type { Lockstep } from '../../src/lockstep/lockstep.js';
 import { checkInserts, checkCachesAfterSync } from '../../src/lockstep/refinement.js';
 import type { OptimisedMachine } from '../../src/optimised/machine/machine.js';
 import type { SmmuState } from '../../src/optimised/driver/types.js';
-import type { ReferenceMachine } from '../../src/reference/machine/machine.js';
+import type { Stage1Reference } from '../../src/reference/stage1/machine.js';
 import { newCommand, OP } from '../../src/spec/command.js';
 import { DEFAULT_SMMU, smallWorld } from '../../src/stack/world.js';
 import { access, after, attach, broken, counts, leafRef, map, smmu, sync, unmap } from './rig.js';
@@ -127,7 +127,7 @@ test('queue-integrity: PROD passes CONS by more than the queue holds', (t) => {
 test('queue-integrity: a published command is overwritten before it is consumed', (t) => {
   const stack = after([]);
   const s = smmuState(stack);
-  const reference = stack.references[0] as ReferenceMachine;
+  const reference = stack.references[0] as Stage1Reference;
   const prod = s.port.readRegister(REG.CMDQ_PROD);
   const ref = s.queueSlot * 512 + prod * 2;
   stack.memory.commit(ref, OP.SYNC, 0);
@@ -228,7 +228,7 @@ test('accounting: a page, an object, a tag or an array user is left over', (t) =
 
 test('machine-refinement: an insert that is no fact', (t) => {
   const stack = after(ready);
-  const listener = checkInserts(stack.ledger, stack.references[0] as ReferenceMachine, 0);
+  const listener = checkInserts(stack.ledger, stack.references[0] as Stage1Reference, 0);
   const asid = 1;
   const lo = leafLow(0x70, 3, true);
   t.is(broken(() => { listener.leafInserted(0, asid, 5, 3, lo, 0); }), null);
@@ -242,7 +242,7 @@ test('machine-refinement: an insert that is no fact', (t) => {
 
 test('machine-refinement: an entry that outlives a SYNC for its command', (t) => {
   const stack = after([...ready, access(0x5000)]);
-  const reference = stack.references[0] as ReferenceMachine;
+  const reference = stack.references[0] as Stage1Reference;
   const machine = stack.machines[0] as OptimisedMachine;
   const covered = [{ command: { ...newCommand(), op: OP.TLBI_NH_ASID, asid: 1 }, visible: 0 }];
   t.is(broken(() => { checkCachesAfterSync(stack.ledger, reference, machine, covered, 0); }), null);
@@ -255,7 +255,7 @@ test('machine-refinement: an entry that outlives a SYNC for its command', (t) =>
 
 test('machine-refinement: an STE or CD that outlives a SYNC for its CFGI', (t) => {
   const stack = after([...ready, access(0x5000)]);
-  const reference = stack.references[0] as ReferenceMachine;
+  const reference = stack.references[0] as Stage1Reference;
   const machine = stack.machines[0] as OptimisedMachine;
   const covered = [{ command: { ...newCommand(), op: OP.CFGI_STE, sid: 1, leaf: 1 }, visible: 0 }];
   t.is(broken(() => { checkCachesAfterSync(stack.ledger, reference, machine, covered, 0); }), null);

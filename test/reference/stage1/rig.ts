@@ -5,7 +5,7 @@
  * Addresses here: slots of the RAM window for structures, 4 KiB frames for what a device would access. Input size is
  * 39 bits, so the start level is 1: root page (1 GB entries), level-2 page (2 MB), level-3 page (4 KB).
  */
-import { ReferenceMachine } from '../../../src/reference/machine/machine.js';
+import { Stage1Reference } from '../../../src/reference/stage1/machine.js';
 import { Journal } from '../../../src/memory/journal.js';
 import { Memory, RAM_BASE } from '../../../src/memory/memory.js';
 import { setField } from '../../../src/spec/bits.js';
@@ -118,7 +118,7 @@ export function cfgiCd(sid: number): Command {
 
 export class Rig {
   readonly memory = new Memory(new Journal(), SLOTS);
-  readonly machine: ReferenceMachine;
+  readonly machine: Stage1Reference;
   /** Entries written; those up to `published` are. */
   prod = 0;
   published = 0;
@@ -127,7 +127,7 @@ export class Rig {
   changed: ((ref: number) => void) | null = null;
 
   constructor(change: Partial<SmmuConfig> = {}) {
-    this.machine = new ReferenceMachine(this.memory, { ...DEFAULT_SMMU, queueLog2: QUEUE_LOG2, ...change });
+    this.machine = new Stage1Reference(this.memory, { ...DEFAULT_SMMU, queueLog2: QUEUE_LOG2, ...change });
     this.machine.writeRegister(REG.STRTAB_BASE, (RAM_BASE + STREAM_SLOT) * 4096);
     this.machine.writeRegister(REG.STRTAB_BASE_CFG, strtabLinear(STREAMS_LOG2));
     this.machine.writeRegister(REG.CMDQ_BASE, queueBase((RAM_BASE + QUEUE_SLOT) * 4096, QUEUE_LOG2));

@@ -2,9 +2,9 @@
  * Listing: every fact of the incremental machine by name, for comparison with the literal one. Two ways to list the
  * TLB: from its ways and records, and through the questions that rules ask (`leavesAt`).
  */
-import { cacheableLeaf } from '../../../src/reference/machine/tables.js';
-import type { Regime, Way } from '../../../src/reference/machine/facts.js';
-import type { ReferenceMachine } from '../../../src/reference/machine/machine.js';
+import { cacheableLeaf } from '../../../src/reference/stage1/tables.js';
+import type { Regime, Way } from '../../../src/reference/stage1/facts.js';
+import type { Stage1Reference } from '../../../src/reference/stage1/machine.js';
 
 function keyOf(r: Regime): string {
   return `${r.asid}/${r.frame}/${r.startLevel}/${r.inputBits}/${r.outputBits}`;
@@ -15,7 +15,7 @@ function nameOf(kind: 'leaf' | 'table', r: Regime, level: number, va: number, wo
 }
 
 /** Leaves and table descriptors, from the ways and records. */
-export function listTlb(m: ReferenceMachine): Set<string> {
+export function listTlb(m: Stage1Reference): Set<string> {
   const names = new Set<string>();
   for (const r of m.regimes) {
     if (r.root !== null) listWay(m, r.root, names);
@@ -25,7 +25,7 @@ export function listTlb(m: ReferenceMachine): Set<string> {
   return names;
 }
 
-function listWay(m: ReferenceMachine, way: Way, names: Set<string>): void {
+function listWay(m: Stage1Reference, way: Way, names: Set<string>): void {
   if (way.index >= 0) names.add(nameOf('table', way.regime, way.level - 1, way.va, `${way.hi}:${way.lo}`));
   for (const kid of way.kids.values()) listWay(m, kid, names);
   if (way.slot < 0) return;
@@ -40,7 +40,7 @@ function listWay(m: ReferenceMachine, way: Way, names: Set<string>): void {
 }
 
 /** Leaves that an access to one of `frames` may hit, as the rules see them. */
-export function listHits(m: ReferenceMachine, frames: readonly number[]): Set<string> {
+export function listHits(m: Stage1Reference, frames: readonly number[]): Set<string> {
   const names = new Set<string>();
   for (const r of m.regimes) {
     for (const frame of frames) {
@@ -54,7 +54,7 @@ export function listHits(m: ReferenceMachine, frames: readonly number[]): Set<st
 }
 
 /** STEs and CDs of the first `streams` streams. */
-export function listEntries(m: ReferenceMachine, streams: number): Set<string> {
+export function listEntries(m: Stage1Reference, streams: number): Set<string> {
   const names = new Set<string>();
   for (let sid = 0; sid < streams; sid += 1) {
     for (const ste of m.configuration.stesOf(sid)) {
@@ -79,7 +79,7 @@ function wayText(way: Way, lines: string[], depth: string): void {
  * The whole state in one text, times included: facts, records, ways by page, structures, wildcards, queue. Equal texts
  * behave alike from here on.
  */
-export function stateText(m: ReferenceMachine, streams: number): string {
+export function stateText(m: Stage1Reference, streams: number): string {
   const lines: string[] = [];
   for (const r of m.regimes) {
     lines.push(`regime ${keyOf(r)} supports ${r.supports.map((s) => `${s.ste.sid}:${s.cd.ref}@${s.cd.starts[0]}`).join(' ')}`);

@@ -36,7 +36,7 @@ interface Wildcards {
   cleanTags: Set<number>;
 }
 
-export class ReferenceMachine implements RegisterPort, MemoryWatcher, QueueListener {
+export class Stage1Reference implements RegisterPort, MemoryWatcher, QueueListener {
   readonly memory: Memory;
   readonly config: SmmuConfig;
   readonly tables: Tables;
