@@ -226,6 +226,11 @@ export class SpanCache {
     return ((GROUPS_GLOBAL >> this.groupOf(entry)) & 1) !== 0 || this.groupOf(entry) === GROUP_S2 ? -1 : (this.#tags[entry] as number) & 0xffff;
   }
 
+  /** Loses one entry, as may happen at any time. */
+  evict(entry: number): void {
+    this.#drop(entry);
+  }
+
   #drop(entry: number): void {
     this.#count(this.#bases[entry] as number, -1);
     this.#bases[entry] = -1;

@@ -8,6 +8,7 @@
  * cached after a change without TLBI) the smallest span wins, the entry of the ASID before the global one, always, and
  * any of them would be legal. Global entries have the ASID part of their tag 0.
  */
+import { bothPermissions } from './permissions.js';
 import { SpanCache } from './span-cache.js';
 
 /** log2 of the frames that leaves and contiguous runs can span, over all granules. */
@@ -43,6 +44,19 @@ export class Tlb extends SpanCache {
   lookup(tag: number, base: number, frame: number): number {
     const entry = this.smallest(tag, base, frame);
     return entry >= 0 ? entry : this.smallest(tag & VMID_PART, base + 4, frame);
+  }
+
+  /** What a claimed entry of one stage grants and where it leads. */
+  fill(entry: number, permissions: number, delta: number): void {
+    this.permissions[entry] = permissions;
+    this.delta[entry] = delta;
+  }
+
+  /** What each stage of a claimed entry of both stages grants. */
+  fillBoth(entry: number, first: number, second: number): void {
+    this.permissions[entry] = bothPermissions(first, second);
+    this.stage1Permissions[entry] = first;
+    this.stage2Permissions[entry] = second;
   }
 
   /** Output frame of an input frame that `entry` covers. */

@@ -34,6 +34,13 @@ export class WalkCache extends SpanCache {
     this.restricted = new Uint8Array(entries);
   }
 
+  /** What a claimed entry leads to. */
+  fill(entry: number, target: number, ipa: number, restricted: number): void {
+    this.target[entry] = target;
+    this.ipa[entry] = ipa;
+    this.restricted[entry] = restricted;
+  }
+
   /** Entry of the deepest table descriptor of the granule on the way to `frame`, at `startLevel` or below it; or -1. */
   deepest(tag: number, base: number, context: { readonly tg: Tg; readonly startLevel: number }, frame: number): number {
     const first = tableClass(context.tg, context.startLevel);
