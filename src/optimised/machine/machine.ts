@@ -9,21 +9,23 @@
  *
  * Hot path: `access` on a TLB hit is two array compares for the configuration and one set probe; it allocates nothing.
  */
-import { CLASS_IN, EVENT, isTranslationFault, type EventRecord } from '../../spec/event.js';
-import { CR0_CMDQEN, CR0_EVENTQEN, CR0_SMMUEN, REG } from '../../spec/register.js';
+import { CLASS_IN, EVENT, isTranslationFault, newFault } from '../../spec/event.js';
+import { CR0_CMDQEN, CR0_EVENTQEN, CR0_SMMUEN, GERROR_CMDQ, GERROR_MSI_CMDQ_ABT, REG } from '../../spec/register.js';
 import { IPS_BITS } from '../../spec/cd.js';
 import { STE_BYTES } from '../../spec/ste.js';
 import { POW2 } from '../../spec/bits.js';
 import type { Command } from '../../spec/command.js';
+import { FULL_FEATURES, type Features } from '../../spec/features.js';
 import type { Memory } from '../../memory/memory.js';
-import { commandFeatures, type ConcreteMachine, type InsertListener } from '../../stack/machine.js';
+import type { ConcreteMachine, InsertListener } from '../../stack/machine.js';
 import { setAbort, setFault, setOk, type Outcome } from '../../stack/outcome.js';
 import { Unmodelled } from '../../stack/violation.js';
 import { LIMITS, OAS, PHYSICAL_FRAMES, type SmmuConfig } from '../../stack/world.js';
 import { ConfigCache, STE_ABORT, STE_BYPASS, STE_ILLEGAL, type Heard } from './config-cache.js';
 import { EventQueue } from './events.js';
+import { GlobalErrors } from './gerror.js';
 import { executeCommand, type Caches } from './invalidate.js';
-import { CommandQueue, QUEUE_LOG2_MAX, type CommandSink } from './queue.js';
+import { CommandQueue, type QueueOwner } from './queue.js';
 import { Tlb } from './tlb.js';
 import { WalkCache } from './walk-cache.js';
 import { Walker } from './walk.js';
@@ -33,6 +35,8 @@ const CR2_RECINVSID = 2;
 /** Walk cache entries: a quarter of the TLB's, within these. */
 const TABLE_ENTRIES_MIN = 4;
 const TABLE_ENTRIES_MAX = 64;
+/** IDR1.CMDQS and IDR1.EVENTQS. */
+const QUEUE_LOG2_MAX = 19;
 /** IDR5.OAS for 44 bits. */
 const OAS_44 = IPS_BITS.indexOf(OAS);
 /** VA[55] in frames: selects TTB1. */
@@ -46,9 +50,17 @@ export interface MachineStats {
 }
 
 export type LeafVisitor = (asid: number, frame: number, level: number, lo: number, hi: number) => void;
+/** What this machine implements, for the legality of commands. */
+function stage1Features(config: SmmuConfig): Features {
+  return {
+    ...FULL_FEATURES, stage2: false, hyp: false, ats: false, splitAts: false, ds: false, ssidBits: 0, extraQueues: 0, msi: false,
+    asidBits: config.asidBits, range: config.range, sidBits: LIMITS.streamLog2, commandLog2: QUEUE_LOG2_MAX, eventLog2: QUEUE_LOG2_MAX,
+  };
+}
+
 export type StructureVisitor = (sid: number, words: Uint32Array, base: number) => void;
 
-export class OptimisedMachine implements ConcreteMachine, CommandSink, Heard {
+export class OptimisedMachine implements ConcreteMachine, QueueOwner, Heard {
   /** Told of every cache insert. */
   listener: InsertListener | null = null;
   readonly stats: MachineStats = { accesses: 0, tlbHits: 0, walks: 0, commands: 0 };
@@ -58,11 +70,10 @@ export class OptimisedMachine implements ConcreteMachine, CommandSink, Heard {
   readonly #structures: ConfigCache;
   readonly #caches: Caches;
   readonly #walker: Walker;
+  readonly #errors = new GlobalErrors();
   readonly #commands: CommandQueue;
   readonly #events: EventQueue;
-  readonly #event: EventRecord = {
-    type: 0, sid: 0, ssv: 0, ssid: 0, read: 0, privileged: 0, stage2: 0, class: CLASS_IN, inputFrame: 0, inputOffset: 0,
-  };
+  readonly #event = { ...newFault(), class: CLASS_IN };
   #cr0 = 0;
   #cr1 = 0;
   /** UNKNOWN at reset (§6.3.12): here, faults of unknown streams are recorded. */
@@ -81,8 +92,12 @@ export class OptimisedMachine implements ConcreteMachine, CommandSink, Heard {
     this.#structures = new ConfigCache(memory, config, this);
     this.#caches = { tlb: this.#tlb, tables: this.#tables, config: this.#structures };
     this.#walker = new Walker(memory, this.#caches, this);
-    this.#commands = new CommandQueue(memory, commandFeatures(config), this);
-    this.#events = new EventQueue(memory);
+    const errors = this.#errors;
+    this.#commands = new CommandQueue(memory, { features: stage1Features(config), strictReserved: true }, this, {
+      get active(): boolean { return errors.active(GERROR_CMDQ); },
+      raise(): void { errors.raise(GERROR_CMDQ); },
+    });
+    this.#events = new EventQueue(memory, QUEUE_LOG2_MAX, errors);
   }
 
   /** One access of 4 bytes at `frame` (4 KiB). */
@@ -161,10 +176,21 @@ export class OptimisedMachine implements ConcreteMachine, CommandSink, Heard {
     setFault(out, type);
   }
 
-  /** CommandSink: one legal command takes effect. */
-  execute(c: Command): void {
+  /** QueueOwner: one legal command takes effect. */
+  execute(c: Command): boolean {
     this.stats.commands += 1;
     executeCommand(c, this.#caches);
+    return true;
+  }
+
+  get enabled(): boolean { return this.#translating; }
+
+  synced(): void {
+    this.#events.synced();
+  }
+
+  msiLost(): void {
+    this.#errors.raise(GERROR_MSI_CMDQ_ABT);
   }
 
   writeRegister(offset: number, value: number): void {
@@ -172,7 +198,10 @@ export class OptimisedMachine implements ConcreteMachine, CommandSink, Heard {
       case REG.CR0: this.#writeCr0(value); return;
       case REG.CR1: this.#cr1 = value; return;
       case REG.CR2: if (!this.#translating) this.#cr2 = value; return;
-      case REG.GERRORN: this.#commands.acknowledge(value); return;
+      case REG.GERRORN:
+        this.#errors.acknowledge(value);
+        this.#commands.resume();
+        return;
       case REG.STRTAB_BASE: if (!this.#translating) this.#strtabBase = value; this.#locateStreams(); return;
       case REG.STRTAB_BASE_CFG: if (!this.#translating) this.#strtabConfig = value; this.#locateStreams(); return;
       case REG.CMDQ_BASE: this.#commands.setBase(value); return;
@@ -192,13 +221,13 @@ export class OptimisedMachine implements ConcreteMachine, CommandSink, Heard {
       case REG.CR0: case REG.CR0ACK: return this.#cr0; // an Update takes effect at once
       case REG.CR1: return this.#cr1;
       case REG.CR2: return this.#cr2;
-      case REG.GERROR: return this.#commands.gerror;
-      case REG.GERRORN: return this.#commands.gerrorn;
+      case REG.GERROR: return this.#errors.raised;
+      case REG.GERRORN: return this.#errors.acknowledged;
       case REG.STRTAB_BASE: return this.#strtabBase;
       case REG.STRTAB_BASE_CFG: return this.#strtabConfig;
       case REG.CMDQ_BASE: return this.#commands.base;
       case REG.CMDQ_PROD: return this.#commands.prod;
-      case REG.CMDQ_CONS: return this.#commands.cons;
+      case REG.CMDQ_CONS: return this.#commands.cons + this.#commands.reason * 2 ** 24;
       case REG.EVENTQ_BASE: return this.#events.base;
       case REG.EVENTQ_PROD: return this.#events.prod;
       case REG.EVENTQ_CONS: return this.#events.cons;
