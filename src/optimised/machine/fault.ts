@@ -31,6 +31,13 @@ export class Fault {
     return FAULTED;
   }
 
+  /** A fault of the configuration that leaves no record. */
+  unrecorded(event: number): number {
+    this.#set(event, 0, CLASS_IN, 0);
+    this.silent = true;
+    return FAULTED;
+  }
+
   /** External abort on a configuration structure at `address` (bytes). */
   fetchAbort(event: number, address: number): number {
     this.#set(event, 0, CLASS_IN, 0);
