@@ -88,7 +88,7 @@ export interface CachedEntry {
   frames: number;
   /** Leaf, ATC: output frame of the span's first frame. Table: frame of the next table (for stage 3 its PA). */
   target: number;
-  /** Leaf, ATC: may be read (unprivileged data), may be written (dirty state included). */
+  /** Leaf, ATC: may be read (unprivileged data), may be written without marking a descriptor dirty first. */
   canRead: boolean;
   canWrite: boolean;
 }

@@ -7,7 +7,7 @@ import type { CachedEntry } from '../../stack/transaction.js';
 import { addressIn, type Atc } from './atc.js';
 import type { Contexts } from './contexts.js';
 import type { LeafFact, StructureFact, TableFact } from './facts.js';
-import { stage1Allows, stage2Allows } from './permissions.js';
+import { stage1Allows, stage1Clean, stage2Allows, stage2Clean } from './permissions.js';
 import type { Tables } from './tables.js';
 import type { Memory } from '../../memory/memory.js';
 
@@ -47,16 +47,18 @@ function holdsTable(f: TableFact, e: CachedEntry): boolean {
   return sameTag(f, e) && f.va === e.frame && f.frames === e.frames && f.target === e.target;
 }
 
-/** Permissions of unprivileged data accesses; a write that would still have to be marked dirty counts. */
+/** Permissions of unprivileged data accesses; a write that would still have to mark a descriptor dirty is not one that the entry allows. */
 function holdsLeaf(f: LeafFact, e: CachedEntry): boolean {
   if (!sameTag(f, e) || e.frame < f.va || e.frame + e.frames > f.va + f.frames || f.target + e.frame - f.va !== e.target) return false;
-  const may = (write: boolean): boolean => {
-    const k = { write, privileged: false, instruction: false };
-    if (f.stage === 2) return stage2Allows(f, f.regime.context.hd, k);
-    const first = f.first ?? f;
-    return stage1Allows(first, first.regime.context.hd, k) && (f.second === null || stage2Allows(f.second, f.second.regime.context.hd, k));
-  };
-  return may(false) === e.canRead && may(true) === e.canWrite;
+  return allows(f, false) === e.canRead && allows(f, true) === e.canWrite;
+}
+
+function allows(f: LeafFact, write: boolean): boolean {
+  const k = { write, privileged: false, instruction: false };
+  const first = f.stage === 2 ? null : (f.first ?? f);
+  const second = f.stage === 2 ? f : f.second;
+  const one = first === null || (stage1Allows(first, first.regime.context.hd, k) && !(write && stage1Clean(first, first.regime.context.hd)));
+  return one && (second === null || (stage2Allows(second, second.regime.context.hd, k) && !(write && stage2Clean(second, second.regime.context.hd))));
 }
 
 /** The fact that points to the page, in words that begin with its kind. */
