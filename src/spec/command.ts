@@ -6,6 +6,8 @@
 import { extract, POW2 } from './bits.js';
 import { tgOfCommand, levelShift, type Tg } from './granule.js';
 
+export { commandVerdict, effectiveTtl, effectVerdict, ignoreReserved, type CommandVerdict, type VerdictKind } from './command-verdict.js';
+
 export const OP = {
   PREFETCH_CONFIG: 0x01, PREFETCH_ADDR: 0x02,
   CFGI_STE: 0x03, CFGI_STE_RANGE: 0x04, CFGI_CD: 0x05, CFGI_CD_ALL: 0x06,

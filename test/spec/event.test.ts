@@ -53,6 +53,14 @@ const FIELDS: Readonly<Record<keyof typeof EVENT_FIELD, string>> = {
   InputOffset: 'w2 0xfff',
   InputFrame: 'w2 0xfffffffffffff000',
   IPA: 'w3 0xfffffffffff000',
+  Reason: 'w1 0xffff',
+  Span: 'w1 0xf',
+  TreqP: 'w1 0x10000000',
+  TreqX: 'w1 0x20000000',
+  TreqW: 'w1 0x40000000',
+  TreqR: 'w1 0x80000000',
+  FetchFrame: 'w3 0xfffffffffff000',
+  FetchWord: 'w3 0xff8',
 };
 
 for (const name of Object.keys(EVENT_FIELD) as (keyof typeof EVENT_FIELD)[]) {
