@@ -87,10 +87,12 @@ export class MachineLockstep implements MemoryWatcher {
     const config = this.world.smmus[smmu] as MachineWorld['smmus'][number];
     const weakest = twins.weakest(this.memory, config);
     const concrete = twins.concrete(this.memory, config);
+    const events = new EventReader(this.memory, concrete, config.features.eventLog2);
     const port: RegisterPort = {
       writeRegister: (offset, value) => {
-        this.#working = smmu;
         weakest.writeRegister(offset, value);
+        this.#working = smmu;
+        this.#recordAt = events.next(); // a record may come late: that is judged when it is read
         concrete.writeRegister(offset, value);
         this.#working = -1;
       },
@@ -109,7 +111,7 @@ export class MachineLockstep implements MemoryWatcher {
       },
       conflict: (what) => { this.#conflict(smmu, what); },
     };
-    return { weakest, concrete, software, records, events: new EventReader(this.memory, concrete, config.features.eventLog2), messages: new Set() };
+    return { weakest, concrete, software, records, events, messages: new Set() };
   }
 
   #commandSeen(smmu: number, queue: number, seen: { command: Command; verdict: string }): void {
