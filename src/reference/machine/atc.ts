@@ -1,0 +1,140 @@
+/**
+ * ATC: what the endpoints may hold (IHI 0070 §3.9, §4.5.1). An endpoint with ATS enabled may ask for any translation at any time, so whatever
+ * it could be answered with now it may hold: that is implied. When something that such an answer rests on goes, the entry is recorded; only
+ * ATC_INV and its SYNC remove it then. Entries that could be asked for again come back whatever is invalidated.
+ */
+import { getField } from '../../spec/bits.js';
+import { cdVerdict } from '../../spec/cd.js';
+import type { Features } from '../../spec/features.js';
+import { EATS_SPLIT, S1DSS_BYPASS, S1DSS_SSID0, STE, steCdMax } from '../../spec/ste.js';
+import { WORLD_EL2 } from '../../stack/transaction.js';
+import { stage1Tag, type CdVector, type Contexts, type SteVector, vectors } from './contexts.js';
+import { NEVER, type AtcFact, type Fact, type LeafFact, type Pending } from './facts.js';
+import { when } from './justify.js';
+import type { MatchContext } from './match.js';
+import { stage1Allows, stage1Clean, stage2Allows, stage2Clean } from './permissions.js';
+import { effectiveEats } from './permitted.js';
+import type { Tables } from './tables.js';
+
+interface Endpoint {
+  readonly ats: boolean;
+  readonly responds: boolean;
+}
+
+const EVERYWHERE = 2 ** 52;
+
+export class Atc {
+  readonly #features: Features;
+  readonly #contexts: Contexts;
+  readonly #tables: Tables;
+  readonly #endpoints = new Map<number, Endpoint>();
+  /** Entries that cannot be implied any more. */
+  records: AtcFact[] = [];
+
+  constructor(features: Features, contexts: Contexts, tables: Tables) {
+    this.#features = features;
+    this.#contexts = contexts;
+    this.#tables = tables;
+  }
+
+  endpoint(sid: number): Endpoint {
+    return this.#endpoints.get(sid) ?? { ats: false, responds: true };
+  }
+
+  /** ATS switched off at the endpoint: what it holds stays, and it asks for nothing more. */
+  set(sid: number, ats: boolean, responds: boolean): void {
+    if (this.endpoint(sid).ats && !ats) for (const e of this.#implied(sid)) this.#record({ ...e, premises: [GONE] });
+    this.#endpoints.set(sid, { ats, responds });
+  }
+
+  /** What the endpoint of a stream may hold now. */
+  held(sid: number): AtcFact[] {
+    return [...this.records.filter((e) => e.sid === sid), ...(this.endpoint(sid).ats ? this.#implied(sid) : [])];
+  }
+
+  /** These facts are about to go: what endpoints hold because of them is recorded first. */
+  before(dead: ReadonlySet<Fact>): void {
+    for (const [sid, endpoint] of this.#endpoints) {
+      if (!endpoint.ats) continue;
+      for (const e of this.#implied(sid)) if (e.premises.some((p) => p.kind !== 'regime' && dead.has(p))) this.#record(e);
+    }
+  }
+
+  judge(K: readonly Pending[], m: MatchContext): AtcFact[] {
+    return this.records.filter((e) => when(e, K, m) === NEVER);
+  }
+
+  apply(dead: readonly AtcFact[]): void {
+    for (const e of dead) e.alive = false;
+    if (dead.length > 0) this.records = this.records.filter((e) => e.alive);
+  }
+
+  #record(e: AtcFact): void {
+    const known = this.records.some((r) => r.sid === e.sid && r.ssid === e.ssid && r.va === e.va && r.frames === e.frames && r.target === e.target
+      && r.split === e.split && r.canRead === e.canRead && r.canWrite === e.canWrite && r.premises.length === e.premises.length && r.premises.every((p, i) => p === e.premises[i]));
+    if (!known) this.records.push(e);
+  }
+
+  /** Everything that a Translation Request of the stream may be granted now. */
+  #implied(sid: number): AtcFact[] {
+    const out: AtcFact[] = [];
+    for (const ste of this.#contexts.steVectors(sid)) {
+      if (ste.action === 'illegal' || ste.action === 'abort' || ste.action === 'bypass' || effectiveEats(ste, this.#features) === 0) continue;
+      if (ste.action === 'stage2') { this.#addStage2(out, ste); continue; }
+      const substreams = steCdMax(ste.words, 0, this.#features) > 0;
+      const dss = getField(ste.words, STE.S1DSS);
+      if (substreams && dss === S1DSS_BYPASS) {
+        if (ste.action === 'nested') this.#addStage2(out, ste);
+        else out.push(this.#entry(ste, null, -1, { va: 0, frames: EVERYWHERE, target: 0 }, [], [true, true]));
+      }
+      for (const e of this.#contexts.elements('cd', sid)) {
+        for (const v of vectors(e)) {
+          const cd: CdVector = { ...v, index: e.index };
+          if (!cdVerdict(cd.words, 0, ste.words, 0, this.#features, this.#contexts.e2h)) continue;
+          if (cd.index === 0 && (!substreams || dss === S1DSS_SSID0)) this.#addStage1(out, ste, cd, -1);
+          if (substreams && (cd.index > 0 || dss !== S1DSS_SSID0)) this.#addStage1(out, ste, cd, cd.index);
+        }
+      }
+    }
+    return out;
+  }
+
+  #addStage2(out: AtcFact[], ste: SteVector): void {
+    for (const leaf of this.#tables.stage2Leaves(ste.vmid)) out.push(this.#entry(ste, null, -1, leaf, [leaf], granted(null, leaf)));
+  }
+
+  #addStage1(out: AtcFact[], ste: SteVector, cd: CdVector, ssid: number): void {
+    const tag = stage1Tag(ste, cd, 0);
+    const split = effectiveEats(ste, this.#features) === EATS_SPLIT;
+    for (const f of this.#tables.translations) {
+      if (f.kind !== 'leaf' || f.stage === 2 || f.world !== tag.world || f.vmid !== tag.vmid || (f.asid >= 0 && f.asid !== tag.asid)) continue;
+      if (ste.world === WORLD_EL2 && f.asid >= 0) continue;
+      if (f.stage === 1 && f.regime.nested) continue;
+      const first = f.first ?? f;
+      const span = split && f.first !== null ? { va: f.va, frames: f.frames, target: first.target + f.va - first.va } : f;
+      out.push(this.#entry(ste, cd, ssid, span, [f], granted(first, f.second)));
+    }
+  }
+
+  #entry(ste: SteVector, cd: CdVector | null, ssid: number, span: Pick<LeafFact, 'va' | 'frames' | 'target'>, leaves: readonly LeafFact[], may: readonly [boolean, boolean]): AtcFact {
+    return {
+      kind: 'atc', id: 0, premises: [...leaves, ...ste.facts, ...(cd === null ? [] : cd.facts)], ref: -1, lo: 0, hi: 0, starts: [-Infinity], ends: [Infinity], alive: true, memoFor: null, memo: 0,
+      sid: ste.sid, ssid, va: span.va, frames: span.frames, target: span.target, split: effectiveEats(ste, this.#features) === EATS_SPLIT, canRead: may[0], canWrite: may[1],
+    };
+  }
+}
+
+/** A premise that is no longer there. */
+const GONE: AtcFact = {
+  kind: 'atc', id: 0, premises: [], ref: -1, lo: 0, hi: 0, starts: [0], ends: [0], alive: false, memoFor: null, memo: 0, sid: -1, ssid: -1, va: 0, frames: 0, target: 0, split: false, canRead: false, canWrite: false,
+};
+
+/** The most that a completion may grant: to privileged or unprivileged requests, writes only where nothing is left to be marked dirty. */
+function granted(first: LeafFact | null, second: LeafFact | null): readonly [boolean, boolean] {
+  const allows = (write: boolean): boolean => [true, false].some((privileged) => {
+    const k = { write, privileged, instruction: false };
+    const one = first === null || (stage1Allows(first, first.regime.context.hd, k) && !(write && stage1Clean(first, first.regime.context.hd)));
+    return one && (second === null || (stage2Allows(second, second.regime.context.hd, k) && !(write && stage2Clean(second, second.regime.context.hd))));
+  });
+  return [allows(false), allows(true)];
+}

@@ -1,0 +1,62 @@
+/**
+ * The justification rule, in one place for every kind of fact (IHI 0070 §3.21.1, §3.21.3, §4.7.3). `K` is the set of commands
+ * that a SYNC covers. `when(f, K)` is the earliest moment at which the fact can be cached once all of K have taken effect and
+ * nothing else has:
+ *  - no command of K must remove it: the moment it came into being;
+ *  - otherwise, with K' = those that must: the first moment not before any of K' became visible, and not before when(p, K') of
+ *    each premise p, at which the fact's own word holds its value; NEVER if there is none.
+ * A regime is not cached: it passes K on to the words of the STE and CD that support it, and is there as soon as any pair is.
+ * A premise that is no longer cached can justify nothing. A fact is gone after the SYNC iff that moment is NEVER.
+ */
+import { isRegime, NEVER, type Fact, type Pending, type Premise, type Regime } from './facts.js';
+import { matches, type MatchContext } from './match.js';
+
+/** First moment not before `from` inside the segments; NEVER if there is none. */
+export function firstMoment(starts: readonly number[], ends: readonly number[], from: number): number {
+  for (let i = 0; i < starts.length; i += 1) {
+    if (from < (ends[i] as number)) return Math.max(from, starts[i] as number);
+  }
+  return NEVER;
+}
+
+/** The commands of K that must remove the fact; K itself when all do, so that answers can be remembered by it. */
+export function ownCommands(f: Fact, K: readonly Pending[], m: MatchContext): readonly Pending[] {
+  let count = 0;
+  for (const p of K) if (matches(p.command, f, m)) count += 1;
+  if (count === K.length) return K;
+  return count === 0 ? NONE : K.filter((p) => matches(p.command, f, m));
+}
+
+const NONE: readonly Pending[] = [];
+
+export function when(f: Fact, K: readonly Pending[], m: MatchContext): number {
+  if (f.memoFor === K) return f.memo;
+  const moment = factMoment(f, ownCommands(f, K, m), m);
+  f.memoFor = K; // nothing changes while a SYNC is being judged, and every SYNC has lists of its own
+  f.memo = moment;
+  return moment;
+}
+
+function factMoment(f: Fact, own: readonly Pending[], m: MatchContext): number {
+  if (own.length === 0) return f.starts[0] as number;
+  let from = -Infinity;
+  for (const p of own) from = Math.max(from, p.visible);
+  for (const p of f.premises) from = Math.max(from, whenPremise(p, own, m));
+  return from === NEVER ? NEVER : firstMoment(f.starts, f.ends, from);
+}
+
+function whenPremise(p: Premise, K: readonly Pending[], m: MatchContext): number {
+  if (isRegime(p)) return whenRegime(p, K, m);
+  return p.alive ? when(p, K, m) : NEVER;
+}
+
+export function whenRegime(r: Regime, K: readonly Pending[], m: MatchContext): number {
+  if (!m.enabled) return NEVER;
+  let best = NEVER;
+  for (const s of r.supports) {
+    let moment = -Infinity;
+    for (const f of s.facts) moment = Math.max(moment, f.alive ? when(f, K, m) : NEVER);
+    best = Math.min(best, moment);
+  }
+  return best;
+}
