@@ -3,7 +3,7 @@
  */
 import { OP } from '../../spec/command.js';
 import {
-  access, boot, cdAt, claim, free, GONE, GONE2, nested, pair, raw, store, sync, TG4, tlbiAll, tlbiIpa, tlbiVa, unmap, VMID, type Decided,
+  access, boot, cdAt, claim, free, GONE, GONE2, map2, nested, pair, raw, reaches, store, sync, TG4, tlbiAll, tlbiIpa, tlbiVa, unjudged, unmap, VMID, type Decided,
 } from './builder.js';
 import { BUFFER, DATA, GUEST, guest, GUEST_DATA, HOST, IOVA, leaf, NOTHING, slotOf, TABLE_A } from './layout.js';
 
@@ -37,11 +37,11 @@ export const NESTING: readonly Decided[] = [
     right: tlbiIpa(GUEST, { tg: TG4, scale: 9, ttl: 3 }), wrong: tlbiIpa(GUEST, { tg: TG4, scale: 9, ttl: 2 }),
     after: [sync(), tlbiAll(VMID), sync(), claim('stale-translation', IOVA + 0x10_0000, GONE2)],
   }),
-  pair(41, 'freed-data-of-a-guest', {
-    scenario: 'the completion of TLBI_S2_IPA says nothing about transactions of combined entries: the data page is not free yet', clause: '§3.21.1, §4.4.3.1', rule: 'use-after-free',
-    before: [nested(BUFFER), boot(), access(IOVA), unmap2(GUEST_DATA), tlbiIpa(GUEST_DATA), sync()],
+  pair(41, 'page-that-goes-to-another-guest', {
+    scenario: 'a guest\'s page moves: the completion of TLBI_S2_IPA says nothing about combined entries, so the old page is not free yet', clause: '§3.21.1, §4.4.3.1', rule: 'isolation',
+    world: unjudged(), before: [nested(BUFFER), boot(), access(IOVA), unmap2(GUEST_DATA), tlbiIpa(GUEST_DATA), sync()],
     right: [tlbiAll(VMID), sync()], wrong: [],
-    after: free(BUFFER),
+    after: [map2(GUEST_DATA, DATA), claim('isolation', IOVA, reaches(DATA))],
   }),
   pair(42, 'guest-command-passed-on', {
     scenario: 'a guest\'s TLBI_NH_ALL must get the VMID of the guest: with the guest\'s own 0 it misses', clause: '§4.4.2.1, §4.3.7', rule: 'stale-translation',

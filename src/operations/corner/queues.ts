@@ -85,10 +85,10 @@ export const QUEUE_CASES: readonly CornerCase[] = [
     after: [endpoint(1), acknowledge(true), sync()],
   }),
   pair(74, 'published-entry-is-written', {
-    scenario: 'an entry of the queue is written after PROD has published it: the SMMU may have read what was there before', clause: '§3.21.2, §3.5.1', rule: 'queue-integrity',
-    before: [putEntry(BOOTED, { op: OP.TLBI_NH_ASID, asid: 9 }), domain(), unmap(A, IOVA)],
-    right: [putEntry(BOOTED, FLUSH), register(REG.CMDQ_PROD, BOOTED + 1)], wrong: [register(REG.CMDQ_PROD, BOOTED + 1), putEntry(BOOTED, FLUSH)],
-    after: [sync(), claim('stale-translation', IOVA, GONE)],
+    scenario: 'software changes its mind about a command that PROD has published: the SMMU may have read what was there before', clause: '§3.21.2, §3.5.1', rule: 'queue-integrity',
+    before: [domain(), unmap(A, IOVA), tlbiAsid(9)],
+    right: putEntry(BOOTED + 1, FLUSH), wrong: putEntry(BOOTED, FLUSH),
+    after: [register(REG.CMDQ_PROD, BOOTED + 2), sync(), claim('stale-translation', IOVA, GONE)],
   }),
   pair(75, 'record-of-the-old-configuration', {
     scenario: 'after CMD_CFGI_CD and CMD_SYNC no event may come of the CD before: without them C_BAD_CD still does', clause: '§4.7.3', rule: 'stale-event',
