@@ -14,7 +14,7 @@ import { OptimisedMachine } from '../optimised/machine/machine.js';
 import { Intent } from '../reference/driver/intent.js';
 import { Stage1Reference } from '../reference/stage1/machine.js';
 import type { EventRecord } from '../spec/event.js';
-import type { RegisterPort } from '../stack/machine.js';
+import { machineConfig, type RegisterPort } from '../stack/machine.js';
 import type { Operation } from '../stack/operation.js';
 import { newOutcome, OUTCOME_OK } from '../stack/outcome.js';
 import { smallWorld, type World } from '../stack/world.js';
@@ -76,7 +76,7 @@ function drive(world: World, port: (memory: Memory, smmu: number) => RegisterPor
 export function optimisedSide(s: Script): void {
   const machines: OptimisedMachine[] = [];
   const { driver } = drive(s.world, (memory, i) => {
-    const machine = new OptimisedMachine(memory, s.world.smmus[i] as World['smmus'][number]);
+    const machine = new OptimisedMachine(memory, machineConfig(s.world.smmus[i] as World['smmus'][number]));
     machines.push(machine);
     return machine;
   });
@@ -132,7 +132,7 @@ function accessWorld(tlbEntries: number): { driver: OptimisedDriver; machine: Op
   const machines: OptimisedMachine[] = [];
   const { driver } = drive(world, (memory, i) => {
     const config = world.smmus[i] as World['smmus'][number];
-    const machine = new OptimisedMachine(memory, config);
+    const machine = new OptimisedMachine(memory, machineConfig(config));
     machines.push(machine);
     return machine;
   });

@@ -12,6 +12,7 @@ import { CR0_CMDQEN, CR0_EVENTQEN, CR0_SMMUEN, OVERFLOW_FLAG, queueBase, queueIn
 import { CONFIG_S1, STE } from '../../../src/spec/ste.js';
 import { Journal } from '../../../src/memory/journal.js';
 import { Memory, RAM_BASE } from '../../../src/memory/memory.js';
+import { machineConfig } from '../../../src/stack/machine.js';
 import { describeOutcome, newOutcome } from '../../../src/stack/outcome.js';
 import { DEFAULT_SMMU, type SmmuConfig } from '../../../src/stack/world.js';
 import { OptimisedMachine } from '../../../src/optimised/machine/machine.js';
@@ -44,7 +45,7 @@ export class Rig {
   constructor(options: RigOptions = {}) {
     this.commandLog2 = options.commandLog2 ?? 8;
     this.eventLog2 = options.eventLog2 ?? 4;
-    this.machine = new OptimisedMachine(this.memory, { ...DEFAULT_SMMU, ...options.config });
+    this.machine = new OptimisedMachine(this.memory, machineConfig({ ...DEFAULT_SMMU, ...options.config }));
     this.machine.writeRegister(REG.STRTAB_BASE, RAM_BASE * 4096);
     this.machine.writeRegister(REG.STRTAB_BASE_CFG, strtabLinear(options.streamLog2 ?? 6));
     this.machine.writeRegister(REG.CMDQ_BASE, queueBase((RAM_BASE + COMMAND_SLOT) * 4096, this.commandLog2));
