@@ -2,13 +2,10 @@
  * EventReader: software's side of one event queue (IHI 0070 §3.5.2, §7.2): may a record be written now, and where; and
  * taking out what was written.
  */
-import { EVENT_BYTES, EVENT_WORDS, decodeEvent, type EventRecord } from '../spec/event.js';
-import { CR0_EVENTQEN, OVERFLOW_FLAG, queueIndex, queueNext, queueUsed, REG } from '../spec/register.js';
+import { EVENT_BYTES, EVENT_WORDS, decodeFault, newFault, type FaultRecord } from '../spec/event.js';
+import { CR0_EVENTQEN, GERROR_EVENTQ_ABT, OVERFLOW_FLAG, queueAddress, queueIndex, queueLog2, queueNext, queueUsed, REG } from '../spec/register.js';
 import { WORDS_PER_FRAME, type Memory } from '../memory/memory.js';
 import type { RegisterPort } from '../stack/machine.js';
-
-/** GERROR.EVENTQ_ABT_ERR. */
-const ABORTED = 1 << 2;
 
 export class EventReader {
   readonly #memory: Memory;
@@ -23,16 +20,16 @@ export class EventReader {
   }
 
   #geometry(): { base: number; log2: number } {
-    const value = this.#port.readRegister(REG.EVENTQ_BASE) % 2 ** 52;
-    const log2 = Math.min(value % 32, this.#log2Max);
-    return { base: value - (value % Math.max(32, 2 ** log2 * EVENT_BYTES)), log2 };
+    const value = this.#port.readRegister(REG.EVENTQ_BASE);
+    const log2 = queueLog2(value, this.#log2Max);
+    return { base: queueAddress(value, log2, EVENT_BYTES), log2 };
   }
 
   /** Reference of the first word of the record that would be written next; -1 when none can be written. */
   next(): number {
     const port = this.#port;
     if ((port.readRegister(REG.CR0ACK) & CR0_EVENTQEN) === 0) return -1;
-    if (((port.readRegister(REG.GERROR) ^ port.readRegister(REG.GERRORN)) & ABORTED) !== 0) return -1;
+    if (((port.readRegister(REG.GERROR) ^ port.readRegister(REG.GERRORN)) & GERROR_EVENTQ_ABT) !== 0) return -1;
     const { base, log2 } = this.#geometry();
     const turn = 2 ** (log2 + 1);
     const prod = port.readRegister(REG.EVENTQ_PROD) % turn;
@@ -45,15 +42,22 @@ export class EventReader {
     return slot < 0 ? -1 : slot * WORDS_PER_FRAME + (address % 4096) / 8;
   }
 
+  /** May records have been lost: is the queue off, aborted, or has it overflowed? Ask before `drain`. */
+  get lossy(): boolean {
+    const port = this.#port;
+    return (port.readRegister(REG.CR0ACK) & CR0_EVENTQEN) === 0 || ((port.readRegister(REG.GERROR) ^ port.readRegister(REG.GERRORN)) & GERROR_EVENTQ_ABT) !== 0
+      || (port.readRegister(REG.EVENTQ_PROD) >= OVERFLOW_FLAG) !== (port.readRegister(REG.EVENTQ_CONS) >= OVERFLOW_FLAG);
+  }
+
   /** Takes every record out, overflow acknowledged; null when there is none. `write`: of a register on both sides. */
-  drain(write: (offset: number, value: number) => void): EventRecord[] | null {
+  drain(write: (offset: number, value: number) => void): FaultRecord[] | null {
     const raw = this.#port.readRegister(REG.EVENTQ_PROD);
     const seen = this.#port.readRegister(REG.EVENTQ_CONS);
     if (raw === seen) return null;
     const { base, log2 } = this.#geometry();
     const turn = 2 ** (log2 + 1);
     const prod = raw % turn;
-    const records: EventRecord[] = [];
+    const records: FaultRecord[] = [];
     // Pointers that no queue of this size can have are put right without reading anything.
     const used = queueUsed(prod, seen % turn, log2);
     for (let cons = seen % turn; used <= 2 ** log2 && cons !== prod; cons = queueNext(cons, log2)) {
@@ -63,7 +67,7 @@ export class EventReader {
         this.#words[2 * i] = this.#memory.lo[ref + i] as number;
         this.#words[2 * i + 1] = this.#memory.hi[ref + i] as number;
       }
-      records.push(decodeEvent(this.#words));
+      records.push(decodeFault(this.#words, 0, newFault()));
     }
     write(REG.EVENTQ_CONS, prod + (raw >= OVERFLOW_FLAG ? OVERFLOW_FLAG : 0));
     return records.length === 0 ? null : records;

@@ -5,7 +5,7 @@
  */
 import type { Command } from '../spec/command.js';
 import { OP, WORDS_PER_COMMAND, decodeCommand, encodeCommand, newCommand } from '../spec/command.js';
-import { queueUsed } from '../spec/register.js';
+import { queuePointer, queueUsed } from '../spec/register.js';
 import { Journal } from '../memory/journal.js';
 import { Memory, WORDS_PER_FRAME, type MemoryWatcher } from '../memory/memory.js';
 import { Ledger, ruleIndex } from '../rules/ledger.js';
@@ -15,8 +15,8 @@ import { newAnswer, newTransaction, type Answer, type Transaction, type WholeMac
 import { checkClaim } from './claims.js';
 import { EventReader } from './event-reader.js';
 import type { Log } from './log.js';
-import { checkAnswer, checkEntries, RecordCheck } from './machine-checks.js';
-import { errorCode, CONS_POINTER } from './queue-registers.js';
+import { checkAnswer, checkEntries } from './machine-checks.js';
+import { RecordCheck } from './record-check.js';
 import { Software, type QueueView } from './software.js';
 import { OWN_TWINS, type TransactionKind, type Twins, type WeakestMachine } from './twins.js';
 
@@ -100,9 +100,9 @@ export class MachineLockstep implements MemoryWatcher {
     };
     const software = new Software(config.features, {
       port, store: (address, lo, hi) => this.#storeNow(address, lo, hi),
-      observed: (queue, cons) => { weakest.observe(queue, cons); },
+      observed: (queue, cons) => { this.#observed(smmu, queue, cons); },
     });
-    const records = new RecordCheck(this.ledger);
+    const records = new RecordCheck(this.ledger, twins.lateEvents === true);
     weakest.listener = {
       commandSeen: (queue, command, verdict) => { this.#commandSeen(smmu, queue, { command, verdict }); },
       synced: () => {
@@ -201,7 +201,7 @@ export class MachineLockstep implements MemoryWatcher {
       case 'boot': return this.#after(op, side.software.boot(op.boot));
       case 'command': return this.#after(op, this.#submit(side, op.queue, encodeCommand, op.command));
       case 'raw': return this.#after(op, this.#raw(side, op.queue, op.words));
-      case 'sync': return this.#after(op, this.#sync(side, op.queue, op.msi));
+      case 'sync': return this.#after(op, this.#sync(op.smmu, op.queue, op.msi));
       case 'acknowledge': return this.#after(op, side.software.acknowledge(op.queue, op.fix));
     }
   }
@@ -276,7 +276,8 @@ export class MachineLockstep implements MemoryWatcher {
     return ref * 2 + half;
   }
 
-  #sync(side: Side, queue: number, msi: number): string | null {
+  #sync(smmu: number, queue: number, msi: number): string | null {
+    const side = this.sides[smmu] as Side;
     if (msi <= 0) return side.software.sync(queue);
     const q = side.software.queues[queue] as QueueView | undefined;
     if (q === undefined) return 'there is no such queue';
@@ -288,8 +289,22 @@ export class MachineLockstep implements MemoryWatcher {
     const ref = Math.floor(word / 2);
     if (word < 0 || ((word % 2 === 0 ? this.memory.lo[ref] : this.memory.hi[ref]) as number) !== this.#syncData) return 'the message does not come';
     q.cons = q.prod;
-    side.weakest.observe(queue, q.prod); // software saw that it is complete without looking at CONS
+    this.#observed(smmu, queue, q.prod); // software saw that it is complete without looking at CONS
     return null;
+  }
+
+  /** Software sees that a queue has got so far. It looks at the event queue first: a CMD_SYNC makes promises about it. */
+  #observed(smmu: number, queue: number, cons: number): void {
+    const side = this.sides[smmu] as Side;
+    this.#collect(side);
+    side.weakest.observe(queue, cons);
+  }
+
+  #collect(side: Side): void {
+    const lossy = side.events.lossy;
+    const records = side.events.drain((offset, value) => { side.software.write(offset, value); });
+    if (records !== null) side.records.found(records);
+    if (lossy) side.records.lost();
   }
 
   #fill(w: Where): Transaction {
@@ -315,7 +330,7 @@ export class MachineLockstep implements MemoryWatcher {
     this.#working = -1;
     this.#recordAt = -1;
     checkAnswer(this.ledger, side.weakest, op.op, { t, answer: a });
-    side.records.check(t, a, writable, side.events.drain((offset, value) => { side.software.write(offset, value); }) ?? []);
+    side.records.answered(t, a, writable);
     return { ...this.#after(op, null), answer: a };
   }
 
@@ -345,8 +360,8 @@ export class MachineLockstep implements MemoryWatcher {
   #after(op: MachineOperation, note: string | null): MachineStep {
     const deep = op.op === 'access' || op.op === 'ats-request' || op.op === 'translated' || op.op === 'sync' || op.op === 'evict' || op.op === 'boot';
     this.sides.forEach((side, smmu) => {
-      const late = side.events.drain((offset, value) => { side.software.write(offset, value); });
-      if (late !== null) side.records.late(late);
+      this.#collect(side);
+      side.records.settle();
       side.software.queues.forEach((q, queue) => { if (q.known) this.#queue(side, smmu, queue, q); });
       if (deep && 'smmu' in op && op.smmu === smmu) checkEntries(this.ledger, smmu, side.weakest, side.concrete);
     });
@@ -356,12 +371,12 @@ export class MachineLockstep implements MemoryWatcher {
   /** CONS is not ahead of what may be consumed, and an error is shown exactly where it must be. */
   #queue(side: Side, smmu: number, queue: number, q: QueueView): void {
     const raw = side.concrete.readRegister(q.registers.cons);
-    const cons = raw % CONS_POINTER;
+    const cons = queuePointer(raw);
     const must = side.weakest.consOf(queue);
     const failed = q.registers.failed(side.concrete);
     this.ledger.judgeAt(REFINEMENT);
     const ahead = queueUsed(must.cons, cons, q.log2) > queueUsed(must.cons, q.cons, q.log2);
-    const code = failed ? errorCode(queue, raw) : 0;
+    const code = failed ? q.registers.code(raw) : 0;
     if (!ahead && (failed ? code === must.error && cons === must.cons : must.error === 0 || cons !== must.cons)) return;
     this.ledger.fail('machine-refinement', ahead ? 'CONS' : 'command error', `queue ${queue} of SMMU ${smmu}: CONS at most 0x${must.cons.toString(16)}${must.error === 0 ? '' : ` with error ${must.error}`}`,
       `CONS 0x${cons.toString(16)}${failed ? ` with error ${code}` : ''}`);

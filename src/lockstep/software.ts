@@ -4,11 +4,14 @@
  * it knows of a queue is what it read back from the registers, so that raw register writes do not lead it astray.
  */
 import { encodeCommand, newCommand, OP, type Command } from '../spec/command.js';
-import { CR0_CMDQEN, CR0_EVENTQEN, CR0_SMMUEN, GERROR_CMDQ, queueBase, queueIndex, queueNext, queueUsed, REG } from '../spec/register.js';
+import {
+  CR0_ATSCHK, CR0_CMDQEN, CR0_EVENTQEN, CR0_SMMUEN, CR2_E2H, CR2_REC_CFG_ATS, CR2_RECINVSID, cr0Vmw, queueAddress, queueBase, queueIndex, queueLog2, queueNext,
+  queuePointer, queueUsed, REG, strtabLinear, strtabTwoLevel,
+} from '../spec/register.js';
 import type { Features } from '../spec/features.js';
 import type { Boot } from '../stack/machine-world.js';
 import type { RegisterPort } from '../stack/machine.js';
-import { CONS_POINTER, CR0_ATSCHK, extraQueue, mainQueue, type QueueRegisters } from './queue-registers.js';
+import { extraRegisters, mainRegisters, type QueueRegisters } from './queue-registers.js';
 
 export const COMMAND_BYTES = 16;
 
@@ -42,7 +45,7 @@ export class Software {
   constructor(features: Features, around: Surroundings) {
     this.features = features;
     this.#around = around;
-    const registers = [mainQueue(), ...Array.from({ length: features.extraQueues }, (_, i) => extraQueue(i))];
+    const registers = [mainRegisters(), ...Array.from({ length: features.extraQueues }, (_, i) => extraRegisters(i, features.extraQueues))];
     this.queues = registers.map((r) => ({ registers: r, known: false, base: 0, log2: 0, prod: 0, cons: 0 }));
   }
 
@@ -53,19 +56,18 @@ export class Software {
 
   #readBack(q: QueueView): void {
     const { port } = this.#around;
-    const base = port.readRegister(q.registers.base) % 2 ** 52;
-    q.log2 = Math.min(base % 32, this.features.commandLog2);
-    const unit = Math.max(32, 2 ** q.log2 * COMMAND_BYTES);
-    q.base = base - (base % unit);
-    q.prod = port.readRegister(q.registers.prod) % 2 ** (q.log2 + 1);
-    q.cons = port.readRegister(q.registers.cons) % 2 ** (q.log2 + 1);
+    const base = port.readRegister(q.registers.base);
+    q.log2 = queueLog2(base, this.features.commandLog2);
+    q.base = queueAddress(base, q.log2, COMMAND_BYTES);
+    q.prod = queuePointer(port.readRegister(q.registers.prod)) % 2 ** (q.log2 + 1);
+    q.cons = queuePointer(port.readRegister(q.registers.cons)) % 2 ** (q.log2 + 1);
     q.known = true;
   }
 
   /** Looks at CONS: SYNCs before it are complete for software from now on. */
   look(queue: number): number {
     const q = this.queues[queue] as QueueView;
-    q.cons = this.#around.port.readRegister(q.registers.cons) % CONS_POINTER;
+    q.cons = queuePointer(this.#around.port.readRegister(q.registers.cons));
     this.#around.observed(queue, q.cons);
     return q.cons;
   }
@@ -116,9 +118,9 @@ export class Software {
     const { features } = this;
     if (this.#around.port.readRegister(REG.CR0) !== 0) this.write(REG.CR0, 0);
     this.write(REG.CR1, 0xd75); // write-back cacheable, inner shareable, for tables and queues
-    this.write(REG.CR2, (b.e2h ? 1 : 0) | (b.recordUnknown ? 2 : 0) | (b.recordAts ? 8 : 0));
+    this.write(REG.CR2, (b.e2h ? CR2_E2H : 0) | (b.recordUnknown ? CR2_RECINVSID : 0) | (b.recordAts ? CR2_REC_CFG_ATS : 0));
     this.write(REG.STRTAB_BASE, b.streams);
-    this.write(REG.STRTAB_BASE_CFG, b.split === 0 ? b.streamsLog2 : b.streamsLog2 | (b.split << 6) | (1 << 16));
+    this.write(REG.STRTAB_BASE_CFG, b.split === 0 ? strtabLinear(b.streamsLog2) : strtabTwoLevel(b.streamsLog2, b.split));
     this.#bootQueues(b);
     const problems: string[] = [];
     const step = (refused: string | null): void => { if (refused !== null) problems.push(refused); };
@@ -128,7 +130,7 @@ export class Software {
     if (!skip.has('tlbi-el2') && features.hyp) step(this.command(0, { op: OP.TLBI_EL2_ALL }));
     if (!skip.has('tlbi-all')) step(this.command(0, { op: OP.TLBI_NSNH_ALL }));
     step(this.sync(0));
-    const on = CR0_CMDQEN | CR0_EVENTQEN | (b.atsChk ? CR0_ATSCHK : 0) | ((features.vmidWildcard ? b.vmw : 0) << 6);
+    const on = CR0_CMDQEN | CR0_EVENTQEN | (b.atsChk ? CR0_ATSCHK : 0) | cr0Vmw(features.vmidWildcard ? b.vmw : 0);
     this.write(REG.CR0, on);
     if (!skip.has('enable')) this.write(REG.CR0, on | CR0_SMMUEN);
     return problems[0] ?? null;
@@ -154,7 +156,7 @@ export class Software {
     const { port } = this.#around;
     if (!q.registers.failed(port)) return 'no command error is active';
     if (fix) {
-      const at = this.entryAddress(q, port.readRegister(q.registers.cons) % CONS_POINTER);
+      const at = this.entryAddress(q, queuePointer(port.readRegister(q.registers.cons)));
       encodeCommand({ ...newCommand(), op: OP.SYNC }, this.#words);
       if (!this.#around.store(at, this.#words[0] as number, this.#words[1] as number)) return 'the queue is outside of RAM';
       this.#around.store(at + 8, this.#words[2] as number, this.#words[3] as number);
@@ -162,9 +164,4 @@ export class Software {
     q.registers.acknowledge(port, q.prod);
     return null;
   }
-}
-
-/** Is a command error of the main queue active? */
-export function commandError(port: RegisterPort): boolean {
-  return ((port.readRegister(REG.GERROR) ^ port.readRegister(REG.GERRORN)) & GERROR_CMDQ) !== 0;
 }

@@ -42,6 +42,8 @@ export interface WeakestMachine extends RegisterPort {
 }
 
 export interface Twins {
+  /** May event records come as late as the next CMD_SYNC? Otherwise each must be there when its transaction ends. */
+  readonly lateEvents?: boolean;
   weakest(memory: Memory, config: MachineConfig): WeakestMachine;
   concrete(memory: Memory, config: MachineConfig): WholeMachine;
 }

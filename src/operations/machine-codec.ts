@@ -68,9 +68,9 @@ function parseConfig(n: Node): MachineConfig {
 
 /** The numbers that each numeric feature may be. */
 const CHOICES: Readonly<Record<string, readonly number[]>> = {
-  httu: [0, 1, 2], asidBits: [8, 16], vmidBits: [8, 16], bbml: [0, 1, 2], oas: [32, 36, 40, 42, 44, 48, 52],
+  httu: [0, 1, 2], asidBits: [8, 16], vmidBits: [8, 16], bbml: [0, 1, 2], oas: [32, 36, 40, 42, 44, 48, 52], extraQueues: [0, 1, 2, 4, 8],
 };
-const MOST: Readonly<Record<string, number>> = { sidBits: 32, ssidBits: 20, commandLog2: 19, eventLog2: 19, extraQueues: 8 };
+const MOST: Readonly<Record<string, number>> = { sidBits: 32, ssidBits: 20, commandLog2: 19, eventLog2: 19 };
 
 function parseFeatures(n: Node): Features {
   const keys = Object.keys(FULL_FEATURES);

@@ -5,7 +5,10 @@
  */
 import { setField, type Field } from '../spec/bits.js';
 import { CD } from '../spec/cd.js';
-import { ATTR_NORMAL_CACHED, BIT_AF, BIT_NG, BIT_READ_ONLY, BIT_TABLE, BIT_UNPRIVILEGED, BIT_VALID, HI_CONTIGUOUS, HI_DBM, SH_INNER } from '../spec/descriptor.js';
+import {
+  ATTR_NORMAL_CACHED, BIT_AF, BIT_NG, BIT_READ_ONLY, BIT_S2AP_READ, BIT_S2AP_WRITE, BIT_TABLE, BIT_UNPRIVILEGED, BIT_VALID, HI_APTABLE_PRIVILEGED, HI_APTABLE_READ_ONLY,
+  HI_CONTIGUOUS, HI_DBM, HI_PXN, HI_PXNTABLE, HI_UXN, HI_UXNTABLE, SH_INNER,
+} from '../spec/descriptor.js';
 import { STE } from '../spec/ste.js';
 import type { MachineOperation } from '../stack/machine-world.js';
 import type { Node } from './node.js';
@@ -55,20 +58,18 @@ interface Flag {
   readonly inverted?: boolean;
 }
 
-const HI_PXN = 1 << 21;
-const HI_XN = 1 << 22;
 const LEAF_1: Readonly<Record<string, Flag>> = {
   write: { usual: true, lo: BIT_READ_ONLY, hi: 0, inverted: true }, user: { usual: true, lo: BIT_UNPRIVILEGED, hi: 0 },
   af: { usual: true, lo: BIT_AF, hi: 0 }, global: { usual: false, lo: BIT_NG, hi: 0, inverted: true },
-  dbm: { usual: false, lo: 0, hi: HI_DBM }, cont: { usual: false, lo: 0, hi: HI_CONTIGUOUS }, xn: { usual: false, lo: 0, hi: HI_XN }, pxn: { usual: false, lo: 0, hi: HI_PXN },
+  dbm: { usual: false, lo: 0, hi: HI_DBM }, cont: { usual: false, lo: 0, hi: HI_CONTIGUOUS }, xn: { usual: false, lo: 0, hi: HI_UXN }, pxn: { usual: false, lo: 0, hi: HI_PXN },
 };
 const LEAF_2: Readonly<Record<string, Flag>> = {
-  read: { usual: true, lo: 1 << 6, hi: 0 }, write: { usual: true, lo: 1 << 7, hi: 0 }, af: { usual: true, lo: BIT_AF, hi: 0 },
-  dbm: { usual: false, lo: 0, hi: HI_DBM }, cont: { usual: false, lo: 0, hi: HI_CONTIGUOUS }, xn: { usual: false, lo: 0, hi: HI_XN },
+  read: { usual: true, lo: BIT_S2AP_READ, hi: 0 }, write: { usual: true, lo: BIT_S2AP_WRITE, hi: 0 }, af: { usual: true, lo: BIT_AF, hi: 0 },
+  dbm: { usual: false, lo: 0, hi: HI_DBM }, cont: { usual: false, lo: 0, hi: HI_CONTIGUOUS }, xn: { usual: false, lo: 0, hi: HI_UXN },
 };
 const TABLE: Readonly<Record<string, Flag>> = {
-  readOnly: { usual: false, lo: 0, hi: 1 << 30 }, privileged: { usual: false, lo: 0, hi: 1 << 29 },
-  uxn: { usual: false, lo: 0, hi: 1 << 28 }, pxn: { usual: false, lo: 0, hi: 1 << 27 },
+  readOnly: { usual: false, lo: 0, hi: HI_APTABLE_READ_ONLY }, privileged: { usual: false, lo: 0, hi: HI_APTABLE_PRIVILEGED },
+  uxn: { usual: false, lo: 0, hi: HI_UXNTABLE }, pxn: { usual: false, lo: 0, hi: HI_PXNTABLE },
 };
 
 function descriptor(n: Node, op: 'leaf' | 'table'): Store {

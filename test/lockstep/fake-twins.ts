@@ -1,6 +1,6 @@
 /** Two whole machines that do what a test tells them, and the runner over both. */
 import { decodeCommand, newCommand, OP, type Command } from '../../src/spec/command.js';
-import { encodeEvent, type EventRecord } from '../../src/spec/event.js';
+import { encodeFault, newFault, type FaultRecord } from '../../src/spec/event.js';
 import { FULL_FEATURES } from '../../src/spec/features.js';
 import { queueNext, REG } from '../../src/spec/register.js';
 import type { Memory } from '../../src/memory/memory.js';
@@ -30,18 +30,19 @@ export interface Script {
   act: ((memory: Memory) => void) | null;
   mayUpdate: boolean;
   /** Change the record before it is written; null: no record. */
-  record: (e: EventRecord) => EventRecord | null;
+  record: (e: FaultRecord) => FaultRecord | null;
   /** Commands that stop the queue with an error of this code. */
   fails: (c: Command) => number;
   /** The concrete machine does not notice errors. */
   blind: boolean;
   messages: boolean;
+  lateEvents: boolean;
 }
 
 export function script(change: Partial<Script> = {}): Script {
   return {
     answer: { kind: 0, frame: 8 }, permitted: [{ kind: 0, frame: 8 }], entries: [], held: true, pointsTo: null, verdict: () => 'legal', act: null, mayUpdate: false,
-    record: (e) => e, fails: () => 0, blind: false, messages: true, ...change,
+    record: (e) => e, fails: () => 0, blind: false, messages: true, lateEvents: false, ...change,
   };
 }
 
@@ -78,7 +79,7 @@ class Fake {
 }
 
 export class FakeConcrete extends Fake implements WholeMachine {
-  late: EventRecord | null = null;
+  late: FaultRecord | null = null;
 
   writeRegister(offset: number, value: number): void {
     this.registers.set(offset, value);
@@ -102,10 +103,10 @@ export class FakeConcrete extends Fake implements WholeMachine {
     return this.get(offset) + (offset === REG.CMDQ_CONS ? this.error * 2 ** 24 : 0);
   }
 
-  #record(e: EventRecord): void {
+  #record(e: FaultRecord): void {
     this.late = null;
     const words = new Uint32Array(8);
-    encodeEvent(e, words);
+    encodeFault(e, words);
     const log2 = this.get(REG.EVENTQ_BASE) % 32;
     const prod = this.get(REG.EVENTQ_PROD);
     const ref = Math.floor((this.get(REG.EVENTQ_BASE) - log2 - RAM) / 8) + (prod % 2 ** log2) * 4;
@@ -118,9 +119,9 @@ export class FakeConcrete extends Fake implements WholeMachine {
     this.s.act?.(this.memory);
     if (out.event === 0 || (this.get(REG.CR0) & 4) === 0) return;
     const e = this.s.record({
-      ...({ reason: 0, ttrnw: 0, instruction: 0, fetch: 0, ipa: out.ipa } as object), type: out.event, sid: t.sid, ssv: t.ssid < 0 ? 0 : 1, ssid: Math.max(0, t.ssid), read: t.write ? 0 : 1, privileged: 0,
+      ...newFault(), ipa: out.ipa, type: out.event, sid: t.sid, ssv: t.ssid < 0 ? 0 : 1, ssid: Math.max(0, t.ssid), read: t.write ? 0 : 1, privileged: 0,
       stage2: out.stage2, class: out.class, inputFrame: t.frame, inputOffset: 0,
-    } as EventRecord);
+    });
     if (e !== null) this.#record(e);
   }
   atsRequest(t: Transaction, out: Answer): void { this.transact(t, out); }
@@ -178,6 +179,7 @@ export function rig(s: Script, change: Partial<MachineWorld> = {}): Rig {
   let weakest: FakeWeakest | undefined;
   const run = new MachineLockstep({ smmus: [CONFIG], frames: 16, judged: true, ...change }, {
     twins: {
+      lateEvents: s.lateEvents,
       concrete: (memory) => (concrete = new FakeConcrete(memory, s)),
       weakest: (memory) => {
         weakest = new FakeWeakest(memory, s);

@@ -1,7 +1,7 @@
 /** The runner of raw machine sequences, with machines that do what they are told: each rule breaks, and only then. */
 import test from 'ava';
 import { newCommand, OP } from '../../src/spec/command.js';
-import { EVENT } from '../../src/spec/event.js';
+import { EVENT, newFault } from '../../src/spec/event.js';
 import { REG } from '../../src/spec/register.js';
 import { describeEntry } from '../../src/lockstep/machine-words.js';
 import { replayMachine } from '../../src/lockstep/machine-replay.js';
@@ -58,7 +58,7 @@ test('a record without a fault, and a record of an earlier transaction after a S
   const s = script({ answer: FAULT, permitted: [FAULT, { kind: 2 }] });
   const early = rig(s);
   t.is(early.breaks(boot, access), null);
-  early.concrete.late = { type: EVENT.C_BAD_CD, sid: 1, ssv: 0, ssid: 0, read: 0, privileged: 0, stage2: 0, class: 0, inputFrame: 0, inputOffset: 0 } as NonNullable<FakeConcrete['late']>;
+  early.concrete.late = { ...newFault(), type: EVENT.C_BAD_CD, sid: 1 };
   t.is(early.breaks(sync)?.rule, 'machine-refinement');
   const late = rig(script({ answer: FAULT, permitted: [FAULT] }));
   let seen: FakeConcrete['late'] = null;
@@ -67,6 +67,24 @@ test('a record without a fault, and a record of an earlier transaction after a S
   late.concrete.late = seen;
   t.is(late.breaks(sync)?.rule, 'stale-event');
   t.true(late.run.ledger.counts()['stale-event'].decided > 0);
+});
+
+test('a machine may be late with a record until the next CMD_SYNC, where that is its freedom', (t) => {
+  const s = script({ answer: FAULT, permitted: [FAULT], lateEvents: true });
+  const r = rig(s);
+  const hold: NonNullable<FakeConcrete['late']>[] = [];
+  s.record = (e) => { hold.push(e); return null; };
+  t.is(r.breaks(boot, access), null);
+  r.concrete.late = hold[0] ?? null;
+  t.is(r.breaks(sync, sync), null);
+  t.is(r.breaks(access, sync), null, 'not there at the CMD_SYNC');
+  r.concrete.late = hold[1] ?? null;
+  const v = r.breaks(sync);
+  t.is(v?.rule, 'stale-event');
+  t.regex(v?.actual ?? '', /F_TRANSLATION/);
+  const never = rig(s);
+  t.is(never.breaks(boot, access, sync), null);
+  t.is(never.breaks(sync)?.cause, 'event record');
 });
 
 test('a cached entry that is no fact', (t) => {
