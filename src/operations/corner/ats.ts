@@ -54,7 +54,7 @@ export const ATS: readonly CornerCase[] = [
   pair(81, 'master-that-came-meanwhile', {
     scenario: 'a second endpoint is attached while the TLBI is under way: the list of ATC_INVs is made too early and misses it', clause: '§3.9.1', rule: 'stale-atc',
     before: [
-      atsDomain(), write(streamAt(2), ste({ config: STAGE1, cd: cdAt(1), eats: 1 })), cfgiSte(2), sync(), endpoint(2), atsRequest(IOVA, { sid: 2 }), gone(), atcInv(1, IOVA),
+      atsDomain(), unmap(A, IOVA), tlbiVa(1, IOVA), write(streamAt(2), ste({ config: STAGE1, cd: cdAt(1), eats: 1 })), cfgiSte(2), endpoint(2), sync(), atcInv(1, IOVA),
     ],
     right: atcInv(2, IOVA), wrong: [],
     after: [sync(), claimTranslated('stale-atc', IOVA, EMPTY, { sid: 2 })],

@@ -277,8 +277,9 @@ export function access(iova: number, o: At = {}): MachineOperation {
   return { op: 'access', ...where(iova, o) };
 }
 
+/** A Translation Request that asks for write permission too. */
 export function atsRequest(iova: number, o: At = {}): MachineOperation {
-  return { op: 'ats-request', ...where(iova, o) };
+  return { op: 'ats-request', ...where(iova, { write: true, ...o }) };
 }
 
 /** An endpoint with ATS that answers invalidation requests. */
