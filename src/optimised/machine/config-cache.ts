@@ -20,7 +20,7 @@ import { Context, HALF_FRAMES, SPACE_FRAMES, UNTAGGED_FRAMES } from './context.j
 import { FAULTED, type Fault } from './fault.js';
 import { Level1Cache } from './level1-cache.js';
 import { KIND_READ } from './permissions.js';
-import { baseOf, GROUP_BOTH, GROUP_S1, GROUP_S1_GLOBAL, tagOf } from './span-cache.js';
+import { GROUP_BOTH, GROUP_S1, GROUP_S1_GLOBAL } from './span-cache.js';
 import type { Stage2, WalkParts } from './stage2.js';
 import { STE_NESTED, StreamCache } from './stream-cache.js';
 import { copyWords, HALVES, wordAt } from './structure.js';
@@ -128,6 +128,7 @@ export class ConfigCache {
     const base = at * HALVES;
     const streams = this.streams;
     this.#serials[at] = streams.serial[ste] as number;
+    streams.settled.fill(-1);
     this.legal[at] = cdVerdict(words, base, streams.words, ste * HALVES, this.#features, streams.e2h) ? 1 : 0;
     if (this.legal[at] === 0) return;
     refuse(words, base);
@@ -142,11 +143,14 @@ export class ConfigCache {
     const nested = this.streams.action[ste] === STE_NESTED;
     if (world === WORLD_EL2 && half === 1) c.disabled = true; // not there, and so never looked at
     else stage1Context(this.#words, at * HALVES, half, this.#features, c);
-    c.derive(half === 1);
     c.el2 = world === WORLD_EL2;
-    c.tag = c.el2 ? 0 : tagOf(this.streams.vmid[ste] as number, getField(this.#words, CD.ASID, at * HALVES));
-    c.base = baseOf(world, nested ? GROUP_BOTH : GROUP_S1);
-    c.tablesBase = c.el2 ? baseOf(world, GROUP_S1_GLOBAL) : c.base;
+    c.derive(half === 1);
+    const vmid = this.streams.vmid[ste] as number;
+    const asid = c.el2 ? 0 : getField(this.#words, CD.ASID, at * HALVES);
+    const group = nested ? GROUP_BOTH : GROUP_S1;
+    c.leaves.set(world, group, vmid, asid);
+    c.globals.set(world, group + 1, vmid, 0);
+    c.tables.set(world, c.el2 ? GROUP_S1_GLOBAL : group, vmid, asid);
     c.second = nested ? this.streams.second[ste] as Context : null;
   }
 
@@ -164,6 +168,7 @@ export class ConfigCache {
 
   /** CFGI_STE, CFGI_STE_RANGE (inclusive StreamIDs): the STEs and every CD and L1CD cached through those streams; the L1STDs when asked for. */
   dropStreams(first: number, last: number, level1: boolean): void {
+    this.streams.settled.fill(-1);
     this.streams.drop(first, last, level1);
     for (let i = 0; i < ENTRIES; i += 1) {
       const sid = this.#sids[i] as number;
@@ -174,17 +179,20 @@ export class ConfigCache {
 
   /** CFGI_CD: the CD of one index; with `level1` the L1CD that locates it. The STE stays. */
   dropCd(sid: number, index: number, level1: boolean): void {
+    this.streams.settled.fill(-1);
     for (let i = 0; i < ENTRIES; i += 1) if (this.#sids[i] === sid && this.#indices[i] === index) this.#sids[i] = -1;
     if (level1) this.#level1.drop(sid, index, index);
   }
 
   /** CFGI_CD_ALL: every CD and L1CD of a stream; its STE stays. */
   dropCds(sid: number): void {
+    this.streams.settled.fill(-1);
     for (let i = 0; i < ENTRIES; i += 1) if (this.#sids[i] === sid) this.#sids[i] = -1;
     this.#level1.dropOwners(sid, sid);
   }
 
   clear(): void {
+    this.streams.settled.fill(-1);
     this.streams.clear();
     this.#sids.fill(-1);
     this.#level1.clear();

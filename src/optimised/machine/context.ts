@@ -8,6 +8,8 @@
 import { POW2 } from '../../spec/bits.js';
 import { levelShift, stride, TGS, type Tg } from '../../spec/granule.js';
 import type { TableContext } from '../../spec/tables.js';
+import { rulesOf } from './permissions.js';
+import { Tag } from './span-cache.js';
 
 /** Frames of the whole address space, of the part below VA[55], and of that below VA[56]. */
 export const SPACE_FRAMES = 2 ** 52;
@@ -43,21 +45,24 @@ export class Context implements TableContext {
   /** Index mask of a table, and `PER_FRAME` of the granule. */
   mask = 511;
   per: readonly number[] = PER_FRAME[0] as readonly number[];
-  /** Tags of cached leaves (the group without global ones) and of cached tables. */
-  tag = 0;
-  base = 0;
-  tablesBase = 0;
+  /** Tags of cached leaves, those of one ASID and the global ones, and of cached tables. */
+  readonly leaves = new Tag();
+  readonly globals = new Tag();
+  readonly tables = new Tag();
   /** StreamWorld EL2: no ASID, no unprivileged accesses. */
   el2 = false;
+  /** What permissions depend on besides the descriptors (permissions.ts). */
+  rules = 0;
   /** Stage 2 below this stage 1. */
   second: Context | null = null;
 
-  /** What follows from the table fields. `upper`: TTB1. */
+  /** What follows from the table fields and `el2`. `upper`: TTB1. */
   derive(upper: boolean): void {
     const frames = this.disabled ? HALF_FRAMES : POW2[this.inputBits - 12] as number;
     this.first = upper ? SPACE_FRAMES - frames : 0;
     this.limit = upper ? SPACE_FRAMES : frames;
     this.outputFrames = POW2[this.outputBits - 12] as number;
+    this.rules = rulesOf(this.el2, this.hd);
     this.plain = this.tg === 12 && !this.ds;
     this.mask = (POW2[stride(this.tg)] as number) - 1;
     this.per = PER_FRAME[(this.tg - 12) / 2] as readonly number[];

@@ -21,7 +21,6 @@ import { CLEAN, isWrite, KIND_READ, KIND_WRITE, restrictions, stage1Permissions 
 import { infoOf } from './span-cache.js';
 import type { Stage2, WalkParts } from './stage2.js';
 import { leafClass, LEAF_SHIFTS, type Tlb } from './tlb.js';
-import { GLOBAL, VMID_PART } from './walk.js';
 import { tableClass, type WalkCache } from './walk-cache.js';
 
 /** The walk must start again from the root. */
@@ -54,7 +53,7 @@ export class NestedWalker {
 
   /** Translates canonical `frame`: the TLB entry it now has if that grants the access, or FAULTED. */
   walk(c: Context, frame: number, kind: number): number {
-    let entry = this.#descend(c, frame, kind, this.#tables.deepest(c.tag, c.tablesBase, c, frame));
+    let entry = this.#descend(c, frame, kind, this.#tables.deepest(c.tables, c.tg, c.startLevel, frame));
     while (entry === AGAIN) entry = this.#descend(c, frame, kind, -1);
     return entry;
   }
@@ -106,7 +105,7 @@ export class NestedWalker {
     const at = this.#tlb.translate(entry, this.#ipa);
     if (!this.#pending || this.#tlb.framesOf(entry) < (c.mask + 1) / WORDS_PER_FRAME) return at;
     const level = this.#level - 1;
-    const known = this.#tables.claim(c.tag, c.tablesBase, tableClass(c.tg, level), frame);
+    const known = this.#tables.claim(c.tables, tableClass(c.tg, level), frame);
     this.#tables.describe(known, infoOf(level, c.tg, false), this.#lo, this.#hi);
     this.#tables.fill(known, at - into, this.#ipa - into, this.#restricted);
     return at;
@@ -123,11 +122,11 @@ export class NestedWalker {
       if (may < 0) return may;
       leaf.update(leaf.lo | BIT_AF);
     }
-    let permissions = stage1Permissions(leaf.lo, leaf.hi, this.#restricted, c.el2, c.hd);
+    let permissions = stage1Permissions(leaf.lo, leaf.hi, this.#restricted, c.rules);
     const denied = ((permissions >> kind) & 1) === 0;
     if (denied) {
       if (!isWrite(kind) || (permissions & CLEAN) === 0) return this.#fault.stage1(EVENT.F_PERMISSION);
-      permissions = stage1Permissions(leaf.lo & ~BIT_READ_ONLY, leaf.hi, this.#restricted, c.el2, c.hd);
+      permissions = stage1Permissions(leaf.lo & ~BIT_READ_ONLY, leaf.hi, this.#restricted, c.rules);
       if (((permissions >> kind) & 1) === 0) return this.#fault.stage1(EVENT.F_PERMISSION);
       const may = this.#mayUpdate(second);
       if (may < 0) return may;
@@ -157,8 +156,7 @@ export class NestedWalker {
     leaf.measure(c);
     const own = leaf.merged ? levelFramesLog2(c, leaf.level) : leaf.shift;
     const shift = Math.min(leaf.shift, LEAF_SHIFTS[tlb.classOf(entry)] as number);
-    const global = (leaf.lo & BIT_NG) === 0;
-    const at = tlb.claim(global ? c.tag & VMID_PART : c.tag, global ? c.base + GLOBAL : c.base, leafClass(shift), frame);
+    const at = tlb.claim((leaf.lo & BIT_NG) === 0 ? c.globals : c.leaves, leafClass(shift), frame);
     tlb.describe(at, infoOf(leaf.level, c.tg, shift > own), leaf.lo, leaf.hi);
     tlb.fillBoth(at, permissions, granted);
     tlb.delta[at] = delta + onward;

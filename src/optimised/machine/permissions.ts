@@ -2,7 +2,7 @@
  * Permissions of leaves, decoded once into bits, one for each kind of access (VMSAv8-64, to which IHI 0070 §3.3.2 defers; StreamWorlds
  * of EL2 treat AP[1] as 1, §3.3.4). Dirty state is part of them: a leaf that hardware may make writable (§3.13) says CLEAN.
  */
-import { BIT_READ_ONLY, BIT_S2AP_READ, BIT_S2AP_WRITE, BIT_UNPRIVILEGED, HI_DBM, HI_PXN, HI_UXN } from '../../spec/descriptor.js';
+import { BIT_S2AP_READ, BIT_S2AP_WRITE, HI_DBM, HI_PXN, HI_UXN } from '../../spec/descriptor.js';
 
 /** Kinds of access; one more when it is privileged. The bit of a kind is 1 << kind. */
 export const KIND_READ = 0;
@@ -30,20 +30,30 @@ export function kindOf(write: boolean, privileged: boolean, instruction: boolean
   return (write ? KIND_WRITE : instruction ? KIND_FETCH : KIND_READ) + (privileged ? 1 : 0);
 }
 
-/**
- * Of a stage-1 leaf. `restricted`: the restrictions of all tables above it. `el2`: StreamWorld without unprivileged
- * accesses. `hd`: hardware may mark it dirty.
- */
-export function stage1Permissions(lo: number, hi: number, restricted: number, el2: boolean, hd: boolean): number {
-  const user = el2 || ((lo & BIT_UNPRIVILEGED) !== 0 && (restricted & NO_UNPRIVILEGED) === 0);
+/** What stage-1 permissions depend on besides the descriptors: StreamWorld EL2, and hardware that may mark a leaf dirty. */
+export function rulesOf(el2: boolean, hd: boolean): number {
+  return (el2 ? 512 : 0) | (hd ? 1024 : 0);
+}
+
+/** Permissions of a stage-1 leaf by AP [1:0], DBM [2], XN [4:3], restrictions [8:5] and rules [10:9]. */
+const STAGE1 = Uint8Array.from({ length: 2048 }, (_, i) => decode(i));
+
+function decode(i: number): number {
+  const restricted = i >> 5;
+  const el2 = (i & 512) !== 0;
+  const user = el2 || ((i & 1) !== 0 && (restricted & NO_UNPRIVILEGED) === 0);
   const users = user ? 3 : 2;
-  const uxn = (hi & HI_UXN) !== 0 || (restricted & NO_FETCH) !== 0;
-  const pxn = el2 ? uxn : (hi & HI_PXN) !== 0 || (restricted & NO_PRIVILEGED_FETCH) !== 0;
-  const fetch = (pxn ? 0 : 2) | (uxn || !user ? 0 : 1);
-  const permissions = users | (fetch << KIND_FETCH);
+  const uxn = (i & 16) !== 0 || (restricted & NO_FETCH) !== 0;
+  const pxn = el2 ? uxn : (i & 8) !== 0 || (restricted & NO_PRIVILEGED_FETCH) !== 0;
+  const permissions = users | (((pxn ? 0 : 2) | (uxn || !user ? 0 : 1)) << KIND_FETCH);
   if ((restricted & NO_WRITE) !== 0) return permissions;
-  if ((lo & BIT_READ_ONLY) === 0) return permissions | (users << KIND_WRITE);
-  return hd && (hi & HI_DBM) !== 0 ? permissions | CLEAN : permissions;
+  if ((i & 2) === 0) return permissions | (users << KIND_WRITE);
+  return (i & 1024) !== 0 && (i & 4) !== 0 ? permissions | CLEAN : permissions;
+}
+
+/** Of a stage-1 leaf. `restricted`: the restrictions of all tables above it. `rules`: `rulesOf` of its context. */
+export function stage1Permissions(lo: number, hi: number, restricted: number, rules: number): number {
+  return STAGE1[((lo >>> 6) & 3) | ((hi >>> 17) & 4) | ((hi >>> 18) & 24) | (restricted << 5) | rules] as number;
 }
 
 /** Of a stage-2 leaf: S2AP, and XN[54:53] both zero for instructions. */

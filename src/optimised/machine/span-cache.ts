@@ -30,16 +30,24 @@ export const GROUPS_VA = 15;
 export const GROUPS_VA_TAGGED = 5;
 const GROUPS_GLOBAL = 10;
 const CLASS_SHIFT = 5;
-const CLASSES = 16;
 
-/** First tag word. VMID and ASID as they are compared; 0 where an entry has none. */
-export function tagOf(vmid: number, asid: number): number {
-  return (vmid << 16) | asid;
+/** What entries are tagged with, packed, and what that adds to their hash. Filled when a CD or STE is decoded. */
+export class Tag {
+  /** VMID [31:16] and ASID [15:0]; 0 where an entry has none. */
+  ids = 0;
+  /** StreamWorld [1:0] and group [4:2]; the class of an entry goes above. */
+  base = 0;
+  seed = 0;
+
+  set(world: number, group: number, vmid: number, asid: number): void {
+    this.ids = (vmid << 16) | asid;
+    this.base = world | (group << 2);
+    this.seed = seedOf(this.ids, this.base);
+  }
 }
 
-/** Second tag word without the class. */
-export function baseOf(world: number, group: number): number {
-  return world | (group << 2);
+function seedOf(ids: number, base: number): number {
+  return Math.imul(ids, 0x9e3779b1) ^ Math.imul(base, 0x85ebca6b);
 }
 
 /** Level (-1..3), granule and "several descriptors merged" of an entry in one byte. */
@@ -78,7 +86,7 @@ export class SpanCache {
   readonly entries: number;
   readonly #ways: number;
   readonly #setMask: number;
-  readonly #tags: Int32Array;
+  readonly #ids: Int32Array;
   /** World, group and class; -1 for an empty entry. */
   readonly #bases: Int32Array;
   readonly #spans: Float64Array;
@@ -90,9 +98,11 @@ export class SpanCache {
   readonly #shifts: readonly number[];
   readonly #frames: readonly number[];
   readonly #per: readonly number[];
-  /** Live entries by group and class, and by group a bit for each class that has any: empty ones need no probe. */
-  readonly #live = new Int32Array(GROUPS * CLASSES);
-  readonly #classes = new Int32Array(GROUPS);
+  /** Live entries by class and group, and by group a bit for each class that has any: empty ones need no probe. */
+  readonly #live = new Int32Array(128);
+  readonly #classes = new Int32Array(8);
+  /** Of the command at hand. */
+  readonly #tag = new Tag();
 
   /** `entries`: a power of two. `shifts`: log2 of the 4 KiB frames that a span of each class has, at most 16 classes. */
   constructor(entries: number, shifts: readonly number[]) {
@@ -101,7 +111,7 @@ export class SpanCache {
     this.#ways = Math.min(WAYS, entries);
     const sets = entries / this.#ways;
     this.#setMask = sets - 1;
-    this.#tags = new Int32Array(entries);
+    this.#ids = new Int32Array(entries);
     this.#bases = new Int32Array(entries).fill(-1);
     this.#spans = new Float64Array(entries);
     this.#info = new Uint8Array(entries);
@@ -113,72 +123,80 @@ export class SpanCache {
     this.#per = this.#frames.map((frames) => 1 / frames);
   }
 
-  /** Has the group of `base` entries of this class? */
-  has(base: number, cls: number): boolean {
-    return (((this.#classes[base >> 2] as number) >> cls) & 1) !== 0;
+  /** Classes of which the group of `tag` has entries, as bits. */
+  classesOf(tag: Tag): number {
+    return this.#classes[tag.base >> 2] as number;
   }
 
   /** Entry of that class that covers `frame`, or -1. */
-  find(tag: number, base: number, cls: number, frame: number): number {
-    const span = Math.floor(frame * (this.#per[cls] as number));
-    const key = base | (cls << CLASS_SHIFT);
-    return this.#search(this.#setOf(tag, key, span), tag, key, span);
+  find(tag: Tag, cls: number, frame: number): number {
+    return cls === 0 ? this.#probe(tag, 0, frame * (this.#per[0] as number)) : this.#probe(tag, cls, frame * (this.#per[cls] as number));
+  }
+
+  #probe(tag: Tag, cls: number, at: number): number {
+    const span = Math.floor(at);
+    const first = this.#setOf(tag.seed, cls, span);
+    const end = first + this.#ways;
+    const key = tag.base | (cls << CLASS_SHIFT);
+    for (let i = first; i < end; i += 1) if (this.#spans[i] === span && this.#bases[i] === key && this.#ids[i] === tag.ids) return i;
+    return -1;
   }
 
   /** Entry of the smallest class that covers `frame`, or -1. */
-  smallest(tag: number, base: number, frame: number): number {
-    let classes = this.#classes[base >> 2] as number;
+  smallest(tag: Tag, frame: number): number {
+    let classes = this.#classes[tag.base >> 2] as number;
     while (classes !== 0) {
-      const entry = this.find(tag, base, 31 - Math.clz32(classes & -classes), frame);
+      const entry = this.find(tag, 31 - Math.clz32(classes & -classes), frame);
       if (entry >= 0) return entry;
       classes &= classes - 1;
     }
     return -1;
   }
 
-  #search(first: number, tag: number, key: number, span: number): number {
-    const end = first + this.#ways;
-    for (let i = first; i < end; i += 1) if (this.#spans[i] === span && this.#tags[i] === tag && this.#bases[i] === key) return i;
-    return -1;
-  }
-
   /** First entry of the set where this key may be. */
-  #setOf(tag: number, key: number, span: number): number {
-    return (mix(span ^ Math.imul(span * HIGH, 0x2c1b3c6d) ^ Math.imul(tag, 0x9e3779b1) ^ Math.imul(key, 0x85ebca6b)) & this.#setMask) * this.#ways;
+  #setOf(seed: number, cls: number, span: number): number {
+    return (mix(span ^ Math.imul(span * HIGH, 0x2c1b3c6d) ^ seed ^ (cls << 20)) & this.#setMask) * this.#ways;
   }
 
   /** The entry to be filled for this key: the one that has it, an empty one, or the set's next victim. */
-  claim(tag: number, base: number, cls: number, frame: number): number {
+  claim(tag: Tag, cls: number, frame: number): number {
     const span = Math.floor(frame * (this.#per[cls] as number));
-    const key = base | (cls << CLASS_SHIFT);
-    const first = this.#setOf(tag, key, span);
-    let at = this.#search(first, tag, key, span);
-    if (at >= 0) return at;
-    for (let i = first; i < first + this.#ways && at < 0; i += 1) if (this.#bases[i] === -1) at = i;
-    if (at < 0) at = this.#victim(first);
-    this.#tags[at] = tag;
+    const key = tag.base | (cls << CLASS_SHIFT);
+    const first = this.#setOf(tag.seed, cls, span);
+    let at = -1;
+    for (let i = first; i < first + this.#ways; i += 1) {
+      if (this.#bases[i] === -1) {
+        if (at < 0) at = i;
+      } else if (this.#spans[i] === span && this.#bases[i] === key && this.#ids[i] === tag.ids) return i;
+    }
+    if (at < 0) at = this.#victim(first, key); else this.#count(key, 1);
+    this.#ids[at] = tag.ids;
     this.#bases[at] = key;
     this.#spans[at] = span;
-    this.#count(key, 1);
     return at;
   }
 
-  #victim(first: number): number {
+  /** The next of the set to be lost to an entry of `key`. */
+  #victim(first: number, key: number): number {
     const set = first / this.#ways;
     const way = this.#turn[set] as number;
     this.#turn[set] = (way + 1) % this.#ways;
-    this.#drop(first + way);
+    const old = this.#bases[first + way] as number;
+    if (old !== key) {
+      this.#count(old, -1);
+      this.#count(key, 1);
+    }
     return first + way;
   }
 
   /** Counts an entry of this key in or out. */
   #count(key: number, by: number): void {
+    const live = (this.#live[key >> 2] as number) + by;
+    this.#live[key >> 2] = live;
     const group = (key >> 2) & 7;
-    const cls = key >> CLASS_SHIFT;
-    const live = (this.#live[group * CLASSES + cls] as number) + by;
-    this.#live[group * CLASSES + cls] = live;
-    if (live === 0) this.#classes[group] = (this.#classes[group] as number) & ~(1 << cls);
-    else this.#classes[group] = (this.#classes[group] as number) | (1 << cls);
+    const bit = 1 << (key >> CLASS_SHIFT);
+    if (live === 0) this.#classes[group] = (this.#classes[group] as number) & ~bit;
+    else if (live === by) this.#classes[group] = (this.#classes[group] as number) | bit;
   }
 
   /** The descriptor of a claimed entry, and its `infoOf`. */
@@ -218,12 +236,12 @@ export class SpanCache {
   }
 
   vmidOf(entry: number): number {
-    return (this.#tags[entry] as number) >>> 16;
+    return (this.#ids[entry] as number) >>> 16;
   }
 
   /** -1: global, or a stage-2 entry. */
   asidOf(entry: number): number {
-    return ((GROUPS_GLOBAL >> this.groupOf(entry)) & 1) !== 0 || this.groupOf(entry) === GROUP_S2 ? -1 : (this.#tags[entry] as number) & 0xffff;
+    return ((GROUPS_GLOBAL >> this.groupOf(entry)) & 1) !== 0 || this.groupOf(entry) === GROUP_S2 ? -1 : (this.#ids[entry] as number) & 0xffff;
   }
 
   /** Loses one entry, as may happen at any time. */
@@ -274,18 +292,16 @@ export class SpanCache {
     const world = 31 - Math.clz32(scope.worlds);
     for (let group = 0; group < GROUPS; group += 1) {
       if (((scope.groups >> group) & 1) === 0) continue;
-      const tag = tagOf(scope.vmid, ((GROUPS_VA_TAGGED >> group) & 1) !== 0 ? scope.asid : 0);
-      for (let classes = this.#classes[group] as number; classes !== 0; classes &= classes - 1) {
-        this.#tryClass(scope, tag, baseOf(world, group), 31 - Math.clz32(classes & -classes));
-      }
+      this.#tag.set(world, group, scope.vmid, ((GROUPS_VA_TAGGED >> group) & 1) !== 0 ? scope.asid : 0);
+      for (let classes = this.#classes[group] as number; classes !== 0; classes &= classes - 1) this.#tryClass(scope, 31 - Math.clz32(classes & -classes));
     }
   }
 
-  #tryClass(scope: SpanScope, tag: number, base: number, cls: number): void {
-    const key = base | (cls << CLASS_SHIFT);
-    const last = Math.floor(scope.last * (this.#per[cls] as number));
-    for (let span = Math.floor(scope.first * (this.#per[cls] as number)); span <= last; span += 1) {
-      const at = this.#search(this.#setOf(tag, key, span), tag, key, span);
+  #tryClass(scope: SpanScope, cls: number): void {
+    const per = this.#per[cls] as number;
+    const last = Math.floor(scope.last * per);
+    for (let span = Math.floor(scope.first * per); span <= last; span += 1) {
+      const at = this.#probe(this.#tag, cls, span);
       if (at >= 0 && this.#named(at, scope)) this.#drop(at);
     }
   }
@@ -294,7 +310,7 @@ export class SpanCache {
     const base = this.#bases[entry] as number;
     const group = (base >> 2) & 7;
     if (((scope.worlds >> (base & 3)) & 1) === 0 || ((scope.groups >> group) & 1) === 0) return false;
-    const tag = this.#tags[entry] as number;
+    const tag = this.#ids[entry] as number;
     if ((((tag >>> 16) ^ scope.vmid) & scope.vmidMask) !== 0) return false;
     if (scope.asid >= 0 && ((GROUPS_VA_TAGGED >> group) & 1) !== 0 && (tag & 0xffff) !== scope.asid) return false;
     const level = this.levelOf(entry);

@@ -48,7 +48,7 @@ export class Stage2 {
   translate(c: Context, ipa: number, kind: number, cls: number): number {
     this.#class = cls;
     if (ipa >= c.limit) return this.#refuse(EVENT.F_TRANSLATION, ipa, kind);
-    const entry = this.#tlb.smallest(c.tag, c.base, ipa);
+    const entry = this.#tlb.smallest(c.leaves, ipa);
     if (entry < 0) return this.#walk(c, ipa, kind);
     const permissions = this.#tlb.permissions[entry] as number;
     if (((permissions >> kind) & 1) !== 0) return entry;
@@ -68,7 +68,7 @@ export class Stage2 {
     let level = c.startLevel;
     let table = c.rootFrame;
     let word = c.rootIndex + Math.floor(ipa * (c.per[level + 1] as number));
-    const known = this.#tables.deepest(c.tag, c.tablesBase, c, ipa);
+    const known = this.#tables.deepest(c.tables, c.tg, c.startLevel, ipa);
     if (known >= 0) {
       level = this.#tables.levelOf(known) + 1;
       table = this.#tables.target[known] as number;
@@ -85,7 +85,7 @@ export class Stage2 {
       if (what !== TABLE) return this.#end(c, ref, level, ipa, kind);
       table = tableTarget(lo, hi, c);
       if (table >= c.outputFrames) return this.#refuse(EVENT.F_ADDR_SIZE, ipa, kind);
-      const entry = this.#tables.claim(c.tag, c.tablesBase, tableClass(c.tg, level), ipa);
+      const entry = this.#tables.claim(c.tables, tableClass(c.tg, level), ipa);
       this.#tables.describe(entry, infoOf(level, c.tg, false), lo, hi);
       this.#tables.fill(entry, table, table, 0);
       level += 1;
@@ -108,7 +108,7 @@ export class Stage2 {
     }
     leaf.measure(c);
     const tlb = this.#tlb;
-    const entry = tlb.claim(c.tag, c.base, leafClass(leaf.shift), ipa);
+    const entry = tlb.claim(c.leaves, leafClass(leaf.shift), ipa);
     tlb.describe(entry, infoOf(level, c.tg, leaf.merged), leaf.lo, leaf.hi);
     tlb.fill(entry, permissions, leaf.deltaFrom(ipa, c));
     return ((permissions >> kind) & 1) !== 0 ? entry : this.#refuse(EVENT.F_PERMISSION, ipa, kind);

@@ -20,12 +20,12 @@ import { Context } from './context.js';
 import { FAULTED, type Fault } from './fault.js';
 import { Level1Cache } from './level1-cache.js';
 import { isWrite, KIND_FETCH, KIND_READ, KIND_WRITE } from './permissions.js';
-import { baseOf, GROUP_S2, tagOf } from './span-cache.js';
+import { GROUP_S2 } from './span-cache.js';
 import { copyWords, HALVES, wordAt } from './structure.js';
 import type { Heard } from './walk.js';
 
 const ENTRIES = 16;
-const MASK = ENTRIES - 1;
+export const STREAM_MASK = ENTRIES - 1;
 
 export const STE_ILLEGAL = 0;
 export const STE_ABORT = 1;
@@ -45,7 +45,10 @@ export class StreamCache {
   readonly #features: Features;
   readonly #fault: Fault;
   readonly #heard: Heard;
-  readonly #sids = new Float64Array(ENTRIES).fill(-1);
+  /** StreamIDs, -1 for an empty entry: `sids[sid & STREAM_MASK] === sid` says that the STE of `sid` is here. */
+  readonly sids = new Float64Array(ENTRIES).fill(-1);
+  /** CD that traffic without SubstreamID ends at (an index of the CD cache), legal and without overrides; or -1: not looked up since something changed. */
+  readonly settled = new Int8Array(ENTRIES).fill(-1);
   readonly words = new Uint32Array(ENTRIES * HALVES);
   readonly #level1 = new Level1Cache();
   /** Another number for every snapshot: what was decoded for it is good while this stays. */
@@ -83,22 +86,24 @@ export class StreamCache {
     this.#heard = heard;
   }
 
-  /** STRTAB_BASE and _CFG; CR2.RECINVSID and E2H. What is cached stays (§6.3.9.6), read anew under another E2H. */
+  /** STRTAB_BASE and _CFG; CR2.RECINVSID and E2H. What is cached stays (§6.3.9.6), unless it lies outside of the table now; E2H is
+   * part of what it means. */
   configured(base: number, cfg: number, recordUnknown: boolean, e2h: boolean): void {
     const bits = this.#features.twoLevelStreams ? cfg : cfg % 64;
     this.#split = strtabSplit(bits);
     this.#streams = POW2[strtabLog2(bits, this.#features.sidBits)] as number;
     this.#table = strtabAddress(base, bits, this.#features.sidBits);
     this.#recordUnknown = recordUnknown;
+    for (let at = 0; at < ENTRIES; at += 1) if ((this.sids[at] as number) >= this.#streams) this.sids[at] = -1;
     if (e2h === this.e2h) return;
     this.e2h = e2h;
-    for (let at = 0; at < ENTRIES; at += 1) if (this.#sids[at] !== -1) this.#decode(at);
+    for (let at = 0; at < ENTRIES; at += 1) if (this.sids[at] !== -1) this.#decode(at);
   }
 
   /** Index of the STE of `sid`, cached or read now; or FAULTED. */
   find(sid: number): number {
-    const at = sid & MASK;
-    return this.#sids[at] === sid && sid < this.#streams ? at : this.#fetch(sid);
+    const at = sid & STREAM_MASK;
+    return this.sids[at] === sid ? at : this.#fetch(sid);
   }
 
   #fetch(sid: number): number {
@@ -114,11 +119,11 @@ export class StreamCache {
     }
     const ref = wordAt(this.#memory, address);
     if (ref < 0) return this.#fault.fetchAbort(EVENT.F_STE_FETCH, address);
-    const at = sid & MASK;
-    this.#sids[at] = -1; // stays so if the contents throw Unmodelled
+    const at = sid & STREAM_MASK;
+    this.sids[at] = -1; // stays so if the contents throw Unmodelled
     copyWords(this.#memory, ref, HALVES / 2, this.words, at * HALVES);
     this.#decode(at);
-    this.#sids[at] = sid;
+    this.sids[at] = sid;
     this.#heard.listener?.steInserted(sid, this.words, at * HALVES);
     return at;
   }
@@ -146,6 +151,7 @@ export class StreamCache {
     const action = ACTIONS.indexOf(steVerdict(words, base, f));
     this.#serials += 1;
     this.serial[at] = this.#serials;
+    this.settled[at] = -1;
     this.action[at] = action;
     if (action <= STE_ABORT) return;
     this.world[at] = streamWorld(words, base, f, this.e2h);
@@ -171,9 +177,8 @@ export class StreamCache {
     const second = this.second[at] as Context;
     stage2Context(this.words, at * HALVES, this.#features, second);
     second.derive(false);
-    second.tag = tagOf(this.vmid[at] as number, 0);
-    second.base = baseOf(0, GROUP_S2);
-    second.tablesBase = second.base;
+    second.leaves.set(0, GROUP_S2, this.vmid[at] as number, 0);
+    second.tables.set(0, GROUP_S2, this.vmid[at] as number, 0);
     this.records[at] = getField(this.words, STE.S2R, at * HALVES);
   }
 
@@ -208,19 +213,19 @@ export class StreamCache {
   /** CFGI_STE, CFGI_STE_RANGE (inclusive StreamIDs): the STEs; their L1STDs as well when asked for. */
   drop(first: number, last: number, level1: boolean): void {
     for (let i = 0; i < ENTRIES; i += 1) {
-      const sid = this.#sids[i] as number;
-      if (sid >= first && sid <= last) this.#sids[i] = -1;
+      const sid = this.sids[i] as number;
+      if (sid >= first && sid <= last) this.sids[i] = -1;
     }
     if (level1) this.#level1.drop(0, first, last);
   }
 
   clear(): void {
-    this.#sids.fill(-1);
+    this.sids.fill(-1);
     this.#level1.clear();
   }
 
   forEach(visit: (sid: number, words: Uint32Array, base: number) => void): void {
-    for (let i = 0; i < ENTRIES; i += 1) if (this.#sids[i] !== -1) visit(this.#sids[i] as number, this.words, i * HALVES);
+    for (let i = 0; i < ENTRIES; i += 1) if (this.sids[i] !== -1) visit(this.sids[i] as number, this.words, i * HALVES);
   }
 
   forEachLevel1(visit: (sid: number, words: Uint32Array, base: number) => void): void {

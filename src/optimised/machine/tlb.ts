@@ -20,8 +20,6 @@ export function leafClass(shift: number): number {
   return CLASS_OF_SHIFT[shift] as number;
 }
 
-const VMID_PART = -65536;
-
 export class Tlb extends SpanCache {
   /** Permission bits (permissions.ts): of the whole; of stage 1 and of stage 2 alone where both were used. */
   readonly permissions: Uint8Array;
@@ -38,12 +36,6 @@ export class Tlb extends SpanCache {
     this.stage2Permissions = new Uint8Array(entries);
     this.delta = new Float64Array(entries);
     this.ipaDelta = new Float64Array(entries);
-  }
-
-  /** Entry that translates `frame` (VA, canonical) for the tag; `base` names the group without global entries. */
-  lookup(tag: number, base: number, frame: number): number {
-    const entry = this.smallest(tag, base, frame);
-    return entry >= 0 ? entry : this.smallest(tag & VMID_PART, base + 4, frame);
   }
 
   /** What a claimed entry of one stage grants and where it leads. */

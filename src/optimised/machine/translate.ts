@@ -2,8 +2,9 @@
  * Translator: the translation procedure from the StreamID to the output frame (IHI 0070 §3.3.2, §7.3.22): STE, SubstreamID, CD, half of the
  * address space, TLB or walk, both stages. The caches, the structures and the walks have rooms of their own.
  *
- * Hot path: `resolve` on a TLB hit is two compares for the STE, three for the CD, and one set probe; nothing is allocated. Why it equals its slow twin
- * (the procedure from the start each time): every step is the procedure's own, on what was decoded when it was cached.
+ * Hot path: `resolve` on a TLB hit is two compares for the configuration and one set probe; nothing is allocated. Why it equals its slow twin
+ * (the procedure from the start each time): where a stream without SubstreamIDs ends is kept until any STE or CD changes its place, and the TLB is
+ * asked as the procedure would ask it.
  */
 import { POW2 } from '../../spec/bits.js';
 import { CLASS_IN, EVENT, isTranslationFault } from '../../spec/event.js';
@@ -14,7 +15,7 @@ import { FAULTED, type Fault } from './fault.js';
 import { NestedWalker } from './nested.js';
 import { CLEAN, isWrite } from './permissions.js';
 import type { Stage2, WalkParts } from './stage2.js';
-import { PLAIN_BYPASS, STE_ABORT, STE_BYPASS, STE_ILLEGAL, STE_STAGE1, STE_STAGE2, type StreamCache } from './stream-cache.js';
+import { PLAIN_BYPASS, STE_ABORT, STE_BYPASS, STE_ILLEGAL, STE_STAGE1, STE_STAGE2, STREAM_MASK, type StreamCache } from './stream-cache.js';
 import type { Tlb } from './tlb.js';
 import { Walker, type Heard } from './walk.js';
 
@@ -52,24 +53,48 @@ export class Translator {
   /** Output frame of an untranslated transaction, or FAULTED. `ssid` -1: none. `kind`: see permissions.ts. */
   resolve(sid: number, ssid: number, frame: number, kind: number): number {
     const streams = this.#streams;
-    const config = this.#config;
+    if (ssid >= 0 || streams.sids[sid & STREAM_MASK] !== sid) return this.#procedure(sid, ssid, frame, kind);
+    const cd = streams.settled[sid & STREAM_MASK] as number;
+    if (cd < 0) return this.#procedure(sid, ssid, frame, kind);
+    const c = this.#config.lower[cd] as Context;
+    if (!(frame < c.limit)) return this.#inContext(sid & STREAM_MASK, cd, frame, kind);
+    const tlb = this.#tlb;
+    const entry = tlb.smallest(c.leaves, frame);
+    if (entry < 0 || (((tlb.permissions[entry] as number) >> kind) & 1) === 0) return this.#inContext(sid & STREAM_MASK, cd, frame, kind);
+    this.hits += 1;
+    this.entry = entry;
+    this.input = frame;
+    this.stage1 = true;
+    return tlb.translate(entry, frame);
+  }
+
+  /** The procedure from its first step on. */
+  #procedure(sid: number, ssid: number, frame: number, kind: number): number {
+    const streams = this.#streams;
     const ste = streams.find(sid);
     if (ste < 0) return FAULTED;
     const action = streams.action[ste] as number;
     if (action < STE_STAGE1 || action === STE_STAGE2) return this.#withoutStage1(ste, ssid, frame, kind);
     const index = ssid < 0 ? streams.plain[ste] as number : this.#substream(ste, ssid);
     if (index < 0) return this.#withoutIndex(index, ste, frame, kind);
-    const cd = config.cd(sid, index, ste);
+    const cd = this.#config.cd(sid, index, ste);
     if (cd < 0) return this.#silence(streams.records[ste] as number);
-    if (config.legal[cd] === 0) return this.#fault.plain(EVENT.C_BAD_CD);
+    if (this.#config.legal[cd] === 0) return this.#fault.plain(EVENT.C_BAD_CD);
+    if (ssid < 0 && streams.overrides[ste] === 0) streams.settled[ste] = cd;
+    return this.#inContext(ste, cd, frame, streams.kindOf(ste, kind));
+  }
+
+  /** From the choice of the half on. */
+  #inContext(ste: number, cd: number, frame: number, kind: number): number {
+    const config = this.#config;
     let c: Context | null = config.lower[cd] as Context;
     let input = frame;
     if (!(frame < c.limit)) {
       c = config.select(cd, frame);
       input = config.canonical;
     }
-    const entry = c === null ? this.#fault.stage1(EVENT.F_TRANSLATION) : this.#translate(c, input, streams.overrides[ste] === 0 ? kind : streams.kindOf(ste, kind));
-    if (entry < 0) return this.#silence(this.#fault.stage2 !== 0 ? streams.records[ste] as number : config.records[cd] as number);
+    const entry = c === null ? this.#fault.stage1(EVENT.F_TRANSLATION) : this.#translate(c, input, kind);
+    if (entry < 0) return this.#silence(this.#fault.stage2 !== 0 ? this.#streams.records[ste] as number : config.records[cd] as number);
     this.entry = entry;
     this.input = input;
     this.stage1 = true;
@@ -85,7 +110,8 @@ export class Translator {
   /** TLB entry that grants the access, or FAULTED. EPDx forbids the walk, not the hit (§5.4.1.1). */
   #translate(c: Context, frame: number, kind: number): number {
     const tlb = this.#tlb;
-    const entry = tlb.lookup(c.tag, c.base, frame);
+    let entry = tlb.smallest(c.leaves, frame);
+    if (entry < 0) entry = tlb.smallest(c.globals, frame);
     if (entry >= 0) {
       this.hits += 1;
       const permissions = tlb.permissions[entry] as number;

@@ -10,7 +10,7 @@
  * only once the entry has gone, which the architecture grants. See span-cache.ts for the store.
  */
 import { levelShift, TGS, type Tg } from '../../spec/granule.js';
-import { SpanCache } from './span-cache.js';
+import { SpanCache, type Tag } from './span-cache.js';
 
 /** Classes: granule, then level -1..2. */
 const TABLE_SHIFTS: readonly number[] = TGS.flatMap((tg) => [-1, 0, 1, 2].map((level) => Math.min(levelShift(tg, level) - 12, 52)));
@@ -42,11 +42,12 @@ export class WalkCache extends SpanCache {
   }
 
   /** Entry of the deepest table descriptor of the granule on the way to `frame`, at `startLevel` or below it; or -1. */
-  deepest(tag: number, base: number, context: { readonly tg: Tg; readonly startLevel: number }, frame: number): number {
-    const first = tableClass(context.tg, context.startLevel);
-    for (let cls = tableClass(context.tg, 2); cls >= first; cls -= 1) {
-      if (!this.has(base, cls)) continue;
-      const entry = this.find(tag, base, cls, frame);
+  deepest(tag: Tag, tg: Tg, startLevel: number, frame: number): number {
+    const first = tableClass(tg, startLevel);
+    const classes = this.classesOf(tag);
+    for (let cls = tableClass(tg, 2); cls >= first; cls -= 1) {
+      if (((classes >> cls) & 1) === 0) continue;
+      const entry = this.find(tag, cls, frame);
       if (entry >= 0) return entry;
     }
     return -1;

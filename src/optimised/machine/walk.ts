@@ -28,11 +28,6 @@ export interface Heard {
   listener: InsertListener | null;
 }
 
-/** The VMID of a tag, without ASID. */
-export const VMID_PART = -65536;
-/** From a group to its global one. */
-export const GLOBAL = 4;
-
 export class Walker {
   readonly #memory: Memory;
   readonly #tlb: Tlb;
@@ -56,7 +51,7 @@ export class Walker {
     let table = c.rootFrame;
     let word = c.rootIndex + Math.floor((frame - c.first) * (c.per[level + 1] as number));
     let restricted = 0;
-    const known = this.#tables.deepest(c.tag, c.tablesBase, c, frame);
+    const known = this.#tables.deepest(c.tables, c.tg, c.startLevel, frame);
     if (known >= 0) {
       level = this.#tables.levelOf(known) + 1;
       table = this.#tables.target[known] as number;
@@ -78,7 +73,7 @@ export class Walker {
       table = tableTarget(lo, hi, c);
       if (table >= c.outputFrames) return this.#fault.stage1(EVENT.F_ADDR_SIZE);
       if (!c.had) restricted |= restrictions(hi);
-      const entry = this.#tables.claim(c.tag, c.tablesBase, tableClass(c.tg, level), frame);
+      const entry = this.#tables.claim(c.tables, tableClass(c.tg, level), frame);
       this.#tables.describe(entry, infoOf(level, c.tg, false), lo, hi);
       this.#tables.fill(entry, table, table, restricted);
       if (this.#heard.listener !== null) this.#tableHeard(entry);
@@ -95,9 +90,9 @@ export class Walker {
       if (c.ha) leaf.update(leaf.lo | BIT_AF);
       else if (!c.affd) return this.#fault.stage1(EVENT.F_ACCESS);
     }
-    let permissions = stage1Permissions(leaf.lo, leaf.hi, restricted, c.el2, c.hd);
+    let permissions = stage1Permissions(leaf.lo, leaf.hi, restricted, c.rules);
     if (((permissions >> kind) & 1) === 0 && isWrite(kind) && (permissions & CLEAN) !== 0) {
-      const dirty = stage1Permissions(leaf.lo & ~BIT_READ_ONLY, leaf.hi, restricted, c.el2, c.hd);
+      const dirty = stage1Permissions(leaf.lo & ~BIT_READ_ONLY, leaf.hi, restricted, c.rules);
       if (((dirty >> kind) & 1) !== 0) {
         leaf.update(leaf.lo & ~BIT_READ_ONLY);
         permissions = dirty;
@@ -105,7 +100,7 @@ export class Walker {
     }
     leaf.measure(c);
     const global = c.el2 || (leaf.lo & BIT_NG) === 0;
-    const entry = this.#tlb.claim(global ? c.tag & VMID_PART : c.tag, global ? c.base + GLOBAL : c.base, leafClass(leaf.shift), frame);
+    const entry = this.#tlb.claim(global ? c.globals : c.leaves, leafClass(leaf.shift), frame);
     this.#tlb.describe(entry, infoOf(leaf.level, c.tg, leaf.merged), leaf.lo, leaf.hi);
     this.#tlb.fill(entry, permissions, leaf.deltaFrom(frame, c));
     if (this.#heard.listener !== null) this.#leafHeard(entry);

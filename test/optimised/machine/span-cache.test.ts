@@ -2,7 +2,7 @@
 import test from 'ava';
 import { mix } from '../../../src/memory/memory.js';
 import { levelFrames, type Tg } from '../../../src/spec/granule.js';
-import { baseOf, GROUP_BOTH, GROUPS_ALL, GROUPS_VA_TAGGED, infoOf, newScope, SpanCache, tagOf, type SpanScope } from '../../../src/optimised/machine/span-cache.js';
+import { GROUP_BOTH, GROUPS_ALL, GROUPS_VA_TAGGED, infoOf, newScope, SpanCache, Tag, type SpanScope } from '../../../src/optimised/machine/span-cache.js';
 import { leafClass, LEAF_SHIFTS } from '../../../src/optimised/machine/tlb.js';
 
 interface Key {
@@ -43,8 +43,17 @@ function named(s: SpanScope, k: Key): boolean {
   return !s.wholeRuns || !k.merged || (s.first <= first && first + frames - 1 <= s.last);
 }
 
+function tagOf(world: number, group: number, vmid: number, asid: number): Tag {
+  const tag = new Tag();
+  tag.set(world, group, vmid, asid);
+  return tag;
+}
+
+const ONE = tagOf(0, 0, 0, 1);
+const TWO = tagOf(0, 0, 0, 2);
+
 function add(cache: SpanCache, k: Key): number {
-  const entry = cache.claim(tagOf(k.vmid, Math.max(0, k.asid)), baseOf(k.world, k.group), leafClass(k.shift), k.first);
+  const entry = cache.claim(tagOf(k.world, k.group, k.vmid, Math.max(0, k.asid)), leafClass(k.shift), k.first);
   cache.describe(entry, infoOf(k.level, k.tg, k.merged), 0, 0);
   return entry;
 }
@@ -70,11 +79,11 @@ function randomKey(next: (bound: number) => number): Key {
 
 function randomScope(next: (bound: number) => number): SpanScope {
   const first = next(3) * 2 ** 40 + next(3) * 2 ** 18 + next(1200);
-  const fromLevel = next(4);
+  const fromLevel = next(2) === 0 ? -1 : next(4);
   return {
     ...newScope(), worlds: next(2) === 0 ? 1 << next(3) : 1 + next(7), groups: next(2) === 0 ? GROUPS_ALL : 1 + next(31), vmid: next(3) * 8, vmidMask: [0xffff, 0, 0xfff0][next(3)] as number,
-    asid: next(4) - 1, first, last: next(8) === 0 ? Infinity : first + next(2) * next(2 ** 19) + next(4), tg: [0, 0, 12, 14, 16][next(5)] as number,
-    fromLevel, toLevel: fromLevel + next(4 - fromLevel), wholeRuns: next(3) === 0,
+    asid: next(4) - 1, first, last: next(4) === 0 ? Infinity : first + next(2) * next(2 ** 19) + next(4), tg: [0, 0, 0, 12, 14, 16][next(6)] as number,
+    fromLevel, toLevel: next(2) === 0 ? 3 : fromLevel + next(4 - fromLevel), wholeRuns: next(3) === 0,
   };
 }
 
@@ -108,39 +117,39 @@ test('find answers exactly the entries that are there', (t) => {
     const whole = { ...k, first: Math.floor(k.first / 2 ** k.shift) * 2 ** k.shift };
     const here = text(whole).split('/');
     const expected = contents(cache).some((c) => { const p = c.split('/'); return [0, 1, 2, 3, 6, 7].every((i) => p[i] === here[i]); });
-    t.is(cache.find(tagOf(k.vmid, Math.max(0, k.asid)), baseOf(k.world, k.group), leafClass(k.shift), k.first) >= 0, expected);
+    t.is(cache.find(tagOf(k.world, k.group, k.vmid, Math.max(0, k.asid)), leafClass(k.shift), k.first) >= 0, expected);
     add(cache, whole);
   }
 });
 
 test('smallest answers with the smallest span', (t) => {
   const cache = new SpanCache(16, LEAF_SHIFTS);
-  const block = cache.claim(7, 0, leafClass(9), 0x400);
-  t.is(cache.smallest(7, 0, 0x403), block);
-  const page = cache.claim(7, 0, leafClass(0), 0x403);
-  t.is(cache.smallest(7, 0, 0x403), page);
-  t.is(cache.smallest(7, 0, 0x404), block);
+  const block = cache.claim(ONE, leafClass(9), 0x400);
+  t.is(cache.smallest(ONE, 0x403), block);
+  const page = cache.claim(ONE, leafClass(0), 0x403);
+  t.is(cache.smallest(ONE, 0x403), page);
+  t.is(cache.smallest(ONE, 0x404), block);
 });
 
 test('a key is held once', (t) => {
   const cache = new SpanCache(8, LEAF_SHIFTS);
-  t.is(cache.claim(1, 0, leafClass(9), 0x200), cache.claim(1, 0, leafClass(9), 0x3ff));
+  t.is(cache.claim(ONE, leafClass(9), 0x200), cache.claim(ONE, leafClass(9), 0x3ff));
 });
 
 test('a scope of one ASID spares the others', (t) => {
   const cache = new SpanCache(8, LEAF_SHIFTS);
   const scope = { ...newScope(), worlds: 1, groups: GROUPS_VA_TAGGED, vmidMask: 0xffff, asid: 1 };
-  cache.claim(1, 0, 0, 5);
-  const kept = cache.claim(2, 0, 0, 5);
+  cache.claim(ONE, 0, 5);
+  const kept = cache.claim(TWO, 0, 5);
   cache.dropSpans(scope);
-  t.deepEqual([cache.find(1, 0, 0, 5), cache.find(2, 0, 0, 5)], [-1, kept]);
+  t.deepEqual([cache.find(ONE, 0, 5), cache.find(TWO, 0, 5)], [-1, kept]);
 });
 
 test('one entry is a cache, too', (t) => {
   const cache = new SpanCache(1, LEAF_SHIFTS);
-  cache.claim(1, 0, 0, 5);
-  cache.claim(1, 0, 0, 6);
-  t.deepEqual([cache.find(1, 0, 0, 5), cache.find(1, 0, 0, 6)], [-1, 0]);
+  cache.claim(ONE, 0, 5);
+  cache.claim(ONE, 0, 6);
+  t.deepEqual([cache.find(ONE, 0, 5), cache.find(ONE, 0, 6)], [-1, 0]);
 });
 
 test('a number of entries that is no power of two is refused', (t) => {
