@@ -142,7 +142,7 @@ export class MachineLockstep implements MemoryWatcher {
     if (lo === oldLo && side.messages.has(`${ref} 1 ${hi}`)) return;
     if (hi === oldHi && side.messages.has(`${ref} 0 ${lo}`)) return;
     this.ledger.judgeAt(REFINEMENT);
-    if (side.weakest.mayUpdate(ref, oldLo, oldHi, lo, hi)) return;
+    if (side.weakest.mayUpdate(ref, [oldLo, oldHi], [lo, hi])) return;
     const at = `0x${((this.memory.frameOf(slot) * WORDS_PER_FRAME + index) * 8).toString(16)}`;
     this.ledger.fail('machine-refinement', 'a store that no SMMU may make', 'event records, messages of CMD_SYNC, access flags and dirty state',
       `SMMU ${this.#working} changes ${at} from ${pair(oldLo, oldHi)} to ${pair(lo, hi)}`);

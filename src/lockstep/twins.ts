@@ -7,7 +7,8 @@ import type { Memory } from '../memory/memory.js';
 import type { RegisterPort } from '../stack/machine.js';
 import type { MachineConfig } from '../stack/machine-world.js';
 import type { Answer, CachedEntry, Transaction, WholeMachine } from '../stack/transaction.js';
-import { Unmodelled } from '../stack/violation.js';
+import { OptimisedMachine } from '../optimised/machine/machine.js';
+import { ReferenceMachine } from '../reference/machine/machine.js';
 
 /** Untranslated traffic, ATS Translation Requests, and what an endpoint may send through its ATC. */
 export type TransactionKind = 'access' | 'ats-request' | 'translated';
@@ -38,7 +39,7 @@ export interface WeakestMachine extends RegisterPort {
   /** A fact that points to this page, in words: it starts with "table" for a table descriptor. */
   pointsTo(slot: number): string | null;
   /** May the SMMU itself change this word so (access flag and dirty state, §3.13)? */
-  mayUpdate(ref: number, oldLo: number, oldHi: number, lo: number, hi: number): boolean;
+  mayUpdate(ref: number, old: readonly [number, number], now: readonly [number, number]): boolean;
 }
 
 export interface Twins {
@@ -49,6 +50,6 @@ export interface Twins {
 }
 
 export const OWN_TWINS: Twins = {
-  weakest: () => { throw new Unmodelled('the weakest whole machine'); },
-  concrete: () => { throw new Unmodelled('the concrete whole machine'); },
+  weakest: (memory, config) => new ReferenceMachine(memory, config),
+  concrete: (memory, config) => new OptimisedMachine(memory, config),
 };

@@ -4,7 +4,7 @@
  */
 import { l1cdPointer, l1cdValid, l1stdPointer, l1stdStreams } from '../../spec/level1.js';
 import type { CachedEntry } from '../../stack/transaction.js';
-import type { Atc } from './atc.js';
+import { addressIn, type Atc } from './atc.js';
 import type { Contexts } from './contexts.js';
 import type { LeafFact, StructureFact, TableFact } from './facts.js';
 import { stage1Allows, stage2Allows } from './permissions.js';
@@ -24,7 +24,7 @@ export function holdsEntry(m: Parts, e: CachedEntry): boolean {
     case 'l1cd': case 'cd': return holdsWords(m.contexts, e, e.ssid);
     case 'table': return m.tables.translations.some((f) => f.kind === 'table' && holdsTable(f, e));
     case 'leaf': return m.tables.translations.some((f) => f.kind === 'leaf' && holdsLeaf(f, e));
-    case 'atc': return m.atc.held(e.sid).some((f) => f.ssid === e.ssid && e.frame >= f.va && e.frame + e.frames <= f.va + f.frames && f.target + e.frame - f.va === e.target
+    case 'atc': return m.atc.held(e.sid).some((f) => f.ssid === e.ssid && addressIn(f, e.frame) >= 0 && addressIn(f, e.frame) + e.frames <= f.frames && f.target + addressIn(f, e.frame) === e.target
       && (f.canRead || !e.canRead) && (f.canWrite || !e.canWrite));
   }
 }

@@ -12,14 +12,14 @@ import { descriptorKind, LEAF, BIT_AF, BIT_READ_ONLY, BIT_S2AP_WRITE } from '../
 import {
   CR0_ATSCHK, CR0_CMDQEN, CR0_SMMUEN, CR2_E2H, CR2_REC_CFG_ATS, CR2_RECINVSID, EXTRA_CONS, EXTRA_ENABLE, EXTRA_ERROR, EXTRA_PROD, extraQueue, GBPA_ABORT, GBPA_UPDATE, GERROR_CMDQ, queuePointer, REG, vmwOf,
 } from '../../spec/register.js';
-import type { CommandVerdict } from '../../spec/command.js';
+import type { CommandVerdict, VerdictKind } from '../../spec/command.js';
 import type { Memory, MemoryWatcher } from '../../memory/memory.js';
 import type { RegisterPort } from '../../stack/machine.js';
 import type { MachineConfig } from '../../stack/machine-world.js';
 import { OUTCOME_OK } from '../../stack/outcome.js';
 import { newAnswer, WORLD_EL1, type Answer, type CachedEntry, type Transaction } from '../../stack/transaction.js';
 import { Unmodelled } from '../../stack/violation.js';
-import { Atc } from './atc.js';
+import { addressIn, Atc } from './atc.js';
 import { Contexts } from './contexts.js';
 import type { Fact, Pending } from './facts.js';
 import { holdsEntry, pointerTo } from './held.js';
@@ -36,9 +36,9 @@ export type { Mode } from './permitted.js';
 export const UNKNOWN_FRAME = -1;
 
 export interface MachineListener {
-  commandSeen(queue: number, command: Command, verdict: CommandVerdict): void;
+  commandSeen(queue: number, command: Command, verdict: VerdictKind): void;
   /** A SYNC is complete and the facts it retires are gone. */
-  synced(queue: number, covered: readonly Pending[]): void;
+  synced(queue: number): void;
   /** Software broke break-before-make. */
   conflict(what: string): void;
 }
@@ -88,6 +88,8 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
 
   /** Is the store that is going to be made the software's (and not the SMMU's own)? Break-before-make is judged only then. */
   set software(on: boolean) { this.tables.software = on; }
+
+  get software(): boolean { return this.tables.software; }
 
   get context(): MatchContext {
     const f = this.config.features;
@@ -199,7 +201,7 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
 
   #seen(queue: number, c: Command, v: CommandVerdict): void {
     this.memory.journal.clock.now += 1;
-    this.listener?.commandSeen(queue, c, v);
+    this.listener?.commandSeen(queue, c, v.verdict);
   }
 
   /** A SYNC completes: judge every fact against the facts as they are, then remove, then close what lost its support. */
@@ -220,7 +222,7 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
       this.tables.review();
       this.#clean(K);
     }
-    this.listener?.synced(queue, covered);
+    this.listener?.synced(queue);
   }
 
   /** What is left of the wildcards. While a stale STE may be cached and used, the TLB may be filled through it again (§4.3.6 note). */
@@ -258,8 +260,9 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
       if (!this.atc.endpoint(t.sid).ats) return stopped;
       for (const e of this.atc.held(t.sid)) {
         if (stopped) break;
-        if (e.ssid !== t.ssid || t.frame < e.va || t.frame >= e.va + e.frames || !(t.write ? e.canWrite : e.canRead)) continue;
-        this.#permitted.translated(t, e, this.#control, say);
+        const at = addressIn(e, t.frame);
+        if (e.ssid !== t.ssid || at < 0 || !(t.write ? e.canWrite : e.canRead)) continue;
+        this.#permitted.translated(t, e.target + at, this.#control, { split: e.split, say });
       }
       return stopped;
     }
