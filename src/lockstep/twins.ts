@@ -17,7 +17,7 @@ export type TransactionKind = 'access' | 'ats-request' | 'translated';
 export interface WeakestListener {
   /** A command is visible to the SMMU. */
   commandSeen(queue: number, command: Command, verdict: CommandVerdict): void;
-  synced(queue: number): void;
+  synced(queue: number, covered: readonly unknown[]): void;
   /** Break-before-make was not kept. */
   conflict(what: string): void;
 }

@@ -152,7 +152,7 @@ export class FakeWeakest extends Fake implements WeakestMachine {
   readRegister(offset: number): number { return this.get(offset); }
   setEndpoint(): void { return; }
   observe(): void {
-    for (const _ of this.#syncs) this.listener?.synced(0);
+    for (const _ of this.#syncs) this.listener?.synced(0, []);
     this.#syncs = [];
   }
   consOf(): { cons: number; error: number } { return { cons: this.get(REG.CMDQ_CONS), error: this.error }; }
