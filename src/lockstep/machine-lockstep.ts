@@ -3,8 +3,8 @@
  * may do only what the weakest one may; where software is judged, its commands, queues and claims are held to their
  * rules. The first broken rule throws a ViolationError, what is not modelled Unmodelled.
  */
-import type { Command } from '../spec/command.js';
-import { OP, WORDS_PER_COMMAND, decodeCommand, encodeCommand, newCommand } from '../spec/command.js';
+import type { Command, CommandVerdict } from '../spec/command.js';
+import { describeCommand, OP, WORDS_PER_COMMAND, decodeCommand, encodeCommand, newCommand } from '../spec/command.js';
 import { queuePointer, queueUsed } from '../spec/register.js';
 import { Journal } from '../memory/journal.js';
 import { Memory, WORDS_PER_FRAME, type MemoryWatcher } from '../memory/memory.js';
@@ -87,6 +87,7 @@ export class MachineLockstep implements MemoryWatcher {
     const config = this.world.smmus[smmu] as MachineWorld['smmus'][number];
     const weakest = twins.weakest(this.memory, config);
     const concrete = twins.concrete(this.memory, config);
+    weakest.judged = this.world.judged;
     const events = new EventReader(this.memory, concrete, config.features.eventLog2);
     const port: RegisterPort = {
       writeRegister: (offset, value) => {
@@ -114,19 +115,20 @@ export class MachineLockstep implements MemoryWatcher {
     return { weakest, concrete, software, records, events, messages: new Set() };
   }
 
-  #commandSeen(smmu: number, queue: number, seen: { command: Command; verdict: string }): void {
+  #commandSeen(smmu: number, queue: number, seen: { command: Command; verdict: CommandVerdict }): void {
     const { command, verdict } = seen;
     this.commands[command.op] = (this.commands[command.op] as number) + 1;
     this.#log?.add({ kind: 'command', op: this.index, smmu, command: { ...newCommand(), ...command }, time: this.memory.journal.clock.now });
     if (!this.world.judged) return;
     this.ledger.judgeAt(ILLEGAL);
-    if (verdict === 'legal') return;
-    this.ledger.fail('illegal-command', `a command that is ${verdict}`, 'only commands that the specification defines for this SMMU',
-      `queue ${queue} of SMMU ${smmu} holds opcode 0x${command.op.toString(16)}, which is ${verdict}`);
+    if (verdict.verdict === 'legal') return;
+    this.ledger.fail('illegal-command', `a command that is ${verdict.verdict}`, 'only commands that the specification defines for this SMMU',
+      `queue ${queue} of SMMU ${smmu} holds ${describeCommand(command)}: ${verdict.why}`);
   }
 
   #conflict(smmu: number, what: string): void {
     if (!this.world.judged) return;
+    if (what.startsWith('a published command')) this.ledger.fail('queue-integrity', 'a published command is overwritten', 'published commands stay as they are until they are consumed', `SMMU ${smmu}: ${what}`);
     this.ledger.judge('break-before-make');
     this.ledger.fail('break-before-make', 'an entry is replaced without going through invalid', 'invalid, TLBI, CMD_SYNC, then the new entry', `SMMU ${smmu}: ${what}`);
   }

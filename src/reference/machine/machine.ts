@@ -12,7 +12,7 @@ import { descriptorKind, LEAF, BIT_AF, BIT_READ_ONLY, BIT_S2AP_WRITE } from '../
 import {
   CR0_ATSCHK, CR0_CMDQEN, CR0_SMMUEN, CR2_E2H, CR2_REC_CFG_ATS, CR2_RECINVSID, EXTRA_CONS, EXTRA_ENABLE, EXTRA_ERROR, EXTRA_PROD, extraQueue, GBPA_ABORT, GBPA_UPDATE, GERROR_CMDQ, queuePointer, REG, vmwOf,
 } from '../../spec/register.js';
-import type { CommandVerdict, VerdictKind } from '../../spec/command.js';
+import type { CommandVerdict } from '../../spec/command.js';
 import type { Memory, MemoryWatcher } from '../../memory/memory.js';
 import type { RegisterPort } from '../../stack/machine.js';
 import type { MachineConfig } from '../../stack/machine-world.js';
@@ -36,9 +36,9 @@ export type { Mode } from './permitted.js';
 export const UNKNOWN_FRAME = -1;
 
 export interface MachineListener {
-  commandSeen(queue: number, command: Command, verdict: VerdictKind): void;
+  commandSeen(queue: number, command: Command, verdict: CommandVerdict): void;
   /** A SYNC is complete and the facts it retires are gone. */
-  synced(queue: number): void;
+  synced(queue: number, covered: readonly Pending[]): void;
   /** Software broke break-before-make. */
   conflict(what: string): void;
 }
@@ -201,7 +201,7 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
 
   #seen(queue: number, c: Command, v: CommandVerdict): void {
     this.memory.journal.clock.now += 1;
-    this.listener?.commandSeen(queue, c, v.verdict);
+    this.listener?.commandSeen(queue, c, v);
   }
 
   /** A SYNC completes: judge every fact against the facts as they are, then remove, then close what lost its support. */
@@ -222,7 +222,7 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
       this.tables.review();
       this.#clean(K);
     }
-    this.listener?.synced(queue);
+    this.listener?.synced(queue, covered);
   }
 
   /** What is left of the wildcards. While a stale STE may be cached and used, the TLB may be filled through it again (§4.3.6 note). */

@@ -233,17 +233,22 @@ export class Permitted {
     return p.second !== null && stage2Clean(p.second, hd2) && !stands(p.second) ? 'gone' : null;
   }
 
-  /** ATS: a Success with the permissions that are granted; write only when it was asked for or needs no marking. */
+  /**
+   * ATS: a Success with the permissions that are granted; write only when it was asked for or needs no marking. Whether INSTCFG makes the
+   * read of a request an instruction fetch is left open (§13.6): either may be answered.
+   */
   #complete(t: Transaction, ste: SteVector, p: Pair, why: string): void {
     const k = overridden(t, ste);
-    const read = this.#denial({ ...k, write: false, instruction: false }, p) === null;
-    const write = { ...k, write: true };
     const clean = (p.first !== null && stage1Clean(p.first, p.first.regime.context.hd)) || (p.second !== null && stage2Clean(p.second, p.second.regime.context.hd));
-    const canWrite = (t.write || !clean) && this.#denial(write, p) === null;
-    if (t.write && clean && this.#denial(write, p) === 'gone') return;
+    const write = this.#denial({ ...k, write: true, instruction: false }, p);
+    if (t.write && clean && write === 'gone') return;
+    const canWrite = (t.write || !clean) && write === null;
     const frame = effectiveEats(ste, this.#features) === EATS_SPLIT ? p.ipa : p.frame;
-    this.#success(frame, read, canWrite, why);
-    if (!t.write && canWrite) this.#success(frame, read, false, why); // write permission that was not asked for (NW) may be withheld
+    for (const instruction of k.instruction ? [true, false] : [false]) {
+      const read = this.#denial({ ...k, write: false, instruction }, p) === null;
+      this.#success(frame, read, canWrite, why);
+      if (!t.write && canWrite) this.#success(frame, read, false, why); // write permission that was not asked for (NW) may be withheld
+    }
   }
 
   /** Translated traffic with a PA (or IPA) from the ATC (§3.9.1.3, §3.9.2). */
