@@ -35,6 +35,9 @@ interface Common {
   readonly starts: number[];
   readonly ends: number[];
   alive: boolean;
+  /** When it went, and the queue whose SYNC got rid of it. */
+  diedAt: number;
+  diedBy: number;
   /** Answer of the justification rule for one set of commands. */
   memoFor: readonly Pending[] | null;
   memo: number;
@@ -150,6 +153,8 @@ export interface Regime {
   readonly half: 0 | 1;
   readonly context: TableContext;
   supports: Support[];
+  /** Supports of which a word went: another queue's commands may have acted before that. */
+  past: Support[];
   /** Root pages: one, or for nested stage 1 one for each stage-2 leaf under the root. */
   roots: Page[];
 }
@@ -204,4 +209,11 @@ export function beginSegment(f: Fact, now: number): void {
   if (stands(f)) return;
   f.starts.push(now);
   f.ends.push(Infinity);
+}
+
+/** The fact is no longer cached: a SYNC of `queue` completed. */
+export function bury(f: Fact, now: number, queue: number): void {
+  f.alive = false;
+  f.diedAt = now;
+  f.diedBy = queue;
 }

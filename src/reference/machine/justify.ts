@@ -6,7 +6,7 @@
  *  - otherwise, with K' = those that must: the first moment not before any of K' became visible, and not before when(p, K') of
  *    each premise p, at which the fact's own word holds its value; NEVER if there is none.
  * A regime is not cached: it passes K on to the words of the STE and CD that support it, and is there as soon as any pair is.
- * A premise that is no longer cached can justify nothing. A fact is gone after the SYNC iff that moment is NEVER.
+ * A fact is gone after the SYNC iff that moment is NEVER.
  */
 import { isRegime, NEVER, type Fact, type Pending, type Premise, type Regime } from './facts.js';
 import { matches, type MatchContext } from './match.js';
@@ -46,17 +46,29 @@ function factMoment(f: Fact, own: readonly Pending[], m: MatchContext): number {
 }
 
 function whenPremise(p: Premise, K: readonly Pending[], m: MatchContext): number {
-  if (isRegime(p)) return whenRegime(p, K, m);
-  return p.alive ? when(p, K, m) : NEVER;
+  return isRegime(p) ? whenRegime(p, K, m) : whenCached(p, K, m);
+}
+
+/**
+ * A premise that has gone justifies nothing after commands of the queue whose SYNC got rid of it: they act later. Commands of another queue may
+ * have acted before it went, and then it was there.
+ */
+function whenCached(f: Fact, K: readonly Pending[], m: MatchContext): number {
+  if (f.alive) return when(f, K, m);
+  if (f.diedBy === m.queue) return NEVER;
+  const moment = when(f, K, m);
+  return moment < f.diedAt ? moment : NEVER;
 }
 
 export function whenRegime(r: Regime, K: readonly Pending[], m: MatchContext): number {
   if (!m.enabled) return NEVER;
   let best = NEVER;
-  for (const s of r.supports) {
-    let moment = -Infinity;
-    for (const f of s.facts) moment = Math.max(moment, f.alive ? when(f, K, m) : NEVER);
-    best = Math.min(best, moment);
+  for (const supports of [r.supports, r.past]) {
+    for (const s of supports) {
+      let moment = -Infinity;
+      for (const f of s.facts) moment = Math.max(moment, whenCached(f, K, m));
+      best = Math.min(best, moment);
+    }
   }
   return best;
 }

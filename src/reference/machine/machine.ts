@@ -91,9 +91,11 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
 
   get software(): boolean { return this.tables.software; }
 
-  get context(): MatchContext {
+  get context(): MatchContext { return this.#judging(0); }
+
+  #judging(queue: number): MatchContext {
     const f = this.config.features;
-    return { vmw: f.vmidWildcard ? vmwOf(this.#read(REG.CR0)) : 0, e2h: (this.#read(REG.CR2) & CR2_E2H) !== 0 && f.hyp, ds: f.ds, wholeRunOnly: f.wholeRunOnly, enabled: this.enabled };
+    return { vmw: f.vmidWildcard ? vmwOf(this.#read(REG.CR0)) : 0, e2h: (this.#read(REG.CR2) & CR2_E2H) !== 0 && f.hyp, ds: f.ds, wholeRunOnly: f.wholeRunOnly, enabled: this.enabled, queue };
   }
 
   get enabled(): boolean { return (this.#read(REG.CR0) & CR0_SMMUEN) !== 0; }
@@ -208,16 +210,16 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
   #synced(queue: number, covered: readonly Pending[]): void {
     this.memory.journal.clock.now += 1;
     if (covered.length > 0) {
-      const m = this.context;
+      const m = this.#judging(queue);
       const K = covered.slice();
       const structures = K.some((p) => isCfgi(p.command.op)) ? this.contexts.store.judge(K, m) : [];
-      const translations = K.some((p) => isTlbi(p.command.op)) ? this.tables.judge(K) : [];
+      const translations = K.some((p) => isTlbi(p.command.op)) ? this.tables.judge(K, m) : [];
       const atc = this.atc.judge(K, m);
       this.atc.before(new Set<Fact>([...structures, ...translations]));
-      this.tables.apply(translations);
+      this.tables.apply(translations, queue);
       this.contexts.forgetDying(structures);
-      this.contexts.store.apply(structures);
-      this.atc.apply(atc);
+      this.contexts.store.apply(structures, queue);
+      this.atc.apply(atc, this.memory.journal.clock.now, queue);
       this.contexts.store.review();
       this.tables.review();
       this.#clean(K);

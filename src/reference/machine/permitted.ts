@@ -244,7 +244,7 @@ export class Permitted {
     if (t.write && clean && write === 'gone') return;
     const canWrite = (t.write || !clean) && write === null;
     const frame = effectiveEats(ste, this.#features) === EATS_SPLIT ? p.ipa : p.frame;
-    for (const instruction of k.instruction ? [true, false] : [false]) {
+    for (const instruction of overridden({ ...t, write: false }, ste).instruction ? [true, false] : [false]) {
       const read = this.#denial({ ...k, write: false, instruction }, p) === null;
       this.#success(frame, read, canWrite, why);
       if (!t.write && canWrite) this.#success(frame, read, false, why); // write permission that was not asked for (NW) may be withheld
