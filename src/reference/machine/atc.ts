@@ -103,7 +103,10 @@ export class Atc {
   }
 
   #addStage2(out: AtcFact[], ste: SteVector): void {
-    for (const leaf of this.#tables.stage2Leaves(ste.vmid)) out.push(this.#entry(ste, null, -1, leaf, [leaf], granted(null, leaf)));
+    const split = effectiveEats(ste, this.#features) === EATS_SPLIT;
+    for (const leaf of this.#tables.stage2Leaves(ste.vmid)) {
+      out.push(this.#entry(ste, null, -1, split ? { va: leaf.va, frames: leaf.frames, target: leaf.va } : leaf, [leaf], granted(null, leaf)));
+    }
   }
 
   #addStage1(out: AtcFact[], ste: SteVector, cd: CdVector, ssid: number): void {
