@@ -331,8 +331,8 @@ export class MachineLockstep implements MemoryWatcher {
     else side.concrete.translated(t, a);
     this.#working = -1;
     this.#recordAt = -1;
-    checkAnswer(this.ledger, side.weakest, op.op, { t, answer: a });
-    side.records.answered(t, a, writable);
+    const said = checkAnswer(this.ledger, side.weakest, op.op, { t, answer: a });
+    side.records.answered(t, a, { writable, said, translated: op.op === 'translated' });
     return { ...this.#after(op, null), answer: a };
   }
 
