@@ -67,7 +67,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   operations: BASE,
   captures: [...BASE, 'operations'],
   lockstep: MODELS,
-  build: [],
+  build: ['operations'],
 };
 const NOT_MUTANTS = MODELS.filter((r) => r !== 'mutants');
 for (const engine of ENGINES) (MAY as Record<string, readonly string[]>)[engine] = [...NOT_MUTANTS, 'lockstep', ...ENGINES];

@@ -45,10 +45,10 @@ const spec: VerbSpec = {
 };
 
 function settings(p: Parsed): FuzzSettings {
-  const profileName = p.values.get('profile') ?? 'swarm';
+  const mutant = p.values.get('mutant');
+  const profileName = p.values.get('profile') ?? (mutant === undefined ? undefined : findMutant(mutant)?.profile) ?? 'swarm';
   const profile = findProfile(profileName);
   if (profile === undefined) throw new UsageError(`there is no profile "${profileName}": use one of ${PROFILES.map((f) => f.name).join(', ')}`);
-  const mutant = p.values.get('mutant');
   if (mutant !== undefined && findMutant(mutant) === undefined) throw new UsageError(`there is no mutant "${mutant}": use one of ${MUTANTS.map((m) => m.name).join(', ')}`);
   const run = wholeNumber(p, 'run', 0);
   const runs = wholeNumber(p, 'runs', 1);

@@ -114,6 +114,8 @@ class Shrinker {
         const smmus = w().smmus.map((s, k) => (k === i ? { ...s, [key]: plain.smmus[0]?.[key] } : s)) as World['smmus'];
         this.#tryWorld({ ...this.#best, world: { ...w(), smmus } });
       }
+      const { forceSync, ...rest } = w().smmus[i] as World['smmus'][number];
+      if (forceSync === true) this.#tryWorld({ ...this.#best, world: { ...w(), smmus: w().smmus.map((s, k) => (k === i ? rest : s)) } });
     });
     w().domains.forEach((_, i) => {
       this.#tryWorld({ ...this.#best, world: { ...w(), domains: w().domains.map((d, k) => (k === i ? { mode: 'strict' as const, managed: false } : d)) } });

@@ -4,7 +4,7 @@
  * breaks rule stale-event. Records are lost only when the queue is full, off or aborted (§7.2, §7.4).
  */
 import { describeFault, EVENT, isTranslationFault, type FaultRecord } from '../spec/event.js';
-import type { Answer, Transaction } from '../stack/transaction.js';
+import { ANSWER_CA, type Answer, type Transaction } from '../stack/transaction.js';
 import { ruleIndex, type Ledger } from '../rules/ledger.js';
 import { describeAnswer } from './machine-words.js';
 
@@ -29,6 +29,7 @@ function fits(r: FaultRecord, { t, a, translated }: Owed): boolean {
   const address = translated || r.inputFrame === t.frame;
   if (a.event === 0) return r.sid === t.sid; // whatever it was
   if (r.type !== a.event || r.sid !== t.sid) return false;
+  if (a.kind === ANSWER_CA) return r.ssid === Math.max(0, t.ssid); // the answer says no more about it
   if (a.event === EVENT.C_BAD_SUBSTREAMID) return r.ssid === Math.max(0, t.ssid); // always valid, without SSV (§7.3.9)
   if (r.ssv !== (t.ssid < 0 ? 0 : 1) || r.ssid !== Math.max(0, t.ssid)) return false;
   if (a.event === EVENT.F_TRANSL_FORBIDDEN || a.event === EVENT.F_BAD_ATS_TREQ) return address;

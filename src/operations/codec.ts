@@ -79,7 +79,7 @@ function parseWorld(n: Node): World {
 }
 
 function parseSmmu(n: Node): SmmuConfig {
-  n.object(['range', 'asidBits', 'asidMax', 'queueLog2', 'eventLog2', 'tlbEntries']);
+  n.object(['range', 'asidBits', 'asidMax', 'queueLog2', 'eventLog2', 'tlbEntries'], ['forceSync']);
   const asidBits = n.child('asidBits').oneOf([8, 16]);
   const tlb = n.child('tlbEntries');
   const tlbEntries = tlb.integer(4, 4096);
@@ -91,6 +91,7 @@ function parseSmmu(n: Node): SmmuConfig {
     queueLog2: n.child('queueLog2').integer(3, 8),
     eventLog2: n.child('eventLog2').integer(1, 7),
     tlbEntries,
+    ...(n.has('forceSync') && n.child('forceSync').boolean() ? { forceSync: true as const } : {}),
   };
 }
 

@@ -13,7 +13,7 @@ import type { Operation, Result } from '../../stack/operation.js';
 import { PLAN_MAX } from '../../stack/planner.js';
 import { runSteps, type Plain, type Steps } from '../../stack/steps.js';
 import { stage1StartLevel } from '../../spec/granule.js';
-import type { World } from '../../stack/world.js';
+import { LIMITS, type World } from '../../stack/world.js';
 import { arrayLength, entryUsers } from './invs.js';
 import { Ranges } from './iova.js';
 import * as performSteps from './perform.steps.js';
@@ -26,6 +26,9 @@ import { newGather, type Context, type DriverObserver, type DriverState, type Pa
 const plainUrl = (name: string): string => new URL(`./${name}.plain.js`, import.meta.url).href;
 const performPlain = (await import(plainUrl('perform'))) as Plain<typeof performSteps>;
 const resetPlain = (await import(plainUrl('reset'))) as Plain<typeof resetSteps>;
+
+/** Commands of one list at the most (the kernel's batch), its SYNC apart. */
+const LIST_MAX = 64;
 
 export type Form = 'plain' | 'steps';
 
@@ -151,6 +154,8 @@ function buildState(setup: DriverSetup): DriverState {
     asidCell: pages.allocateObject(Math.floor(config.asidMax / 32) + 1),
     asidMax: config.asidMax,
     range: config.range,
+    listMax: Math.min(config.forceSync === true ? LIMITS.forcedList : LIST_MAX, 2 ** config.queueLog2 - 1),
+    forceSync: config.forceSync === true,
   }));
   const devices = world.devices.map((d) => ({ smmu: d.smmu, streams: d.streams, cdSlot: pages.allocate('cd'), target: 'none' as const }));
   // The first cells of the heap are never an array: 0 stands for none.

@@ -97,6 +97,8 @@ export interface AtcFact extends Common {
   /** Output frame of the span's first frame; an IPA when `split`. */
   readonly target: number;
   readonly split: boolean;
+  /** Also for the addresses that differ in the ignored top byte alone (TBI): each is an entry of its own to the endpoint (§3.9.1). */
+  readonly aliases: boolean;
   readonly canRead: boolean;
   readonly canWrite: boolean;
 }

@@ -19,7 +19,7 @@ import type { MachineConfig } from '../../stack/machine-world.js';
 import { OUTCOME_OK } from '../../stack/outcome.js';
 import { newAnswer, WORLD_EL1, type Answer, type CachedEntry, type Transaction } from '../../stack/transaction.js';
 import { Unmodelled } from '../../stack/violation.js';
-import { Atc } from './atc.js';
+import { addressIn, Atc } from './atc.js';
 import { Contexts } from './contexts.js';
 import type { Fact, Pending } from './facts.js';
 import { holdsEntry, pointerTo } from './held.js';
@@ -88,6 +88,8 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
 
   /** Is the store that is going to be made the software's (and not the SMMU's own)? Break-before-make is judged only then. */
   set software(on: boolean) { this.tables.software = on; }
+
+  get software(): boolean { return this.tables.software; }
 
   get context(): MatchContext {
     const f = this.config.features;
@@ -258,8 +260,9 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
       if (!this.atc.endpoint(t.sid).ats) return stopped;
       for (const e of this.atc.held(t.sid)) {
         if (stopped) break;
-        if (e.ssid !== t.ssid || t.frame < e.va || t.frame >= e.va + e.frames || !(t.write ? e.canWrite : e.canRead)) continue;
-        this.#permitted.translated(t, e, this.#control, say);
+        const at = addressIn(e, t.frame);
+        if (e.ssid !== t.ssid || at < 0 || !(t.write ? e.canWrite : e.canRead)) continue;
+        this.#permitted.translated(t, e.target + at, this.#control, { split: e.split, say });
       }
       return stopped;
     }

@@ -12,7 +12,7 @@ import type { Memory, MemoryWatcher } from '../../memory/memory.js';
 import { commandFeatures, type RegisterPort } from '../../stack/machine.js';
 import { sameOutcome, type Outcome } from '../../stack/outcome.js';
 import { Unmodelled } from '../../stack/violation.js';
-import type { SmmuConfig } from '../../stack/world.js';
+import { LIMITS, type SmmuConfig } from '../../stack/world.js';
 import { Configuration, sameWords } from './configuration.js';
 import type { Pending, Regime } from './facts.js';
 import { isCfgi, isTlbi, matchesCd, matchesLeaf, matchesSte, matchesTable, namesTag } from './match.js';
@@ -51,7 +51,7 @@ export class Stage1Reference implements RegisterPort, MemoryWatcher, QueueListen
     this.config = config;
     this.tables = new Tables(memory);
     this.configuration = new Configuration(memory, config, this.tables);
-    this.queue = new CommandQueue(memory, commandFeatures(config), this);
+    this.queue = new CommandQueue(memory, commandFeatures(config), this, config.forceSync === true ? LIMITS.forcedList : Infinity);
     memory.watchers.push(this);
   }
 
