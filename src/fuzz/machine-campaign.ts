@@ -14,7 +14,7 @@ import { Unmodelled, ViolationError, type Violation } from '../stack/violation.j
 import type { MachineCandidate } from './machine-shrink.js';
 
 /** Operations that a machine campaign runs when nothing else limits it. */
-export const MACHINE_BUDGET = 200_000;
+export const MACHINE_BUDGET = 100_000;
 
 export interface MachineCampaignOptions {
   readonly seed: string;

@@ -16,7 +16,7 @@ import { checkClaim } from './claims.js';
 import { EventReader } from './event-reader.js';
 import type { Log } from './log.js';
 import { checkAnswer, checkEntries } from './machine-checks.js';
-import { ANY_FRAME, RecordCheck } from './record-check.js';
+import { RecordCheck } from './record-check.js';
 import { Software, type QueueView } from './software.js';
 import { OWN_TWINS, type TransactionKind, type Twins, type WeakestMachine } from './twins.js';
 
@@ -331,9 +331,8 @@ export class MachineLockstep implements MemoryWatcher {
     else side.concrete.translated(t, a);
     this.#working = -1;
     this.#recordAt = -1;
-    checkAnswer(this.ledger, side.weakest, op.op, { t, answer: a });
-    // What a Translated transaction carries is the address that the endpoint had cached.
-    side.records.answered(op.op === 'translated' ? { ...t, frame: ANY_FRAME } : t, a, writable);
+    const said = checkAnswer(this.ledger, side.weakest, op.op, { t, answer: a });
+    side.records.answered(t, a, { writable, said, translated: op.op === 'translated' });
     return { ...this.#after(op, null), answer: a };
   }
 

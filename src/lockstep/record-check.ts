@@ -10,8 +10,6 @@ import { describeAnswer } from './machine-words.js';
 
 const REFINEMENT = ruleIndex('machine-refinement');
 const LATE = ruleIndex('stale-event');
-/** The address of a record whose transaction had one that only the endpoint knows. */
-export const ANY_FRAME = -1;
 /** Records that are remembered after they came. */
 const REMEMBERED = 8;
 
@@ -19,26 +17,25 @@ const REMEMBERED = 8;
 interface Owed {
   readonly t: Transaction;
   readonly a: Answer;
+  readonly translated: boolean;
   /** It may have been lost. */
   optional: boolean;
   /** A CMD_SYNC has completed since. */
   overdue: boolean;
 }
 
-function at(r: FaultRecord, t: Transaction): boolean {
-  return t.frame === ANY_FRAME || r.inputFrame === t.frame;
-}
-
 /** Does the record say what the answer says? */
-function fits(r: FaultRecord, t: Transaction, a: Answer): boolean {
+function fits(r: FaultRecord, { t, a, translated }: Owed): boolean {
+  const address = translated || r.inputFrame === t.frame;
+  if (a.event === 0) return r.sid === t.sid; // whatever it was
   if (r.type !== a.event || r.sid !== t.sid) return false;
   if (a.kind === ANSWER_CA) return r.ssid === Math.max(0, t.ssid); // the answer says no more about it
   if (a.event === EVENT.C_BAD_SUBSTREAMID) return r.ssid === Math.max(0, t.ssid); // always valid, without SSV (§7.3.9)
   if (r.ssv !== (t.ssid < 0 ? 0 : 1) || r.ssid !== Math.max(0, t.ssid)) return false;
-  if (a.event === EVENT.F_TRANSL_FORBIDDEN || a.event === EVENT.F_BAD_ATS_TREQ) return at(r, t);
+  if (a.event === EVENT.F_TRANSL_FORBIDDEN || a.event === EVENT.F_BAD_ATS_TREQ) return address;
   const walk = a.event === EVENT.F_WALK_EABT;
   if (!isTranslationFault(a.event) && !walk) return true;
-  if (!at(r, t) || r.read !== (t.write ? 0 : 1) || r.stage2 !== a.stage2 || r.class !== a.class) return false;
+  if (!address || r.read !== (t.write ? 0 : 1) || r.stage2 !== a.stage2 || r.class !== a.class) return false;
   return walk || r.ipa === a.ipa;
 }
 
@@ -55,18 +52,24 @@ export class RecordCheck {
     this.#late = late;
   }
 
-  /** An answer was given; `writable`: the event queue could take a record then. */
-  answered(t: Transaction, a: Answer, writable: boolean): void {
+  /**
+   * An answer was given. `writable`: the event queue could take a record then; `said`: the answer says whether there is one; `translated`: what
+   * was sent is an address from the ATC, which only the machine knows.
+   */
+  answered(t: Transaction, a: Answer, how: { readonly writable: boolean; readonly said: boolean; readonly translated: boolean }): void {
+    const { writable, said, translated } = how;
+    const owed = { t: { ...t }, a: { ...a }, translated, overdue: false };
+    if (!said) this.#owed.push({ ...owed, optional: true });
     if (a.event === 0) return;
     this.#ledger.judgeAt(REFINEMENT);
     this.#open += 1;
-    if (writable || this.#late) this.#owed.push({ t: { ...t }, a: { ...a }, optional: !writable, overdue: false });
+    if (writable || this.#late) this.#owed.push({ ...owed, optional: !writable });
   }
 
   /** Records that software finds. */
   found(records: readonly FaultRecord[]): void {
     for (const r of records) {
-      const at = this.#owed.findIndex((o) => fits(r, o.t, o.a));
+      const at = this.#owed.findIndex((o) => fits(r, o));
       const owed = this.#owed[at];
       const text = describeFault(r);
       if (owed === undefined) this.#unexpected(text);

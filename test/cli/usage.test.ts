@@ -23,7 +23,7 @@ const WRONG: readonly (readonly [string, RegExp])[] = [
   ['fuzz --frob', /fuzz has no option --frob/],
   ['fuzz --driver x', /option --driver of fuzz is not built yet/],
   ['fuzz --planner x', /option --planner of fuzz is not built yet/],
-  ['fuzz --machine-only', /option --machine-only of fuzz is not built yet/],
+  ['fuzz --interleave', /option --interleave of fuzz is not built yet/],
   ['fuzz --interleave', /option --interleave of fuzz is not built yet/],
   ['fuzz --workers 4', /option --workers of fuzz is not built yet/],
   ['fuzz --runs 0', /--runs must be a whole number from 1/],
