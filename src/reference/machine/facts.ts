@@ -35,6 +35,8 @@ interface Common {
   readonly starts: number[];
   readonly ends: number[];
   alive: boolean;
+  /** When, and by a SYNC of which queue, it was removed. */
+  gone?: { readonly at: number; readonly queue: number };
   /** Answer of the justification rule for one set of commands. */
   memoFor: readonly Pending[] | null;
   memo: number;
@@ -148,6 +150,8 @@ export interface Regime {
   readonly half: 0 | 1;
   readonly context: TableContext;
   supports: Support[];
+  /** Supports of which something was removed: a command that another queue made visible before may have met them. */
+  past: Support[];
   /** Root pages: one, or for nested stage 1 one for each stage-2 leaf under the root. */
   roots: Page[];
 }

@@ -64,6 +64,8 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
   readonly #lookup: Lookup;
   readonly #permitted: Permitted;
   readonly #registers = new Map<number, number>();
+  /** The queue whose SYNC is being judged. */
+  #syncing = 0;
   readonly #wild: Wild = { config: true, el1: true, el2: true, streams: new Set(), vmids: new Set() };
 
   constructor(memory: Memory, config: MachineConfig) {
@@ -91,7 +93,7 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
 
   get context(): MatchContext {
     const f = this.config.features;
-    return { vmw: f.vmidWildcard ? vmwOf(this.#read(REG.CR0)) : 0, e2h: (this.#read(REG.CR2) & CR2_E2H) !== 0 && f.hyp, ds: f.ds, wholeRunOnly: f.wholeRunOnly, enabled: this.enabled };
+    return { vmw: f.vmidWildcard ? vmwOf(this.#read(REG.CR0)) : 0, e2h: (this.#read(REG.CR2) & CR2_E2H) !== 0 && f.hyp, ds: f.ds, wholeRunOnly: f.wholeRunOnly, enabled: this.enabled, queue: this.#syncing };
   }
 
   get enabled(): boolean { return (this.#read(REG.CR0) & CR0_SMMUEN) !== 0; }
@@ -206,18 +208,19 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
   #synced(queue: number, covered: readonly Pending[]): void {
     this.memory.journal.clock.now += 1;
     if (covered.length > 0) {
+      this.#syncing = queue;
       const m = this.context;
       const K = covered.slice();
       const structures = K.some((p) => isCfgi(p.command.op)) ? this.contexts.store.judge(K, m) : [];
       const translations = K.some((p) => isTlbi(p.command.op)) ? this.tables.judge(K) : [];
       const atc = this.atc.judge(K, m);
       this.atc.before(new Set<Fact>([...structures, ...translations]));
-      this.tables.apply(translations);
+      this.tables.apply(translations, queue);
       this.contexts.forgetDying(structures);
-      this.contexts.store.apply(structures);
+      this.contexts.store.apply(structures, queue);
       this.atc.apply(atc);
       this.contexts.store.review();
-      this.tables.review();
+      this.tables.review(Math.min(...this.queues.flatMap((q) => q.pending.map((p) => p.visible))));
       this.#clean(K);
     }
     this.listener?.synced(queue, covered);

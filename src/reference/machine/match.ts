@@ -20,6 +20,8 @@ export interface MatchContext {
   readonly wholeRunOnly: boolean;
   /** SMMUEN: else nothing can be fetched, so nothing is justified by tables. */
   readonly enabled: boolean;
+  /** The queue whose SYNC is being judged. */
+  readonly queue: number;
 }
 
 /** VA[55] in 4 KiB frames: which half an address belongs to. */

@@ -180,9 +180,10 @@ export class StructureStore {
   }
 
   /** Removes the dead; arrays reached through one of them close. */
-  apply(dead: readonly StructureFact[]): void {
+  apply(dead: readonly StructureFact[], queue: number): void {
     for (const f of dead) {
       f.alive = false;
+      f.gone = { at: this.#memory.journal.clock.now, queue };
       const list = f.element.words[f.word] as StructureFact[];
       list.splice(list.indexOf(f), 1);
     }

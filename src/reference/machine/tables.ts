@@ -303,10 +303,11 @@ export class Tables {
     return this.translations.filter((f) => when(f, K, m) === NEVER);
   }
 
-  apply(dead: readonly TranslationFact[]): void {
+  apply(dead: readonly TranslationFact[], queue: number): void {
     if (dead.length === 0) return;
     for (const f of dead) {
       f.alive = false;
+      f.gone = { at: this.now, queue };
       if (f.kind === 'table' && f.page !== null) this.#removePage(f.page);
     }
     this.translations = this.translations.filter((f) => f.alive);
@@ -327,9 +328,13 @@ export class Tables {
     }
   }
 
-  /** Regimes whose last support went; those of which nothing is left are forgotten. */
-  review(): void {
-    for (const r of this.regimes) if (r.supports.some((s) => s.facts.some((f) => !f.alive))) r.supports = r.supports.filter((s) => s.facts.every((f) => f.alive));
+  /** Regimes whose last support went; those of which nothing is left are forgotten. `oldest`: when the first pending command became visible. */
+  review(oldest: number): void {
+    for (const r of this.regimes) {
+      const lost = r.supports.filter((s) => s.facts.some((f) => !f.alive));
+      if (lost.length > 0) r.supports = r.supports.filter((s) => s.facts.every((f) => f.alive));
+      r.past = [...r.past, ...lost].filter((s) => s.facts.every((f) => f.alive || (f.gone?.at ?? 0) > oldest));
+    }
     this.regimes = this.regimes.filter((r) => {
       if (r.supports.length > 0 || this.translations.some((f) => f.regime === r)) return true;
       for (const page of r.roots) this.#removePage(page);
