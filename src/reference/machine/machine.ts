@@ -25,10 +25,11 @@ import type { Fact, Pending } from './facts.js';
 import { holdsEntry, pointerTo } from './held.js';
 import { Lookup } from './lookup.js';
 import { isCfgi, isTlbi, type MatchContext } from './match.js';
+import { stage1Clean, stage2Clean } from './permissions.js';
 import { Permitted, type Control, type Mode } from './permitted.js';
 import { CommandQueue } from './queue.js';
 import { StructureStore } from './structures.js';
-import { Tables } from './tables.js';
+import { cacheable, Tables } from './tables.js';
 
 export type { Mode } from './permitted.js';
 
@@ -282,16 +283,20 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
   /** A fact that points to this page, in words. */
   pointsTo(slot: number): string | null { return pointerTo(this, slot); }
 
-  /** May the SMMU itself change a descriptor so: access flag set, or marked dirty, where hardware update is on (§3.13)? */
+  /** May the SMMU itself change a descriptor so: access flag set, or marked dirty (then accessed too), where hardware update is on (§3.13)? */
   mayUpdate(ref: number, old: readonly [number, number], now: readonly [number, number]): boolean {
     if (old[1] !== now[1]) return false;
+    const [lo, hi] = old;
     const slot = Math.floor(ref / 512);
     return this.tables.entriesAt(slot, ref % 512).some(({ page }) => {
-      const c = page.regime.context;
-      if (!c.ha || !page.writable || descriptorKind(old[0], page.level, c.tg, c.ds, c.wide) !== LEAF) return false;
-      const dirty = page.regime.stage === 1 ? (old[0] & ~BIT_READ_ONLY) >>> 0 : (old[0] | BIT_S2AP_WRITE) >>> 0;
-      const allowed = [(old[0] | BIT_AF) >>> 0, ...(c.hd ? [dirty, (dirty | BIT_AF) >>> 0] : [])];
-      return allowed.includes(now[0] >>> 0);
+      const r = page.regime;
+      const c = r.context;
+      if (!c.ha || !page.writable || !this.tables.fetchable(page) || descriptorKind(lo, page.level, c.tg, c.ds, c.wide) !== LEAF || !cacheable(page, lo, hi)) return false;
+      const accessed = (lo | BIT_AF) >>> 0;
+      if (now[0] >>> 0 === accessed) return true;
+      const guarded = { lo, hi, limits: page.limits, world: r.world };
+      if (r.stage === 1) return stage1Clean(guarded, c.hd) && now[0] >>> 0 === (accessed & ~BIT_READ_ONLY) >>> 0;
+      return stage2Clean(guarded, c.hd) && now[0] >>> 0 === (accessed | BIT_S2AP_WRITE) >>> 0;
     });
   }
 }

@@ -147,12 +147,12 @@ export class Tables {
   }
 
   /** A cached table descriptor is enough to fetch what stands below it; the base itself needs an STE and a CD that give it. */
-  #fetchable(page: Page): boolean {
+  fetchable(page: Page): boolean {
     return page.from === null ? this.isOpen(page.regime) : this.enabled;
   }
 
   #rescan(page: Page): void {
-    if (!this.#fetchable(page)) return;
+    if (!this.fetchable(page)) return;
     for (let entry = page.firstIndex; entry < page.firstIndex + page.entries; entry += 1) {
       const ref = this.refOf(page, entry);
       if (ref < 0) continue;
@@ -164,7 +164,7 @@ export class Tables {
   /** A word stands in a page: the same facts again, or new ones. */
   #derive(page: Page, entry: number, rawLo: number, hi: number): void {
     const r = page.regime;
-    if (!this.#fetchable(page)) return;
+    if (!this.fetchable(page)) return;
     const lo = canonical(page, rawLo);
     const again = (page.kids.get(entry) ?? []).filter((k) => k.alive && sameWord(k, lo, hi));
     if (again.length > 0) {
