@@ -3,7 +3,7 @@
  * it could be answered with now it may hold: that is implied. When something that such an answer rests on goes, the entry is recorded; only
  * ATC_INV and its SYNC remove it then. Entries that could be asked for again come back whatever is invalidated.
  */
-import { getField } from '../../spec/bits.js';
+import { getField, POW2 } from '../../spec/bits.js';
 import { cdVerdict } from '../../spec/cd.js';
 import type { Features } from '../../spec/features.js';
 import { EATS_SPLIT, S1DSS_BYPASS, S1DSS_SSID0, STE, steCdMax } from '../../spec/ste.js';
@@ -20,8 +20,6 @@ interface Endpoint {
   readonly ats: boolean;
   readonly responds: boolean;
 }
-
-const EVERYWHERE = 2 ** 52;
 
 export class Atc {
   readonly #features: Features;
@@ -85,7 +83,7 @@ export class Atc {
       const dss = getField(ste.words, STE.S1DSS);
       if (substreams && dss === S1DSS_BYPASS) {
         if (ste.action === 'nested') this.#addStage2(out, ste);
-        else out.push(this.#entry(ste, null, -1, { va: 0, frames: EVERYWHERE, target: 0 }, [], [true, true]));
+        else out.push(this.#entry(ste, null, -1, { va: 0, frames: POW2[this.#features.oas - 12] as number, target: 0 }, [], [true, true]));
       }
       for (const e of this.#contexts.elements('cd', sid)) {
         for (const v of vectors(e)) {
@@ -99,8 +97,10 @@ export class Atc {
     return out;
   }
 
+  /** Split stage with stage 1 bypassed: the IPA is what was asked for (§3.9.1). */
   #addStage2(out: AtcFact[], ste: SteVector): void {
-    for (const leaf of this.#tables.stage2Leaves(ste.vmid)) out.push(this.#entry(ste, null, -1, leaf, [leaf], granted(null, leaf)));
+    const split = effectiveEats(ste, this.#features) === EATS_SPLIT;
+    for (const leaf of this.#tables.stage2Leaves(ste.vmid)) out.push(this.#entry(ste, null, -1, split ? { ...leaf, target: leaf.va } : leaf, [leaf], granted(null, leaf)));
   }
 
   #addStage1(out: AtcFact[], ste: SteVector, cd: CdVector, ssid: number): void {
