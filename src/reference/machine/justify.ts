@@ -52,7 +52,6 @@ function factMoment(f: Fact, own: readonly Pending[], m: MatchContext): number {
     end = Math.min(end, until(p, m));
   }
   if (regime === null) return momentBefore(f, from, end);
-  if (!m.enabled) return NEVER;
   let best = NEVER;
   for (const s of regime.supports) best = Math.min(best, momentWith(s, f, [from, end], own, m));
   for (const s of regime.past) best = Math.min(best, momentWith(s, f, [from, end], own, m));

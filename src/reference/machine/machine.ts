@@ -7,10 +7,11 @@
  * At reset every cache may hold anything: one wildcard for the configuration and one for each group of StreamWorlds, which the right CFGI or TLBI and
  * its SYNC clean. SMMUEN = 0 stops every fetch and keeps every cache (§6.3.9.6). Not modelled: stall, PRI, MPAM, 32-bit and 128-bit descriptors.
  */
+import { POW2 } from '../../spec/bits.js';
 import { OP, type Command } from '../../spec/command.js';
 import { descriptorKind, LEAF, BIT_AF, BIT_READ_ONLY, BIT_S2AP_WRITE } from '../../spec/descriptor.js';
 import {
-  CR0_ATSCHK, CR0_CMDQEN, CR0_SMMUEN, CR2_E2H, CR2_REC_CFG_ATS, CR2_RECINVSID, EXTRA_CONS, EXTRA_ENABLE, EXTRA_ERROR, EXTRA_PROD, extraQueue, GBPA_ABORT, GBPA_UPDATE, GERROR_CMDQ, queuePointer, REG, vmwOf,
+  CR0_ATSCHK, CR0_CMDQEN, CR0_SMMUEN, CR2_E2H, CR2_REC_CFG_ATS, CR2_RECINVSID, EXTRA_CONS, EXTRA_ENABLE, EXTRA_ERROR, EXTRA_PROD, extraQueue, GBPA_ABORT, GBPA_UPDATE, GERROR_CMDQ, queuePointer, REG, strtabSplit, vmwOf,
 } from '../../spec/register.js';
 import type { CommandVerdict } from '../../spec/command.js';
 import type { Memory, MemoryWatcher } from '../../memory/memory.js';
@@ -145,7 +146,7 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
 
   #control0(before: number, value: number): void {
     if ((before & CR0_SMMUEN) === 0 && (value & CR0_SMMUEN) !== 0) this.#enable();
-    if ((before & CR0_SMMUEN) !== 0 && (value & CR0_SMMUEN) === 0) this.contexts.disable();
+    if ((before & CR0_SMMUEN) !== 0 && (value & CR0_SMMUEN) === 0) this.#disable();
     (this.queues[0] as CommandQueue).enable((value & CR0_CMDQEN) !== 0);
   }
 
@@ -153,7 +154,14 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
     this.memory.journal.clock.now += 1;
     this.contexts.enable(this.#read(REG.STRTAB_BASE), this.#read(REG.STRTAB_BASE_CFG), this.context.e2h);
     for (const r of this.tables.regimes) if (r.supports.length > 0) this.tables.opened(r);
+    this.tables.enable();
     this.contexts.follow();
+  }
+
+  #disable(): void {
+    this.memory.journal.clock.now += 1;
+    this.contexts.disable();
+    this.tables.disable();
   }
 
   #acknowledged(before: number, value: number): void {
@@ -233,12 +241,22 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
     const refilled = this.enabled && w.config;
     for (const { command: c } of K) {
       if (c.op === OP.CFGI_STE_RANGE && c.range === 31) w.config = false;
-      if (c.op === OP.CFGI_STE) w.streams.add(c.sid);
+      else if (c.op === OP.CFGI_STE_RANGE) this.#addRange(w.streams, c);
+      // Leaf = 1 leaves a level-1 descriptor, which may lead to any STE (§4.3.1).
+      if (c.op === OP.CFGI_STE && (c.leaf === 0 || strtabSplit(this.#read(REG.STRTAB_BASE_CFG)) === 0)) w.streams.add(c.sid);
       if (refilled) continue;
-      if (c.op === OP.TLBI_NSNH_ALL) w.el1 = false;
+      if (c.op === OP.TLBI_NSNH_ALL || (c.op === OP.TLBI_NH_ALL && !this.config.features.stage2)) w.el1 = false;
       if (c.op === OP.TLBI_EL2_ALL) w.el2 = false;
       if (c.op === OP.TLBI_S12_VMALL) w.vmids.add(c.vmid);
     }
+  }
+
+  /** The aligned block of 2^(Range+1) streams, as far as there are streams. */
+  #addRange(streams: Set<number>, c: Command): void {
+    const size = POW2[c.range + 1] as number;
+    const first = c.sid - (c.sid % size);
+    const end = Math.min(first + size, POW2[this.config.features.sidBits] as number);
+    for (let sid = first; sid < end; sid += 1) streams.add(sid);
   }
 
   /** Caches that may hold something from before reset which this transaction could hit; or null. */

@@ -69,6 +69,16 @@ export class Tables {
     return r.supports.length > 0 && this.enabled;
   }
 
+  /** SMMUEN became 0: nothing is fetched; what is cached stays (§6.3.9.6). */
+  disable(): void {
+    for (const f of this.translations) if (f.ref >= 0) endSegment(f, this.now);
+  }
+
+  /** SMMUEN became 1: cached pointers are followed again, whoever supports them. */
+  enable(): void {
+    for (const f of this.translations.slice()) if (f.kind === 'table' && f.page !== null) this.#rescan(f.page);
+  }
+
   /** A regime has support (again): everything reachable from its base and from its cached pointers is. */
   opened(r: Regime): void {
     if (!this.regimes.includes(r)) this.regimes.push(r);
