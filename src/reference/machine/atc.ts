@@ -3,7 +3,7 @@
  * it could be answered with now it may hold: that is implied. When something that such an answer rests on goes, the entry is recorded; only
  * ATC_INV and its SYNC remove it then. Entries that could be asked for again come back whatever is invalidated.
  */
-import { getField } from '../../spec/bits.js';
+import { getField, POW2 } from '../../spec/bits.js';
 import { CD_HALF, cdVerdict } from '../../spec/cd.js';
 import type { Features } from '../../spec/features.js';
 import { EATS_SPLIT, S1DSS_BYPASS, S1DSS_SSID0, STE, steCdMax } from '../../spec/ste.js';
@@ -16,15 +16,14 @@ import { stage1Allows, stage1Clean, stage2Allows, stage2Clean } from './permissi
 import { effectiveEats } from './permitted.js';
 import type { Tables } from './tables.js';
 
+/** Address bits below the top byte, in frames; and the upper half of them. */
+const HALVES = 2 ** 44;
+const UPPER = 2 ** 43;
+
 interface Endpoint {
   readonly ats: boolean;
   readonly responds: boolean;
 }
-
-const EVERYWHERE = 2 ** 52;
-/** Address bits below the top byte, in frames. */
-const HALVES = 2 ** 44;
-const UPPER = 2 ** 43;
 
 export class Atc {
   readonly #features: Features;
@@ -88,7 +87,7 @@ export class Atc {
       const dss = getField(ste.words, STE.S1DSS);
       if (substreams && dss === S1DSS_BYPASS) {
         if (ste.action === 'nested') this.#addStage2(out, ste);
-        else out.push(this.#entry(ste, null, -1, { va: 0, frames: EVERYWHERE, target: 0 }, [], [true, true]));
+        else out.push(this.#entry(ste, null, -1, { va: 0, frames: POW2[this.#features.oas - 12] as number, target: 0 }, [], [true, true]));
       }
       for (const e of this.#contexts.elements('cd', sid)) {
         for (const v of vectors(e)) {
@@ -102,11 +101,10 @@ export class Atc {
     return out;
   }
 
+  /** Split stage with stage 1 bypassed: the IPA is what was asked for (§3.9.1). */
   #addStage2(out: AtcFact[], ste: SteVector): void {
     const split = effectiveEats(ste, this.#features) === EATS_SPLIT;
-    for (const leaf of this.#tables.stage2Leaves(ste.vmid)) {
-      out.push(this.#entry(ste, null, -1, split ? { va: leaf.va, frames: leaf.frames, target: leaf.va } : leaf, [leaf], granted(null, leaf)));
-    }
+    for (const leaf of this.#tables.stage2Leaves(ste.vmid)) out.push(this.#entry(ste, null, -1, split ? { ...leaf, target: leaf.va } : leaf, [leaf], granted(null, leaf)));
   }
 
   #addStage1(out: AtcFact[], ste: SteVector, cd: CdVector, ssid: number): void {
@@ -126,7 +124,7 @@ export class Atc {
 
   #entry(ste: SteVector, cd: CdVector | null, ssid: number, span: Pick<LeafFact, 'va' | 'frames' | 'target'>, leaves: readonly LeafFact[], may: readonly [boolean, boolean]): AtcFact {
     return {
-      kind: 'atc', id: 0, premises: [...leaves, ...ste.facts, ...(cd === null ? [] : cd.facts)], ref: -1, lo: 0, hi: 0, starts: [-Infinity], ends: [Infinity], alive: true, diedAt: 0, diedBy: -1, memoFor: null, memo: 0,
+      kind: 'atc', id: 0, premises: [...leaves, ...ste.facts, ...(cd === null ? [] : cd.facts)], ref: -1, lo: 0, hi: 0, starts: [-Infinity], ends: [Infinity], alive: true, memoFor: null, memo: 0,
       sid: ste.sid, ssid, va: span.va, frames: span.frames, target: span.target, split: effectiveEats(ste, this.#features) === EATS_SPLIT, aliases: false, canRead: may[0], canWrite: may[1],
     };
   }
@@ -144,7 +142,7 @@ export function addressIn(e: AtcFact, frame: number): number {
 
 /** A premise that is no longer there. */
 const GONE: AtcFact = {
-  kind: 'atc', id: 0, premises: [], ref: -1, lo: 0, hi: 0, starts: [0], ends: [0], alive: false, diedAt: -Infinity, diedBy: -1, memoFor: null, memo: 0, sid: -1, ssid: -1, va: 0, frames: 0, target: 0, split: false, aliases: false, canRead: false, canWrite: false,
+  kind: 'atc', id: 0, premises: [], ref: -1, lo: 0, hi: 0, starts: [0], ends: [0], alive: false, memoFor: null, memo: 0, sid: -1, ssid: -1, va: 0, frames: 0, target: 0, split: false, aliases: false, canRead: false, canWrite: false,
 };
 
 /** The most that a completion may grant: to privileged or unprivileged requests, writes only where nothing is left to be marked dirty. */

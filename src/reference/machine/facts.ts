@@ -35,9 +35,8 @@ interface Common {
   readonly starts: number[];
   readonly ends: number[];
   alive: boolean;
-  /** When it went, and the queue whose SYNC got rid of it. */
-  diedAt: number;
-  diedBy: number;
+  /** When, and by a SYNC of which queue, it was removed. */
+  gone?: { readonly at: number; readonly queue: number };
   /** Answer of the justification rule for one set of commands. */
   memoFor: readonly Pending[] | null;
   memo: number;
@@ -153,7 +152,7 @@ export interface Regime {
   readonly half: 0 | 1;
   readonly context: TableContext;
   supports: Support[];
-  /** Supports of which a word went: another queue's commands may have acted before that. */
+  /** Supports of which something was removed: a command that another queue made visible before may have met them. */
   past: Support[];
   /** Root pages: one, or for nested stage 1 one for each stage-2 leaf under the root. */
   roots: Page[];
@@ -214,6 +213,5 @@ export function beginSegment(f: Fact, now: number): void {
 /** The fact is no longer cached: a SYNC of `queue` completed. */
 export function bury(f: Fact, now: number, queue: number): void {
   f.alive = false;
-  f.diedAt = now;
-  f.diedBy = queue;
+  f.gone = { at: now, queue };
 }

@@ -162,7 +162,8 @@ function levelHint(c: Command, m: MatchContext): number {
 }
 
 /** TTL = 0: leaves of any level; else only those of that level. */
-function leafInRange(c: Command, f: LeafFact, m: MatchContext): boolean {
+function leafInRange(c: Command, leaf: LeafFact, m: MatchContext): boolean {
+  const f = leaf.first ?? leaf; // a piece that stage 2 cuts from a stage-1 block or run goes with any address of the whole (§4.4)
   const hint = levelHint(c, m);
   if (hint !== 0 && hint !== f.level) return false;
   if (m.wholeRunOnly && f.run && c.tg !== 0) {

@@ -143,7 +143,7 @@ export class StructureStore {
       return;
     }
     const fact: StructureFact = {
-      kind: e.table.kind, id: this.#newId(), premises: e.table.premises, ref: e.ref + word, lo, hi, starts: [now], ends: [Infinity], alive: true, diedAt: 0, diedBy: -1, memoFor: null, memo: 0, element: e, word,
+      kind: e.table.kind, id: this.#newId(), premises: e.table.premises, ref: e.ref + word, lo, hi, starts: [now], ends: [Infinity], alive: true, memoFor: null, memo: 0, element: e, word,
     };
     list.push(fact);
     this.#listener.wordBorn(fact);
@@ -161,7 +161,7 @@ export class StructureStore {
       const word = ref - e.ref;
       if (word >= e.words.length) continue;
       // An element that was implied so far may also be cached with the word as it was.
-      if (fresh && (oldLo !== 0 || oldHi !== 0 || word === 0)) this.#born(e, word, oldLo, oldHi);
+      if (fresh) this.#born(e, word, oldLo, oldHi);
       const now = this.#memory.journal.clock.now;
       const lo = this.#memory.lo[ref] as number;
       const hi = this.#memory.hi[ref] as number;

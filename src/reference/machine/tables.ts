@@ -69,6 +69,16 @@ export class Tables {
     return r.supports.length > 0 && this.enabled;
   }
 
+  /** SMMUEN became 0: nothing is fetched; what is cached stays (§6.3.9.6). */
+  disable(): void {
+    for (const f of this.translations) if (f.ref >= 0) endSegment(f, this.now);
+  }
+
+  /** SMMUEN became 1: cached pointers are followed again, whoever supports them. */
+  enable(): void {
+    for (const f of this.translations.slice()) if (f.kind === 'table' && f.page !== null) this.#rescan(f.page);
+  }
+
   /** A regime has support (again): everything reachable from its base and from its cached pointers is. */
   opened(r: Regime): void {
     if (!this.regimes.includes(r)) this.regimes.push(r);
@@ -147,12 +157,12 @@ export class Tables {
   }
 
   /** A cached table descriptor is enough to fetch what stands below it; the base itself needs an STE and a CD that give it. */
-  #fetchable(page: Page): boolean {
+  fetchable(page: Page): boolean {
     return page.from === null ? this.isOpen(page.regime) : this.enabled;
   }
 
   #rescan(page: Page): void {
-    if (!this.#fetchable(page)) return;
+    if (!this.fetchable(page)) return;
     for (let entry = page.firstIndex; entry < page.firstIndex + page.entries; entry += 1) {
       const ref = this.refOf(page, entry);
       if (ref < 0) continue;
@@ -164,7 +174,7 @@ export class Tables {
   /** A word stands in a page: the same facts again, or new ones. */
   #derive(page: Page, entry: number, rawLo: number, hi: number): void {
     const r = page.regime;
-    if (!this.#fetchable(page)) return;
+    if (!this.fetchable(page)) return;
     const lo = canonical(page, rawLo);
     const again = (page.kids.get(entry) ?? []).filter((k) => k.alive && sameWord(k, lo, hi));
     if (again.length > 0) {
@@ -179,8 +189,8 @@ export class Tables {
     else if (kind === TABLE && tableAddress(lo, hi, c) < outputEnd(r)) this.#newTable(page, entry, [lo, hi], kids);
   }
 
-  #common(ref: number, premises: readonly Premise[], lo: number, hi: number): Pick<Fact, 'id' | 'premises' | 'ref' | 'lo' | 'hi' | 'starts' | 'ends' | 'alive' | 'diedAt' | 'diedBy' | 'memoFor' | 'memo'> {
-    return { id: this.nextId(), premises, ref, lo, hi, starts: [this.now], ends: [Infinity], alive: true, diedAt: 0, diedBy: -1, memoFor: null, memo: 0 };
+  #common(ref: number, premises: readonly Premise[], lo: number, hi: number): Pick<Fact, 'id' | 'premises' | 'ref' | 'lo' | 'hi' | 'starts' | 'ends' | 'alive' | 'memoFor' | 'memo'> {
+    return { id: this.nextId(), premises, ref, lo, hi, starts: [this.now], ends: [Infinity], alive: true, memoFor: null, memo: 0 };
   }
 
   #newLeaves(page: Page, entry: number, [lo, hi]: readonly [number, number], kids: TranslationFact[]): void {
@@ -326,13 +336,12 @@ export class Tables {
     }
   }
 
-  /** Regimes whose last support went; those of which nothing is left are forgotten. */
-  review(): void {
+  /** Regimes whose last support went; those of which nothing is left are forgotten. `oldest`: when the first pending command became visible. */
+  review(oldest: number): void {
     for (const r of this.regimes) {
-      const gone = r.supports.filter((s) => s.facts.some((f) => !f.alive));
-      if (gone.length === 0) continue;
-      r.past.push(...gone);
-      r.supports = r.supports.filter((s) => s.facts.every((f) => f.alive));
+      const lost = r.supports.filter((s) => s.facts.some((f) => !f.alive));
+      if (lost.length > 0) r.supports = r.supports.filter((s) => s.facts.every((f) => f.alive));
+      r.past = [...r.past, ...lost].filter((s) => s.facts.every((f) => f.alive || (f.gone?.at ?? 0) > oldest));
     }
     this.regimes = this.regimes.filter((r) => {
       if (r.supports.length > 0 || this.translations.some((f) => f.regime === r)) return true;
