@@ -160,8 +160,8 @@ export class StructureStore {
       const e = this.element(array, array.first + i * array.span);
       const word = ref - e.ref;
       if (word >= e.words.length) continue;
-      // An element that was implied so far may also be cached with the word as it was.
-      if (fresh && (oldLo !== 0 || oldHi !== 0 || word === 0)) this.#born(e, word, oldLo, oldHi);
+      // An element that was implied so far may also be cached with the word as it was, zero or not: words are fetched one by one (§3.21.3).
+      if (fresh) this.#born(e, word, oldLo, oldHi);
       const now = this.#memory.journal.clock.now;
       const lo = this.#memory.lo[ref] as number;
       const hi = this.#memory.hi[ref] as number;
