@@ -187,7 +187,7 @@ export class Tables {
     const size = levelFrames(c.tg, page.level);
     const va = page.va + entry * size;
     const target = leafAddress(lo, hi, page.level, c);
-    const premises: Premise[] = page.from === null ? [r] : [page.from, r];
+    const premises: Premise[] = [page.from ?? r];
     const asid = r.stage === 2 || r.world === WORLD_EL2 || (lo & BIT_NG) === 0 ? -1 : r.asid;
     const common = this.#common(this.refOf(page, entry), premises, lo, hi);
     const leaf: LeafFact = {
@@ -236,7 +236,7 @@ export class Tables {
     const r = page.regime;
     const c = r.context;
     const frames = levelFrames(c.tg, page.level);
-    const premises: Premise[] = page.from === null ? [r] : [page.from, r];
+    const premises: Premise[] = [page.from ?? r];
     const f: TableFact = {
       ...this.#common(this.refOf(page, entry), premises, lo, hi), kind: 'table', regime: r, world: r.world, vmid: r.vmid, asid: r.stage === 2 || r.world === WORLD_EL2 ? -1 : r.asid,
       stage: r.stage, tg: c.tg, level: page.level, va: page.va + entry * frames, frames, target: tableAddress(lo, hi, c),
