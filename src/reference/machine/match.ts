@@ -166,7 +166,7 @@ function leafInRange(c: Command, f: LeafFact, m: MatchContext): boolean {
   if (m.wholeRunOnly && f.run && c.tg !== 0) {
     return tgOfCommand(c.tg) === f.tg && c.frame <= f.va && f.va + f.frames <= c.frame + rangeFrames(c);
   }
-  return touches(c, f);
+  return touches(c, f.first ?? f); // a stage-1 block cached in pieces goes with any address of the block (§4.4)
 }
 
 /** Leaf = 1 never asks for table descriptors; with TTL = L only those above level L (§4.4.1.1, worked example). */
