@@ -6,6 +6,7 @@
  *  - otherwise, with K' = those that must: the first moment not before any of K' became visible, and not before when(p, K') of
  *    each premise p, at which the fact's own word holds its value; NEVER if there is none.
  * A regime is not cached: it passes K on to the words of the STE and CD that support it, and is there as soon as any pair is.
+ * What is below a cached table descriptor does not need the regime that the descriptor was once read under: any walk with its tags uses it (§3.3.3).
  * A premise that is no longer cached can justify nothing that happens after its removal. A fact is gone after the SYNC iff that moment is NEVER.
  */
 import { isRegime, NEVER, type Fact, type Pending, type Regime, type Support } from './facts.js';
@@ -39,6 +40,7 @@ export function when(f: Fact, K: readonly Pending[], m: MatchContext): number {
 
 function factMoment(f: Fact, own: readonly Pending[], m: MatchContext): number {
   if (own.length === 0) return f.starts[0] as number;
+  if (!m.enabled && (f.kind === 'table' || f.kind === 'leaf')) return NEVER; // nothing walks
   let from = -Infinity;
   let end = NEVER;
   let regime: Regime | null = null;

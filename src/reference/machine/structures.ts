@@ -160,7 +160,7 @@ export class StructureStore {
       const e = this.element(array, array.first + i * array.span);
       const word = ref - e.ref;
       if (word >= e.words.length) continue;
-      // An element that was implied so far may also be cached with the word as it was.
+      // An element that was implied so far may also be cached with the word as it was, zero or not: words are fetched one by one (§3.21.3).
       if (fresh) this.#born(e, word, oldLo, oldHi);
       const now = this.#memory.journal.clock.now;
       const lo = this.#memory.lo[ref] as number;

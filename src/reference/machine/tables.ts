@@ -176,14 +176,12 @@ export class Tables {
     const r = page.regime;
     if (!this.fetchable(page)) return;
     const lo = canonical(page, rawLo);
-    const again = (page.kids.get(entry) ?? []).filter((k) => k.alive && sameWord(k, lo, hi));
-    if (again.length > 0) {
-      for (const k of again) beginSegment(k, this.now);
-      return;
-    }
     const c = r.context;
     const kind = descriptorKind(lo, page.level, c.tg, c.ds, c.wide);
     const kids = (page.kids.get(entry) ?? []).filter((k) => k.alive);
+    const again = kids.filter((k) => sameWord(k, lo, hi));
+    for (const k of again) beginSegment(k, this.now);
+    if (again.some((k) => k.kind === 'table')) return;
     page.kids.set(entry, kids);
     if (kind === LEAF && cacheable(page, lo, hi)) this.#newLeaves(page, entry, [lo, hi], kids);
     else if (kind === TABLE && tableAddress(lo, hi, c) < outputEnd(r)) this.#newTable(page, entry, [lo, hi], kids);
@@ -199,7 +197,7 @@ export class Tables {
     const size = levelFrames(c.tg, page.level);
     const va = page.va + entry * size;
     const target = leafAddress(lo, hi, page.level, c);
-    const premises: Premise[] = page.from === null ? [r] : [page.from, r];
+    const premises: Premise[] = [page.from ?? r];
     const asid = r.stage === 2 || r.world === WORLD_EL2 || (lo & BIT_NG) === 0 ? -1 : r.asid;
     const common = this.#common(this.refOf(page, entry), premises, lo, hi);
     const leaf: LeafFact = {
@@ -211,8 +209,10 @@ export class Tables {
       const into = entry % members;
       born.push({ ...leaf, ...this.#common(common.ref, premises, lo, hi), va: va - into * size, frames: members * size, target: target - (target % (members * size)), run: true });
     }
-    if (this.software) this.#judgeBreak(leaf);
-    for (const f of born) {
+    // Of a member and its run one may have gone and the other not: what is still cached is the same fact again.
+    const fresh = born.filter((f) => !kids.some((k) => k.kind === 'leaf' && k.run === f.run && sameWord(k, lo, hi)));
+    if (this.software && fresh.includes(leaf)) this.#judgeBreak(leaf);
+    for (const f of fresh) {
       kids.push(f);
       this.#addLeaf(f);
     }
@@ -246,7 +246,7 @@ export class Tables {
     const r = page.regime;
     const c = r.context;
     const frames = levelFrames(c.tg, page.level);
-    const premises: Premise[] = page.from === null ? [r] : [page.from, r];
+    const premises: Premise[] = [page.from ?? r];
     const f: TableFact = {
       ...this.#common(this.refOf(page, entry), premises, lo, hi), kind: 'table', regime: r, world: r.world, vmid: r.vmid, asid: r.stage === 2 || r.world === WORLD_EL2 ? -1 : r.asid,
       stage: r.stage, tg: c.tg, level: page.level, va: page.va + entry * frames, frames, target: tableAddress(lo, hi, c),
@@ -329,7 +329,7 @@ export class Tables {
     const pages = above.kind === 'regime' ? above.roots : above.kind === 'table' && above.alive && above.page !== null ? [above.page] : [];
     for (const page of pages) {
       for (const [entry, kids] of page.kids) {
-        if (!kids.includes(f) || kids.some((k) => k.alive && stands(k))) continue;
+        if (!kids.includes(f) || kids.some((k) => k.alive && stands(k) && k.frames === f.frames)) continue;
         const ref = this.refOf(page, entry);
         this.#derive(page, entry, this.#memory.lo[ref] as number, this.#memory.hi[ref] as number);
       }
