@@ -40,7 +40,6 @@ export function when(f: Fact, K: readonly Pending[], m: MatchContext): number {
 
 function factMoment(f: Fact, own: readonly Pending[], m: MatchContext): number {
   if (own.length === 0) return f.starts[0] as number;
-  if (!m.enabled && (f.kind === 'table' || f.kind === 'leaf')) return NEVER; // nothing walks
   let from = -Infinity;
   let end = NEVER;
   let regime: Regime | null = null;
