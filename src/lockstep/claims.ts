@@ -25,7 +25,7 @@ export function checkClaim(ledger: Ledger, weakest: WeakestMachine, claim: Claim
 
 function matches(allowed: Allowed, a: Answer): boolean {
   switch (allowed.answer) {
-    case 'ok': return a.kind === OUTCOME_OK && (allowed.pa === undefined || Math.floor(allowed.pa / 4096) === a.frame);
+    case 'ok': return a.kind === OUTCOME_OK && a.frame >= 0 && (allowed.pa === undefined || Math.floor(allowed.pa / 4096) === a.frame);
     case 'abort': return a.kind === OUTCOME_ABORT;
     case 'ur': return a.kind === ANSWER_UR;
     case 'ca': return a.kind === ANSWER_CA;

@@ -3,8 +3,8 @@
  * may do only what the weakest one may; where software is judged, its commands, queues and claims are held to their
  * rules. The first broken rule throws a ViolationError, what is not modelled Unmodelled.
  */
-import type { Command } from '../spec/command.js';
-import { OP, WORDS_PER_COMMAND, decodeCommand, encodeCommand, newCommand } from '../spec/command.js';
+import type { Command, CommandVerdict } from '../spec/command.js';
+import { describeCommand, OP, WORDS_PER_COMMAND, decodeCommand, encodeCommand, newCommand } from '../spec/command.js';
 import { queuePointer, queueUsed } from '../spec/register.js';
 import { Journal } from '../memory/journal.js';
 import { Memory, WORDS_PER_FRAME, type MemoryWatcher } from '../memory/memory.js';
@@ -16,7 +16,7 @@ import { checkClaim } from './claims.js';
 import { EventReader } from './event-reader.js';
 import type { Log } from './log.js';
 import { checkAnswer, checkEntries } from './machine-checks.js';
-import { RecordCheck } from './record-check.js';
+import { ANY_FRAME, RecordCheck } from './record-check.js';
 import { Software, type QueueView } from './software.js';
 import { OWN_TWINS, type TransactionKind, type Twins, type WeakestMachine } from './twins.js';
 
@@ -87,6 +87,7 @@ export class MachineLockstep implements MemoryWatcher {
     const config = this.world.smmus[smmu] as MachineWorld['smmus'][number];
     const weakest = twins.weakest(this.memory, config);
     const concrete = twins.concrete(this.memory, config);
+    weakest.judged = this.world.judged;
     const events = new EventReader(this.memory, concrete, config.features.eventLog2);
     const port: RegisterPort = {
       writeRegister: (offset, value) => {
@@ -114,19 +115,20 @@ export class MachineLockstep implements MemoryWatcher {
     return { weakest, concrete, software, records, events, messages: new Set() };
   }
 
-  #commandSeen(smmu: number, queue: number, seen: { command: Command; verdict: string }): void {
+  #commandSeen(smmu: number, queue: number, seen: { command: Command; verdict: CommandVerdict }): void {
     const { command, verdict } = seen;
     this.commands[command.op] = (this.commands[command.op] as number) + 1;
     this.#log?.add({ kind: 'command', op: this.index, smmu, command: { ...newCommand(), ...command }, time: this.memory.journal.clock.now });
     if (!this.world.judged) return;
     this.ledger.judgeAt(ILLEGAL);
-    if (verdict === 'legal') return;
-    this.ledger.fail('illegal-command', `a command that is ${verdict}`, 'only commands that the specification defines for this SMMU',
-      `queue ${queue} of SMMU ${smmu} holds opcode 0x${command.op.toString(16)}, which is ${verdict}`);
+    if (verdict.verdict === 'legal') return;
+    this.ledger.fail('illegal-command', `a command that is ${verdict.verdict}`, 'only commands that the specification defines for this SMMU',
+      `queue ${queue} of SMMU ${smmu} holds ${describeCommand(command)}: ${verdict.why}`);
   }
 
   #conflict(smmu: number, what: string): void {
     if (!this.world.judged) return;
+    if (what.startsWith('a published command')) this.ledger.fail('queue-integrity', 'a published command is overwritten', 'published commands stay as they are until they are consumed', `SMMU ${smmu}: ${what}`);
     this.ledger.judge('break-before-make');
     this.ledger.fail('break-before-make', 'an entry is replaced without going through invalid', 'invalid, TLBI, CMD_SYNC, then the new entry', `SMMU ${smmu}: ${what}`);
   }
@@ -142,7 +144,7 @@ export class MachineLockstep implements MemoryWatcher {
     if (lo === oldLo && side.messages.has(`${ref} 1 ${hi}`)) return;
     if (hi === oldHi && side.messages.has(`${ref} 0 ${lo}`)) return;
     this.ledger.judgeAt(REFINEMENT);
-    if (side.weakest.mayUpdate(ref, oldLo, oldHi, lo, hi)) return;
+    if (side.weakest.mayUpdate(ref, [oldLo, oldHi], [lo, hi])) return;
     const at = `0x${((this.memory.frameOf(slot) * WORDS_PER_FRAME + index) * 8).toString(16)}`;
     this.ledger.fail('machine-refinement', 'a store that no SMMU may make', 'event records, messages of CMD_SYNC, access flags and dirty state',
       `SMMU ${this.#working} changes ${at} from ${pair(oldLo, oldHi)} to ${pair(lo, hi)}`);
@@ -330,7 +332,8 @@ export class MachineLockstep implements MemoryWatcher {
     this.#working = -1;
     this.#recordAt = -1;
     checkAnswer(this.ledger, side.weakest, op.op, { t, answer: a });
-    side.records.answered(t, a, writable);
+    // What a Translated transaction carries is the address that the endpoint had cached.
+    side.records.answered(op.op === 'translated' ? { ...t, frame: ANY_FRAME } : t, a, writable);
     return { ...this.#after(op, null), answer: a };
   }
 

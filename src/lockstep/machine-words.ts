@@ -12,6 +12,7 @@ const CLASSES: readonly string[] = ['CD', 'TT', 'IN', '3'];
 
 /** A byte address of any size that a frame can have. */
 export function frameAddress(frame: number): string {
+  if (frame < 0) return 'an unknown page';
   return frame === 0 ? '0x0' : `0x${frame.toString(16)}000`;
 }
 

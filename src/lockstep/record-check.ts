@@ -4,12 +4,14 @@
  * breaks rule stale-event. Records are lost only when the queue is full, off or aborted (§7.2, §7.4).
  */
 import { describeFault, EVENT, isTranslationFault, type FaultRecord } from '../spec/event.js';
-import type { Answer, Transaction } from '../stack/transaction.js';
+import { ANSWER_CA, type Answer, type Transaction } from '../stack/transaction.js';
 import { ruleIndex, type Ledger } from '../rules/ledger.js';
 import { describeAnswer } from './machine-words.js';
 
 const REFINEMENT = ruleIndex('machine-refinement');
 const LATE = ruleIndex('stale-event');
+/** The address of a record whose transaction had one that only the endpoint knows. */
+export const ANY_FRAME = -1;
 /** Records that are remembered after they came. */
 const REMEMBERED = 8;
 
@@ -23,15 +25,20 @@ interface Owed {
   overdue: boolean;
 }
 
+function at(r: FaultRecord, t: Transaction): boolean {
+  return t.frame === ANY_FRAME || r.inputFrame === t.frame;
+}
+
 /** Does the record say what the answer says? */
 function fits(r: FaultRecord, t: Transaction, a: Answer): boolean {
   if (r.type !== a.event || r.sid !== t.sid) return false;
+  if (a.kind === ANSWER_CA) return r.ssid === Math.max(0, t.ssid); // the answer says no more about it
   if (a.event === EVENT.C_BAD_SUBSTREAMID) return r.ssid === Math.max(0, t.ssid); // always valid, without SSV (§7.3.9)
   if (r.ssv !== (t.ssid < 0 ? 0 : 1) || r.ssid !== Math.max(0, t.ssid)) return false;
-  if (a.event === EVENT.F_TRANSL_FORBIDDEN || a.event === EVENT.F_BAD_ATS_TREQ) return r.inputFrame === t.frame;
+  if (a.event === EVENT.F_TRANSL_FORBIDDEN || a.event === EVENT.F_BAD_ATS_TREQ) return at(r, t);
   const walk = a.event === EVENT.F_WALK_EABT;
   if (!isTranslationFault(a.event) && !walk) return true;
-  if (r.inputFrame !== t.frame || r.read !== (t.write ? 0 : 1) || r.stage2 !== a.stage2 || r.class !== a.class) return false;
+  if (!at(r, t) || r.read !== (t.write ? 0 : 1) || r.stage2 !== a.stage2 || r.class !== a.class) return false;
   return walk || r.ipa === a.ipa;
 }
 

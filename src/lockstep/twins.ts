@@ -2,21 +2,22 @@
  * Twins: the two whole machines that a machine sequence drives: what the runner needs of the weakest legal SMMU, and
  * how both are made. Another concrete SMMU can stand in the optimised machine's place.
  */
-import type { Command } from '../spec/command.js';
+import type { Command, CommandVerdict } from '../spec/command.js';
 import type { Memory } from '../memory/memory.js';
+import { OptimisedMachine } from '../optimised/machine/machine.js';
+import { ReferenceMachine } from '../reference/machine/machine.js';
 import type { RegisterPort } from '../stack/machine.js';
 import type { MachineConfig } from '../stack/machine-world.js';
 import type { Answer, CachedEntry, Transaction, WholeMachine } from '../stack/transaction.js';
-import { Unmodelled } from '../stack/violation.js';
 
 /** Untranslated traffic, ATS Translation Requests, and what an endpoint may send through its ATC. */
 export type TransactionKind = 'access' | 'ats-request' | 'translated';
 
 /** What the weakest machine tells the rules. */
 export interface WeakestListener {
-  /** A command is visible to the SMMU; `verdict` as spec/command.ts says it. */
-  commandSeen(queue: number, command: Command, verdict: string): void;
-  synced(queue: number): void;
+  /** A command is visible to the SMMU. */
+  commandSeen(queue: number, command: Command, verdict: CommandVerdict): void;
+  synced(queue: number, covered: readonly unknown[]): void;
   /** Break-before-make was not kept. */
   conflict(what: string): void;
 }
@@ -25,6 +26,8 @@ export interface WeakestListener {
 export interface WeakestMachine extends RegisterPort {
   /** Is software storing right now? */
   software: boolean;
+  /** Is software held to the rules about PROD and published entries? */
+  judged: boolean;
   listener: WeakestListener | null;
   setEndpoint(sid: number, ats: boolean, responds: boolean): void;
   /** Software saw this CONS (RD, wrap bit included) of a queue: SYNCs before it complete now. */
@@ -38,7 +41,7 @@ export interface WeakestMachine extends RegisterPort {
   /** A fact that points to this page, in words: it starts with "table" for a table descriptor. */
   pointsTo(slot: number): string | null;
   /** May the SMMU itself change this word so (access flag and dirty state, §3.13)? */
-  mayUpdate(ref: number, oldLo: number, oldHi: number, lo: number, hi: number): boolean;
+  mayUpdate(ref: number, old: readonly [number, number], now: readonly [number, number]): boolean;
 }
 
 export interface Twins {
@@ -49,6 +52,6 @@ export interface Twins {
 }
 
 export const OWN_TWINS: Twins = {
-  weakest: () => { throw new Unmodelled('the weakest whole machine'); },
-  concrete: () => { throw new Unmodelled('the concrete whole machine'); },
+  weakest: (memory, config) => new ReferenceMachine(memory, config),
+  concrete: (memory, config) => new OptimisedMachine(memory, config),
 };

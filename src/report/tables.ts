@@ -21,6 +21,14 @@ export function mutantsBlock(mutants: readonly { readonly name: string; readonly
   return columns([['mutant', 'found by', 'about'], ...mutants.map((m) => [m.name, m.found, m.about])]).join('\n');
 }
 
+/** Corner cases: number, the rule that the wrong form breaks, scenario; `-` and the reason for those that are not decided. */
+export function cornerCasesBlock(
+  cases: readonly ({ readonly number: number; readonly scenario: string; readonly rule: string } | { readonly number: number; readonly outOfScope: string })[],
+): string {
+  const rows = cases.map((c) => ('rule' in c ? [String(c.number), c.rule, c.scenario] : [String(c.number), '-', `not decided: ${c.outOfScope}`]));
+  return columns([['no', 'rule', 'scenario'], ...rows], [0]).join('\n');
+}
+
 /** One stored case as `corpus list` shows it. */
 export interface CorpusLine {
   readonly id: string;

@@ -1,5 +1,5 @@
 /** Two whole machines that do what a test tells them, and the runner over both. */
-import { decodeCommand, newCommand, OP, type Command } from '../../src/spec/command.js';
+import { decodeCommand, newCommand, OP, type Command, type CommandVerdict } from '../../src/spec/command.js';
 import { encodeFault, newFault, type FaultRecord } from '../../src/spec/event.js';
 import { FULL_FEATURES } from '../../src/spec/features.js';
 import { queueNext, REG } from '../../src/spec/register.js';
@@ -25,7 +25,7 @@ export interface Script {
   entries: CachedEntry[];
   held: boolean;
   pointsTo: string | null;
-  verdict: (c: Command) => string;
+  verdict: (c: Command) => CommandVerdict['verdict'];
   /** Done by the concrete machine within a transaction. */
   act: ((memory: Memory) => void) | null;
   mayUpdate: boolean;
@@ -133,6 +133,7 @@ export class FakeConcrete extends Fake implements WholeMachine {
 
 export class FakeWeakest extends Fake implements WeakestMachine {
   software = false;
+  judged = false;
   listener: WeakestListener | null = null;
   /** Stores heard, and who made them. */
   readonly heard: boolean[] = [];
@@ -144,14 +145,14 @@ export class FakeWeakest extends Fake implements WeakestMachine {
     if (offset === REG.CR0 || offset === REG.EVENTQ_CONS) return;
     if ((this.get(REG.CR0) & 8) === 0) return;
     this.consume(false, (c) => {
-      this.listener?.commandSeen(0, c, this.s.verdict(c));
+      this.listener?.commandSeen(0, c, { verdict: this.s.verdict(c), why: 'for a test' });
       if (c.op === OP.SYNC) this.#syncs.push(queueNext(this.get(REG.CMDQ_CONS), this.get(REG.CMDQ_BASE) % 32));
     });
   }
   readRegister(offset: number): number { return this.get(offset); }
   setEndpoint(): void { return; }
   observe(): void {
-    for (const _ of this.#syncs) this.listener?.synced(0);
+    for (const _ of this.#syncs) this.listener?.synced(0, []);
     this.#syncs = [];
   }
   consOf(): { cons: number; error: number } { return { cons: this.get(REG.CMDQ_CONS), error: this.error }; }

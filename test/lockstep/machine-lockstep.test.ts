@@ -140,7 +140,7 @@ test('a full queue: software waits for room', (t) => {
 });
 
 test('judged software: illegal commands, PROD beyond CONS, published commands overwritten', (t) => {
-  const verdict = (c: { op: number }): string => (c.op === 0x99 ? 'illegal' : 'legal');
+  const verdict = (c: { op: number }): 'illegal' | 'legal' => (c.op === 0x99 ? 'illegal' : 'legal');
   t.is(rig(script({ verdict })).breaks(boot, illegal)?.rule, 'illegal-command');
   t.is(rig(script({ verdict }), { judged: false }).breaks(boot, illegal), null);
   t.is(rig(script()).breaks(boot, { op: 'register', smmu: 0, offset: REG.CMDQ_PROD, value: 3 })?.rule, 'queue-integrity');

@@ -53,6 +53,11 @@ export class Context implements TableContext {
   el2 = false;
   /** What permissions depend on besides the descriptors (permissions.ts). */
   rules = 0;
+  /**
+   * How descriptors are read, packed above bit 4: contexts of one tag that differ here must not share cached tables, or a walk would be
+   * half the one and half the other (§5.4.1 leaves that UNPREDICTABLE; this machine never does it).
+   */
+  form = 0;
   /** Stage 2 below this stage 1. */
   second: Context | null = null;
 
@@ -63,8 +68,13 @@ export class Context implements TableContext {
     this.limit = upper ? SPACE_FRAMES : frames;
     this.outputFrames = POW2[this.outputBits - 12] as number;
     this.rules = rulesOf(this.el2, this.hd);
+    this.form = (this.outputBits << 4) | (flags(this.ds, this.wide, this.ha, this.hd) << 10) | (flags(this.affd, this.had, this.el2, false) << 14);
     this.plain = this.tg === 12 && !this.ds;
     this.mask = (POW2[stride(this.tg)] as number) - 1;
     this.per = PER_FRAME[(this.tg - 12) / 2] as readonly number[];
   }
+}
+
+function flags(a: boolean, b: boolean, c: boolean, d: boolean): number {
+  return (a ? 1 : 0) | (b ? 2 : 0) | (c ? 4 : 0) | (d ? 8 : 0);
 }

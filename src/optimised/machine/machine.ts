@@ -147,7 +147,9 @@ export class OptimisedMachine implements ConcreteMachine, WholeMachine, Unit, He
   }
 
   atsRequest(t: Transaction, out: Answer): void {
-    if (this.#ats.request(t, out)) this.#record(t, t.frame);
+    if (!this.#ats.request(t, out)) return;
+    out.event = this.#fault.event;
+    this.#record(t, t.frame);
   }
 
   translated(t: Transaction, out: Answer): void {

@@ -53,7 +53,7 @@ export class NestedWalker {
 
   /** Translates canonical `frame`: the TLB entry it now has if that grants the access, or FAULTED. */
   walk(c: Context, frame: number, kind: number): number {
-    let entry = this.#descend(c, frame, kind, this.#tables.deepest(c.tables, c.tg, c.startLevel, frame));
+    let entry = this.#descend(c, frame, kind, this.#tables.deepest(c, frame));
     while (entry === AGAIN) entry = this.#descend(c, frame, kind, -1);
     return entry;
   }
@@ -62,7 +62,7 @@ export class NestedWalker {
   #descend(c: Context, frame: number, kind: number, known: number): number {
     const cached = known >= 0;
     this.#level = cached ? this.#tables.levelOf(known) + 1 : c.startLevel;
-    this.#restricted = cached ? this.#tables.restricted[known] as number : 0;
+    this.#restricted = cached ? this.#tables.restrictedOf(known) : 0;
     this.#pending = false;
     /** Of the table: IPA, and PA where it is known. */
     let table = cached ? this.#tables.ipa[known] as number : c.rootFrame;
@@ -107,7 +107,7 @@ export class NestedWalker {
     const level = this.#level - 1;
     const known = this.#tables.claim(c.tables, tableClass(c.tg, level), frame);
     this.#tables.describe(known, infoOf(level, c.tg, false), this.#lo, this.#hi);
-    this.#tables.fill(known, at - into, this.#ipa - into, this.#restricted);
+    this.#tables.fill(known, at - into, this.#ipa - into, this.#restricted | c.form);
     return at;
   }
 

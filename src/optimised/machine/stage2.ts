@@ -68,7 +68,7 @@ export class Stage2 {
     let level = c.startLevel;
     let table = c.rootFrame;
     let word = c.rootIndex + Math.floor(ipa * (c.per[level + 1] as number));
-    const known = this.#tables.deepest(c.tables, c.tg, c.startLevel, ipa);
+    const known = this.#tables.deepest(c, ipa);
     if (known >= 0) {
       level = this.#tables.levelOf(known) + 1;
       table = this.#tables.target[known] as number;
@@ -87,7 +87,7 @@ export class Stage2 {
       if (table >= c.outputFrames) return this.#refuse(EVENT.F_ADDR_SIZE, ipa, kind);
       const entry = this.#tables.claim(c.tables, tableClass(c.tg, level), ipa);
       this.#tables.describe(entry, infoOf(level, c.tg, false), lo, hi);
-      this.#tables.fill(entry, table, table, 0);
+      this.#tables.fill(entry, table, table, c.form);
       level += 1;
       word = Math.floor(ipa * (c.per[level + 1] as number)) & c.mask;
     }

@@ -10,7 +10,8 @@
  * only once the entry has gone, which the architecture grants. See span-cache.ts for the store.
  */
 import { levelShift, TGS, type Tg } from '../../spec/granule.js';
-import { SpanCache, type Tag } from './span-cache.js';
+import type { Context } from './context.js';
+import { SpanCache } from './span-cache.js';
 
 /** Classes: granule, then level -1..2. */
 const TABLE_SHIFTS: readonly number[] = TGS.flatMap((tg) => [-1, 0, 1, 2].map((level) => Math.min(levelShift(tg, level) - 12, 52)));
@@ -24,31 +25,35 @@ export class WalkCache extends SpanCache {
   /** Frame of the next table, as it is read: a PA; and its IPA where stage 2 lies between. */
   readonly target: Float64Array;
   readonly ipa: Float64Array;
-  /** Restrictions of this table descriptor and those above it (permissions.ts). */
-  readonly restricted: Uint8Array;
+  /** Restrictions of this table descriptor and those above it (permissions.ts, 4 bits), and the form of the context that it was read in. */
+  readonly #limits: Int32Array;
 
   constructor(entries: number) {
     super(entries, TABLE_SHIFTS);
     this.target = new Float64Array(entries);
     this.ipa = new Float64Array(entries);
-    this.restricted = new Uint8Array(entries);
+    this.#limits = new Int32Array(entries);
   }
 
-  /** What a claimed entry leads to. */
-  fill(entry: number, target: number, ipa: number, restricted: number): void {
+  /** What a claimed entry leads to. `limits`: restrictions and `Context.form`. */
+  fill(entry: number, target: number, ipa: number, limits: number): void {
     this.target[entry] = target;
     this.ipa[entry] = ipa;
-    this.restricted[entry] = restricted;
+    this.#limits[entry] = limits;
   }
 
-  /** Entry of the deepest table descriptor of the granule on the way to `frame`, at `startLevel` or below it; or -1. */
-  deepest(tag: Tag, tg: Tg, startLevel: number, frame: number): number {
-    const first = tableClass(tg, startLevel);
-    const classes = this.classesOf(tag);
-    for (let cls = tableClass(tg, 2); cls >= first; cls -= 1) {
+  restrictedOf(entry: number): number {
+    return (this.#limits[entry] as number) & 15;
+  }
+
+  /** Entry of the deepest table descriptor on the way to `frame`, read in a context of the same form, at its start level or below; or -1. */
+  deepest(c: Context, frame: number): number {
+    const first = tableClass(c.tg, c.startLevel);
+    const classes = this.classesOf(c.tables);
+    for (let cls = tableClass(c.tg, 2); cls >= first; cls -= 1) {
       if (((classes >> cls) & 1) === 0) continue;
-      const entry = this.find(tag, cls, frame);
-      if (entry >= 0) return entry;
+      const entry = this.find(c.tables, cls, frame);
+      if (entry >= 0 && ((this.#limits[entry] as number) & ~15) === c.form) return entry;
     }
     return -1;
   }

@@ -51,12 +51,12 @@ export class Walker {
     let table = c.rootFrame;
     let word = c.rootIndex + Math.floor((frame - c.first) * (c.per[level + 1] as number));
     let restricted = 0;
-    const known = this.#tables.deepest(c.tables, c.tg, c.startLevel, frame);
+    const known = this.#tables.deepest(c, frame);
     if (known >= 0) {
       level = this.#tables.levelOf(known) + 1;
       table = this.#tables.target[known] as number;
       word = Math.floor(frame * (c.per[level + 1] as number)) & c.mask;
-      restricted = this.#tables.restricted[known] as number;
+      restricted = this.#tables.restrictedOf(known);
     }
     for (;;) {
       const slot = this.#memory.slotOf(table + (word >>> 9));
@@ -75,7 +75,7 @@ export class Walker {
       if (!c.had) restricted |= restrictions(hi);
       const entry = this.#tables.claim(c.tables, tableClass(c.tg, level), frame);
       this.#tables.describe(entry, infoOf(level, c.tg, false), lo, hi);
-      this.#tables.fill(entry, table, table, restricted);
+      this.#tables.fill(entry, table, table, restricted | c.form);
       if (this.#heard.listener !== null) this.#tableHeard(entry);
       level += 1;
       word = Math.floor(frame * (c.per[level + 1] as number)) & c.mask;

@@ -35,8 +35,9 @@ interface Common {
   readonly starts: number[];
   readonly ends: number[];
   alive: boolean;
-  /** When, and by a SYNC of which queue, it was removed. */
-  gone?: { readonly at: number; readonly queue: number };
+  /** When it went, and the queue whose SYNC got rid of it. */
+  diedAt: number;
+  diedBy: number;
   /** Answer of the justification rule for one set of commands. */
   memoFor: readonly Pending[] | null;
   memo: number;
@@ -99,6 +100,8 @@ export interface AtcFact extends Common {
   /** Output frame of the span's first frame; an IPA when `split`. */
   readonly target: number;
   readonly split: boolean;
+  /** Also for the addresses that differ in the ignored top byte alone (TBI): each is an entry of its own to the endpoint (§3.9.1). */
+  readonly aliases: boolean;
   readonly canRead: boolean;
   readonly canWrite: boolean;
 }
@@ -150,7 +153,7 @@ export interface Regime {
   readonly half: 0 | 1;
   readonly context: TableContext;
   supports: Support[];
-  /** Supports of which something was removed: a command that another queue made visible before may have met them. */
+  /** Supports of which a word went: another queue's commands may have acted before that. */
   past: Support[];
   /** Root pages: one, or for nested stage 1 one for each stage-2 leaf under the root. */
   roots: Page[];
@@ -206,4 +209,11 @@ export function beginSegment(f: Fact, now: number): void {
   if (stands(f)) return;
   f.starts.push(now);
   f.ends.push(Infinity);
+}
+
+/** The fact is no longer cached: a SYNC of `queue` completed. */
+export function bury(f: Fact, now: number, queue: number): void {
+  f.alive = false;
+  f.diedAt = now;
+  f.diedBy = queue;
 }

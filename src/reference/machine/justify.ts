@@ -80,5 +80,5 @@ function momentWith(s: Support, f: Fact, [from, end]: readonly [number, number],
  */
 function until(p: Fact, m: MatchContext): number {
   if (p.alive) return NEVER;
-  return p.gone === undefined || p.gone.queue === m.queue ? -Infinity : p.gone.at;
+  return p.diedBy === m.queue ? -Infinity : p.diedAt;
 }

@@ -20,7 +20,7 @@ import type { MachineConfig } from '../../stack/machine-world.js';
 import { OUTCOME_OK } from '../../stack/outcome.js';
 import { newAnswer, WORLD_EL1, type Answer, type CachedEntry, type Transaction } from '../../stack/transaction.js';
 import { Unmodelled } from '../../stack/violation.js';
-import { Atc } from './atc.js';
+import { addressIn, Atc } from './atc.js';
 import { Contexts } from './contexts.js';
 import type { Fact, Pending } from './facts.js';
 import { holdsEntry, pointerTo } from './held.js';
@@ -66,8 +66,6 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
   readonly #lookup: Lookup;
   readonly #permitted: Permitted;
   readonly #registers = new Map<number, number>();
-  /** The queue whose SYNC is being judged. */
-  #syncing = 0;
   readonly #wild: Wild = { config: true, el1: true, el2: true, streams: new Set(), vmids: new Set() };
 
   constructor(memory: Memory, config: MachineConfig) {
@@ -93,9 +91,13 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
   /** Is the store that is going to be made the software's (and not the SMMU's own)? Break-before-make is judged only then. */
   set software(on: boolean) { this.tables.software = on; }
 
-  get context(): MatchContext {
+  get software(): boolean { return this.tables.software; }
+
+  get context(): MatchContext { return this.#judging(0); }
+
+  #judging(queue: number): MatchContext {
     const f = this.config.features;
-    return { vmw: f.vmidWildcard ? vmwOf(this.#read(REG.CR0)) : 0, e2h: (this.#read(REG.CR2) & CR2_E2H) !== 0 && f.hyp, ds: f.ds, wholeRunOnly: f.wholeRunOnly, enabled: this.enabled, queue: this.#syncing };
+    return { vmw: f.vmidWildcard ? vmwOf(this.#read(REG.CR0)) : 0, e2h: (this.#read(REG.CR2) & CR2_E2H) !== 0 && f.hyp, ds: f.ds, wholeRunOnly: f.wholeRunOnly, enabled: this.enabled, queue };
   }
 
   get enabled(): boolean { return (this.#read(REG.CR0) & CR0_SMMUEN) !== 0; }
@@ -217,17 +219,16 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
   #synced(queue: number, covered: readonly Pending[]): void {
     this.memory.journal.clock.now += 1;
     if (covered.length > 0) {
-      this.#syncing = queue;
-      const m = this.context;
+      const m = this.#judging(queue);
       const K = covered.slice();
       const structures = K.some((p) => isCfgi(p.command.op)) ? this.contexts.store.judge(K, m) : [];
-      const translations = K.some((p) => isTlbi(p.command.op)) ? this.tables.judge(K) : [];
+      const translations = K.some((p) => isTlbi(p.command.op)) ? this.tables.judge(K, m) : [];
       const atc = this.atc.judge(K, m);
       this.atc.before(new Set<Fact>([...structures, ...translations]));
       this.tables.apply(translations, queue);
       this.contexts.forgetDying(structures);
       this.contexts.store.apply(structures, queue);
-      this.atc.apply(atc);
+      this.atc.apply(atc, this.memory.journal.clock.now, queue);
       this.contexts.store.review();
       this.tables.review(Math.min(...this.queues.flatMap((q) => q.pending.map((p) => p.visible))));
       this.#clean(K);
@@ -280,8 +281,9 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
       if (!this.atc.endpoint(t.sid).ats) return stopped;
       for (const e of this.atc.held(t.sid)) {
         if (stopped) break;
-        if (e.ssid !== t.ssid || t.frame < e.va || t.frame >= e.va + e.frames || !(t.write ? e.canWrite : e.canRead)) continue;
-        this.#permitted.translated(t, e, this.#control, say);
+        const at = addressIn(e, t.frame);
+        if (e.ssid !== t.ssid || at < 0 || !(t.write ? e.canWrite : e.canRead)) continue;
+        this.#permitted.translated(t, e.target + at, this.#control, { split: e.split, say });
       }
       return stopped;
     }

@@ -208,6 +208,7 @@ function matchesAtc(c: Command, f: AtcFact): boolean {
   if (c.op !== OP.ATC_INV || c.sid !== f.sid) return false;
   if (c.ssv !== 0 && (f.ssid < 0 || (c.global === 0 && f.ssid !== c.ssid))) return false;
   if (c.size >= 52) return true;
+  if (f.aliases) return false; // no smaller span holds every alias of the top byte
   const frames = POW2[c.size] as number;
   const first = c.frame - (c.frame % frames);
   return first < f.va + f.frames && f.va < first + frames;

@@ -8,7 +8,7 @@ import { BIT_AF, BIT_NG, BIT_NT, BIT_S2AP_READ, BIT_S2AP_WRITE, descriptorKind, 
 import { contiguousEntries, levelFrames, stride } from '../../spec/granule.js';
 import type { Memory } from '../../memory/memory.js';
 import { WORLD_EL2 } from '../../stack/transaction.js';
-import { beginSegment, endSegment, NEVER, sameWord, stands, type Fact, type LeafFact, type Page, type Pending, type Premise, type Regime, type TableFact, type TranslationFact } from './facts.js';
+import { beginSegment, bury, endSegment, NEVER, sameWord, stands, type Fact, type LeafFact, type Page, type Pending, type Premise, type Regime, type TableFact, type TranslationFact } from './facts.js';
 import { when } from './justify.js';
 import type { MatchContext } from './match.js';
 import { stage2Clean, tableLimits } from './permissions.js';
@@ -189,8 +189,8 @@ export class Tables {
     else if (kind === TABLE && tableAddress(lo, hi, c) < outputEnd(r)) this.#newTable(page, entry, [lo, hi], kids);
   }
 
-  #common(ref: number, premises: readonly Premise[], lo: number, hi: number): Pick<Fact, 'id' | 'premises' | 'ref' | 'lo' | 'hi' | 'starts' | 'ends' | 'alive' | 'memoFor' | 'memo'> {
-    return { id: this.nextId(), premises, ref, lo, hi, starts: [this.now], ends: [Infinity], alive: true, memoFor: null, memo: 0 };
+  #common(ref: number, premises: readonly Premise[], lo: number, hi: number): Pick<Fact, 'id' | 'premises' | 'ref' | 'lo' | 'hi' | 'starts' | 'ends' | 'alive' | 'diedAt' | 'diedBy' | 'memoFor' | 'memo'> {
+    return { id: this.nextId(), premises, ref, lo, hi, starts: [this.now], ends: [Infinity], alive: true, diedAt: 0, diedBy: -1, memoFor: null, memo: 0 };
   }
 
   #newLeaves(page: Page, entry: number, [lo, hi]: readonly [number, number], kids: TranslationFact[]): void {
@@ -308,16 +308,14 @@ export class Tables {
   }
 
   /** Facts that the SYNC's commands get rid of. Nothing changes yet. */
-  judge(K: readonly Pending[]): TranslationFact[] {
-    const m = this.#context();
+  judge(K: readonly Pending[], m: MatchContext): TranslationFact[] {
     return this.translations.filter((f) => when(f, K, m) === NEVER);
   }
 
   apply(dead: readonly TranslationFact[], queue: number): void {
     if (dead.length === 0) return;
     for (const f of dead) {
-      f.alive = false;
-      f.gone = { at: this.now, queue };
+      bury(f, this.now, queue);
       if (f.kind === 'table' && f.page !== null) this.#removePage(f.page);
     }
     this.translations = this.translations.filter((f) => f.alive);
@@ -343,7 +341,7 @@ export class Tables {
     for (const r of this.regimes) {
       const lost = r.supports.filter((s) => s.facts.some((f) => !f.alive));
       if (lost.length > 0) r.supports = r.supports.filter((s) => s.facts.every((f) => f.alive));
-      r.past = [...r.past, ...lost].filter((s) => s.facts.every((f) => f.alive || (f.gone?.at ?? 0) > oldest));
+      r.past = [...r.past, ...lost].filter((s) => s.facts.every((f) => f.alive || f.diedAt > oldest));
     }
     this.regimes = this.regimes.filter((r) => {
       if (r.supports.length > 0 || this.translations.some((f) => f.regime === r)) return true;
