@@ -82,16 +82,16 @@ test('a Success grants what the leaf allows', (t) => {
     r.put(L3, 0, word);
     r.ste(0, stage1(0, { EATS: 1 }));
   }).ask({ privileged }, 'ats-request');
-  t.deepEqual(grant(leaf(0x10)), ['ok 10 rw']);
+  t.deepEqual(grant(leaf(0x10)), ['ok 10 r', 'ok 10 rw'], 'a request for reading may get write access as well, or not');
   t.deepEqual(grant(leaf(0x10, 3, { set: BIT_READ_ONLY })), ['ok 10 r']);
   t.deepEqual(grant(leaf(0x10, 3, { clear: BIT_UNPRIVILEGED })), ['ok 0 ']);
-  t.deepEqual(grant(leaf(0x10, 3, { clear: BIT_UNPRIVILEGED }), true), ['ok 10 rw']);
+  t.deepEqual(grant(leaf(0x10, 3, { clear: BIT_UNPRIVILEGED }), true), ['ok 10 r', 'ok 10 rw']);
   t.deepEqual(request(ats(stage1(0, { EATS: 1, S1CDMax: 1, S1DSS: 1 })), 0x77), ['ok 77 rw'], 'stage 1 bypassed: identity');
 });
 
 test('nested: full ATS gives the PA, split-stage ATS the IPA', (t) => {
-  t.deepEqual(request(ats(nested(0, ROOT2, [VMID, { EATS: 1 }])), 0), ['ok 20 rw']);
-  t.deepEqual(request(ats(nested(0, ROOT2, [VMID, { EATS: SPLIT }])), 0), ['ok 10 rw']);
+  t.deepEqual(request(ats(nested(0, ROOT2, [VMID, { EATS: 1 }])), 0), ['ok 20 r', 'ok 20 rw']);
+  t.deepEqual(request(ats(nested(0, ROOT2, [VMID, { EATS: SPLIT }])), 0), ['ok 10 r', 'ok 10 rw']);
 });
 
 test('Translated traffic: nothing in the ATC, ATSCHK = 0 unchecked, SMMUEN = 0 aborts', (t) => {
@@ -186,7 +186,7 @@ test('an identity entry of S1DSS = 1 ends at the output size, and survives until
 
 test('split stage with stage 1 bypassed: the entry holds the IPA', (t) => {
   const rig = ats(nested(0, ROOT2, [VMID, { EATS: SPLIT, S1CDMax: 1, S1DSS: 1 }]));
-  t.deepEqual(request(rig, 0x10), ['ok 10 rw']);
+  t.deepEqual(request(rig, 0x10, true), ['ok 10 rw']);
   t.deepEqual(use(rig, 0x10), ['none', 'ok 10']);
   const full = ats(nested(0, ROOT2, [VMID, { EATS: 1, S1CDMax: 1, S1DSS: 1 }]));
   t.deepEqual(use(full, 0x10), ['none', 'ok 20']);
@@ -203,7 +203,7 @@ test('stage 2 changes under split-stage ATS need ATC_INV too', (t) => {
 
 test('stage 2 alone with ATS', (t) => {
   const rig = ats(stage2(ROOT2, VMID, { EATS: 1 }));
-  t.deepEqual(request(rig, 0x10), ['ok 20 rw']);
+  t.deepEqual(request(rig, 0x10, true), ['ok 20 rw']);
   rig.clear(L32, 0x10);
   rig.batch(s2Ipa(VMID, 0x10));
   t.deepEqual(use(rig, 0x10), ['none', 'ok 20']);

@@ -12,7 +12,7 @@ import { atcInv, CFGI_ALL, cfgiCd, cfgiSte, cmd, EL2_ALL, nhAll, nhAsid, nhVa, N
 
 const M: MatchContext = { vmw: 0, e2h: false, ds: false, wholeRunOnly: false, enabled: true, queue: 0 };
 const E2H: MatchContext = { ...M, e2h: true };
-const COMMON = { id: 1, premises: [], ref: -1, lo: 0, hi: 0, starts: [0], ends: [Infinity], alive: true, memoFor: null, memo: 0 };
+const COMMON = { id: 1, premises: [], ref: -1, lo: 0, hi: 0, starts: [0], ends: [Infinity], alive: true, diedAt: Infinity, diedBy: -1, memoFor: null, memo: 0 };
 const REGIME: Regime = { kind: 'regime', key: '', world: 0, vmid: 0, asid: 0, stage: 1, nested: false, half: 0, context: newTableContext(), supports: [], past: [], roots: [] };
 const NO_PAGE: Page | null = null;
 const EL1 = 0;
