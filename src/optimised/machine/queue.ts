@@ -155,8 +155,9 @@ export class CommandQueue {
     const effect = this.#judge(this.#words, 0, command);
     if (effect === ILLEGAL) return CERROR_ILL;
     if (command.op === OP.SYNC) return this.#synchronise(command, log2);
-    if (this.#list !== null) this.#list.add(this.#words, effect === EFFECT);
-    else if (effect === EFFECT) this.#execute(command);
+    const waits = this.#list !== null && command.op !== OP.ATC_INV; // the endpoint is asked when the command is consumed
+    this.#list?.add(this.#words, effect === EFFECT && waits);
+    if (effect === EFFECT && !waits) this.#execute(command);
     this.#cons = queueNext(this.#cons, log2);
     return CERROR_NONE;
   }

@@ -3,27 +3,27 @@
  * it could be answered with now it may hold: that is implied. When something that such an answer rests on goes, the entry is recorded; only
  * ATC_INV and its SYNC remove it then. Entries that could be asked for again come back whatever is invalidated.
  */
-import { getField } from '../../spec/bits.js';
-import { cdVerdict } from '../../spec/cd.js';
+import { getField, POW2 } from '../../spec/bits.js';
+import { CD_HALF, cdVerdict } from '../../spec/cd.js';
 import type { Features } from '../../spec/features.js';
 import { EATS_SPLIT, S1DSS_BYPASS, S1DSS_SSID0, STE, steCdMax } from '../../spec/ste.js';
 import { WORLD_EL2 } from '../../stack/transaction.js';
 import { stage1Tag, type CdVector, type Contexts, type SteVector, vectors } from './contexts.js';
-import { NEVER, type AtcFact, type Fact, type LeafFact, type Pending } from './facts.js';
+import { bury, NEVER, type AtcFact, type Fact, type LeafFact, type Pending } from './facts.js';
 import { when } from './justify.js';
 import type { MatchContext } from './match.js';
 import { stage1Allows, stage1Clean, stage2Allows, stage2Clean } from './permissions.js';
 import { effectiveEats } from './permitted.js';
 import type { Tables } from './tables.js';
 
+/** Address bits below the top byte, in frames; and the upper half of them. */
+const HALVES = 2 ** 44;
+const UPPER = 2 ** 43;
+
 interface Endpoint {
   readonly ats: boolean;
   readonly responds: boolean;
 }
-
-const EVERYWHERE = 2 ** 52;
-/** Address bits below the top byte, in frames. */
-const HALVES = 2 ** 44;
 
 export class Atc {
   readonly #features: Features;
@@ -66,8 +66,8 @@ export class Atc {
     return this.records.filter((e) => when(e, K, m) === NEVER);
   }
 
-  apply(dead: readonly AtcFact[]): void {
-    for (const e of dead) e.alive = false;
+  apply(dead: readonly AtcFact[], now: number, queue: number): void {
+    for (const e of dead) bury(e, now, queue);
     if (dead.length > 0) this.records = this.records.filter((e) => e.alive);
   }
 
@@ -87,7 +87,7 @@ export class Atc {
       const dss = getField(ste.words, STE.S1DSS);
       if (substreams && dss === S1DSS_BYPASS) {
         if (ste.action === 'nested') this.#addStage2(out, ste);
-        else out.push(this.#entry(ste, null, -1, { va: 0, frames: EVERYWHERE, target: 0 }, [], [true, true]));
+        else out.push(this.#entry(ste, null, -1, { va: 0, frames: POW2[this.#features.oas - 12] as number, target: 0 }, [], [true, true]));
       }
       for (const e of this.#contexts.elements('cd', sid)) {
         for (const v of vectors(e)) {
@@ -101,8 +101,10 @@ export class Atc {
     return out;
   }
 
+  /** Split stage with stage 1 bypassed: the IPA is what was asked for (§3.9.1). */
   #addStage2(out: AtcFact[], ste: SteVector): void {
-    for (const leaf of this.#tables.stage2Leaves(ste.vmid)) out.push(this.#entry(ste, null, -1, leaf, [leaf], granted(null, leaf)));
+    const split = effectiveEats(ste, this.#features) === EATS_SPLIT;
+    for (const leaf of this.#tables.stage2Leaves(ste.vmid)) out.push(this.#entry(ste, null, -1, split ? { ...leaf, target: leaf.va } : leaf, [leaf], granted(null, leaf)));
   }
 
   #addStage1(out: AtcFact[], ste: SteVector, cd: CdVector, ssid: number): void {
@@ -116,7 +118,7 @@ export class Atc {
       const span = split && f.first !== null ? { va: f.va, frames: f.frames, target: first.target + f.va - first.va } : f;
       const entry = this.#entry(ste, cd, ssid, span, [f], granted(first, f.second));
       out.push(entry);
-      if (f.regime.context.tbi) out.push({ ...entry, aliases: true });
+      if (ignoresTop(cd, f.va % HALVES < UPPER ? 0 : 1)) out.push({ ...entry, aliases: true });
     }
   }
 
@@ -126,6 +128,10 @@ export class Atc {
       sid: ste.sid, ssid, va: span.va, frames: span.frames, target: span.target, split: effectiveEats(ste, this.#features) === EATS_SPLIT, aliases: false, canRead: may[0], canWrite: may[1],
     };
   }
+}
+
+function ignoresTop(cd: CdVector, half: 0 | 1): boolean {
+  return getField(cd.words, CD_HALF[half].TBI) !== 0;
 }
 
 /** Where in the span of an entry a frame lies: frames from its start, or -1. */

@@ -20,6 +20,8 @@ export interface MatchContext {
   readonly wholeRunOnly: boolean;
   /** SMMUEN: else nothing can be fetched, so nothing is justified by tables. */
   readonly enabled: boolean;
+  /** The queue whose SYNC is being judged. */
+  readonly queue: number;
 }
 
 /** VA[55] in 4 KiB frames: which half an address belongs to. */
@@ -160,7 +162,8 @@ function levelHint(c: Command, m: MatchContext): number {
 }
 
 /** TTL = 0: leaves of any level; else only those of that level. */
-function leafInRange(c: Command, f: LeafFact, m: MatchContext): boolean {
+function leafInRange(c: Command, leaf: LeafFact, m: MatchContext): boolean {
+  const f = leaf.first ?? leaf; // a piece that stage 2 cuts from a stage-1 block or run goes with any address of the whole (§4.4)
   const hint = levelHint(c, m);
   if (hint !== 0 && hint !== f.level) return false;
   if (m.wholeRunOnly && f.run && c.tg !== 0) {

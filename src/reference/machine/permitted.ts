@@ -70,11 +70,16 @@ export class Permitted {
       this.#badStream('the StreamID is beyond the stream table');
       return;
     }
+    this.#findSte(t);
+    for (const ste of this.#contexts.steVectors(t.sid)) this.#throughSte(t, ste);
+  }
+
+  /** Step 3: what looking for the STE may end in, but for an STE. */
+  #findSte(t: Transaction): void {
     this.#level1(t);
     for (const a of this.#contexts.arraysFor('ste', t.sid, t.sid)) {
       if (this.#contexts.store.element(a, t.sid).ref < 0) this.#configuration(EVENT.F_STE_FETCH, 'the STE is outside of memory');
     }
-    for (const ste of this.#contexts.steVectors(t.sid)) this.#throughSte(t, ste);
   }
 
   /** Two-level tables: a level-1 descriptor that does not lead to this stream (§5.1.1). */
@@ -82,7 +87,7 @@ export class Permitted {
     const split = this.#contexts.split;
     if (split === 0) return;
     for (const e of this.#contexts.elements('l1std', t.sid)) {
-      if (e.ref < 0) this.#configuration(EVENT.F_STE_FETCH, 'the level-1 descriptor is outside of memory');
+      if (e.ref < 0 && e.table.open) this.#configuration(EVENT.F_STE_FETCH, 'the level-1 descriptor is outside of memory');
       for (const f of e.words[0] as StructureFact[]) {
         if (t.sid - e.index >= l1stdStreams(f.lo, split)) this.#badStream(`${which(f)} level-1 stream table descriptor`);
       }
@@ -244,7 +249,7 @@ export class Permitted {
     if (t.write && clean && write === 'gone') return;
     const canWrite = (t.write || !clean) && write === null;
     const frame = effectiveEats(ste, this.#features) === EATS_SPLIT ? p.ipa : p.frame;
-    for (const instruction of k.instruction ? [true, false] : [false]) {
+    for (const instruction of overridden({ ...t, write: false }, ste).instruction ? [true, false] : [false]) {
       const read = this.#denial({ ...k, write: false, instruction }, p) === null;
       this.#success(frame, read, canWrite, why);
       if (!t.write && canWrite) this.#success(frame, read, false, why); // write permission that was not asked for (NW) may be withheld
@@ -259,7 +264,7 @@ export class Permitted {
     if (!control.enabled) { this.#abort('the SMMU is not enabled'); return; }
     if (!control.atsChk) { this.#ok(frame, entry.split ? 'ATSCHK = 0: an IPA goes out as a PA' : 'an ATC entry, unchecked'); return; }
     if (t.sid >= this.#contexts.streams) { this.#badStream('the StreamID is beyond the stream table'); return; }
-    this.#level1(t);
+    this.#findSte(t);
     for (const ste of this.#contexts.steVectors(t.sid)) {
       if (ste.action === 'illegal') this.#configuration(EVENT.C_BAD_STE, 'the STE');
       else if (ste.action === 'abort') this.#abort('the STE');
