@@ -300,6 +300,17 @@ test('two queues: a TLBI that may act before the CFGI of the other queue does no
   t.deepEqual(rig.at(0, 1), [FAULT, 'ok 10']);
 });
 
+test('one queue: what its SYNC removed cannot have justified a command behind that SYNC, though both were published at once', (t) => {
+  const rig = connected();
+  rig.word(STREAM_SLOT * 512, ABORT, 0);
+  rig.publish(0, cfgiSte(0), SYNC, nhAsid(ASID), SYNC);
+  rig.finish();
+  rig.cd(1, cd(ASID, SPARE));
+  rig.ste(1, stage1(1));
+  rig.batch(cfgiSte(1));
+  t.deepEqual(rig.at(0, 1), [FAULT]);
+});
+
 test('one member of a contiguous run cleared: the others keep the run-sized fact', (t) => {
   const rig = connected();
   const CONTIGUOUS = { hi: 1 << 20 };
