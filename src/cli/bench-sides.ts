@@ -2,6 +2,7 @@
  * Bench sides: what `bench` measures, each part of the lockstep alone on the same operations, which are drawn before.
  */
 import { campaign, drawRun, newResult } from '../fuzz/campaign.js';
+import { machineCampaign, newMachineResult } from '../fuzz/machine-campaign.js';
 import { referencePort } from '../lockstep/ports.js';
 import { Lockstep } from '../lockstep/lockstep.js';
 import { Journal } from '../memory/journal.js';
@@ -165,4 +166,26 @@ export function walkBench(): AccessBench {
     step: (i) => { machine.access(1, (i % pages) * stride, false, outcome); },
     check: () => machine.stats.tlbHits === before && outcome.kind === OUTCOME_OK,
   };
+}
+
+/** What the others are measured against: one dependent look-up in a typed array a step, as plain as JavaScript gets. */
+export function loopBench(): AccessBench {
+  const table = Uint32Array.from({ length: 4096 }, (_, i) => Math.imul(i, 2654435761) >>> 0);
+  let at = 0;
+  let steps = 0;
+  return {
+    step: () => {
+      at = (table[at & 4095] as number) ^ (at >>> 7);
+      steps += 1;
+    },
+    check: () => steps > 0 && at >= 0,
+  };
+}
+
+/** Runs of raw machine sequences on both whole machines; operations done. */
+export function machineRuns(runs: number): number {
+  const result = newMachineResult();
+  for (const run of machineCampaign({ seed: BENCH_SEED, runs }, result)) void run;
+  if (result.failures.length > 0) throw new Error(`the bench ends in a violation: see \`smmucheck fuzz --machine-only --seed ${BENCH_SEED}\``);
+  return result.operations;
 }

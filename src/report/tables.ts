@@ -58,13 +58,15 @@ export interface BenchRow {
   readonly name: string;
   readonly operationsPerSecond: number;
   readonly ratio: number;
+  /** Steps of the plain loop that one operation takes. */
+  readonly plainLoops: number;
 }
 
 export function benchBlock(rows: readonly BenchRow[], notes: readonly string[]): string {
   return [
-    ...columns([['side', 'per second', 'ns each', 'ratio'], ...rows.map((r) => [
-      r.name, short(r.operationsPerSecond), r.operationsPerSecond <= 0 ? '-' : (1e9 / r.operationsPerSecond).toFixed(1), r.ratio.toFixed(2),
-    ])], [1, 2, 3]),
+    ...columns([['side', 'per second', 'ns each', 'ratio', 'plain loops'], ...rows.map((r) => [
+      r.name, short(r.operationsPerSecond), r.operationsPerSecond <= 0 ? '-' : (1e9 / r.operationsPerSecond).toFixed(1), r.ratio.toFixed(2), r.plainLoops.toFixed(1),
+    ])], [1, 2, 3, 4]),
     ...notes.map((n) => `  ${n}`),
   ].join('\n');
 }

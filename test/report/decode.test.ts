@@ -62,7 +62,7 @@ test('tables of the other verbs', (t) => {
   t.is(corpusBlock([{ id: 'i', expects: 'ok', operations: 1200, mutant: null, file: 'f' }]), 'id  expects    ops  mutant  file\ni   ok       1,200  -       f');
   t.deepEqual(countsLines('events', { a: 1200, none: 0, bb: 3 }), ['  events', '    1,200  a', '        3  bb']);
   t.deepEqual(countsLines('events', { none: 0 }), []);
-  t.is(benchBlock([{ name: 'side', operationsPerSecond: 2000, ratio: 1 }], ['n']), 'side  per second   ns each  ratio\nside        2.0k  500000.0   1.00\n  n');
+  t.is(benchBlock([{ name: 'side', operationsPerSecond: 2000, ratio: 1, plainLoops: 9.25 }], ['n']), 'side  per second   ns each  ratio  plain loops\nside        2.0k  500000.0   1.00          9.3\n  n');
   t.regex(doctorBlock([{ name: 'a', ok: true, detail: 'd' }]), /^\[ok\]/);
   t.regex(doctorBlock([{ name: 'a', ok: false, detail: 'd' }]), /^\[error\] .*\n {2}BAD {2}a {2}d$/);
 });
