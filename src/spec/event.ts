@@ -219,7 +219,7 @@ export function decodeFault(words: Uint32Array, at: number, out: FaultRecord): F
   out.ssv = getField(words, EVENT_FIELD.SSV, at);
   out.ssid = getField(words, EVENT_FIELD.SubstreamID, at);
   out.reason = (parts & HAS_REASON) !== 0 ? getField(words, PAYLOAD_FIELD.Reason, at) : 0;
-  out.read = treq ? getField(words, PAYLOAD_FIELD.TreqR, at) : getField(words, EVENT_FIELD.RnW, at);
+  out.read = treq ? getField(words, PAYLOAD_FIELD.TreqR, at) : (parts & (HAS_ACCESS | HAS_READ)) !== 0 ? getField(words, EVENT_FIELD.RnW, at) : 0;
   out.privileged = treq ? getField(words, PAYLOAD_FIELD.TreqP, at) : access ? getField(words, EVENT_FIELD.PnU, at) : 0;
   out.instruction = access ? getField(words, EVENT_FIELD.InD, at) : 0;
   out.inputFrame = (parts & (HAS_ADDRESS | HAS_TREQ)) !== 0 ? getField(words, EVENT_FIELD.InputFrame, at) : 0;

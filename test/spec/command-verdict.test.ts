@@ -109,6 +109,7 @@ const IDS: readonly Row[] = [
   { why: 'no PASID with a SubstreamID, which is ignored', name: 'ATC_INV', fields: { ssid: 1024 }, verdict: 'legal' },
   { why: 'a range that starts within', name: 'CFGI_STE_RANGE', fields: { sid: 0xffff, range: 3 }, verdict: 'legal' },
   { why: 'a range beyond', name: 'CFGI_STE_RANGE', fields: { sid: 0x10000, range: 3 }, verdict: 'ineffective' },
+  { why: 'a range that starts just beyond', name: 'CFGI_STE_RANGE', fields: { sid: 0x10000, range: 15 }, verdict: 'ineffective' },
   { why: 'a range whose ignored bits are beyond', name: 'CFGI_STE_RANGE', fields: { sid: 0x10000, range: 16 }, verdict: 'legal' },
   { why: 'everything', name: 'CFGI_STE_RANGE', fields: { sid: 0xffffffff, range: 31 }, verdict: 'legal' },
   { why: 'a stream beyond, for nothing', name: 'PREFETCH_CONFIG', fields: { sid: 0x10000 }, verdict: 'legal' },
@@ -145,6 +146,15 @@ test('of several reasons the strongest counts', (t) => {
   t.is(verdict({ op: OP.TLBI_NH_VA, asid: 256, ttl: 2, frame: 1 }, f), 'reserved');
   t.is(verdict({ op: OP.TLBI_NH_VA, asid: 256, tg: 1, frame: 1 }, f), 'illegal');
   t.is(verdict({ op: OP.TLBI_NH_VA, asid: 256, tg: 1, ttl: 2, frame: 1 }, { ...f, range: false }), 'reserved');
+});
+
+test('without RIL the reason is RIL, whichever range field is set', (t) => {
+  const words = new Uint32Array(4);
+  for (const fields of [{ tg: 1 }, { ttl: 1 }, { num: 1 }, { scale: 1 }]) {
+    encodeCommand(c(fields), words);
+    t.regex(commandVerdict(c(fields), words, 0, { ...FULL_FEATURES, range: false }).why, /RIL/);
+    t.notRegex(commandVerdict(c(fields), words, 0, FULL_FEATURES).why, /RIL/);
+  }
 });
 
 test('every verdict says why', (t) => {

@@ -233,6 +233,39 @@ test('a new fault has no bit set', (t) => {
   t.deepEqual(Object.values(newFault()).filter((value) => value !== 0), []);
 });
 
+/** Fields besides type, StreamID and substream that are read from a record with all bits set. */
+const ADDRESS: readonly string[] = ['inputFrame', 'inputOffset'];
+const ACCESS: readonly string[] = ['instruction', 'privileged', 'read'];
+const READ_PARTS: Readonly<Partial<Record<keyof typeof EVENT, readonly string[]>>> = {
+  F_UUT: ['reason', ...ACCESS, ...ADDRESS],
+  F_STE_FETCH: ['reason', 'fetchFrame', 'fetchWord'],
+  F_BAD_ATS_TREQ: ['inputFrame', 'privileged', 'read', 'span', 'treqExecute', 'treqWrite'],
+  F_TRANSL_FORBIDDEN: ['read', ...ADDRESS],
+  F_CD_FETCH: ['reason', 'fetchFrame', 'fetchWord'],
+  F_WALK_EABT: ['reason', ...ACCESS, ...ADDRESS, 'stage2', 'class', 'fetchFrame', 'fetchWord'],
+  F_TRANSLATION: [...ACCESS, ...ADDRESS, 'stage2', 'class', 'ipa'],
+  F_ADDR_SIZE: [...ACCESS, ...ADDRESS, 'stage2', 'class', 'ipa'],
+  F_ACCESS: [...ACCESS, ...ADDRESS, 'stage2', 'class', 'ipa'],
+  F_PERMISSION: [...ACCESS, ...ADDRESS, 'stage2', 'class', 'ipa'],
+  F_TLB_CONFLICT: ['reason', ...ADDRESS, 'stage2', 'ipa'],
+  F_CFG_CONFLICT: ['reason'],
+};
+
+for (const name of Object.keys(EVENT) as (keyof typeof EVENT)[]) {
+  test(`of a full ${name} only its own fields are read`, (t) => {
+    const words = new Uint32Array(8).fill(0xffffffff);
+    setField(words, EVENT_FIELD.type, EVENT[name]);
+    const fault = decodeFault(words, 0, newFault());
+    const found = (Object.keys(fault) as (keyof FaultRecord)[]).filter((key) => !['type', 'sid', 'ssv', 'ssid'].includes(key) && fault[key] !== 0);
+    t.deepEqual(found.sort(), [...(READ_PARTS[name] ?? [])].sort());
+  });
+}
+
+test('an IPA is read of stage 2 only', (t) => {
+  t.is(decodeFault(rawWords('0x10', '0x0', '0x0', '0x5000'), 0, newFault()).ipa, 0);
+  t.is(decodeFault(rawWords('0x10', '0x8000000000', '0x0', '0x5000'), 0, newFault()).ipa, 5);
+});
+
 test('decoding leaves nothing of the record before', (t) => {
   t.deepEqual(decodeFault(new Uint32Array(8), 0, { ...ALL, type: EVENT.F_PERMISSION }), newFault());
 });
@@ -255,6 +288,8 @@ const FAULT_TEXTS: readonly { record: Partial<FaultRecord>; text: string }[] = [
   { record: { type: EVENT.F_STE_FETCH, sid: 9, fetchFrame: 0x80, fetchWord: 8 }, text: 'F_STE_FETCH sid 9 fetching 0x80040' },
   { record: { type: EVENT.C_BAD_SUBSTREAMID, sid: 9, ssid: 0 }, text: 'C_BAD_SUBSTREAMID sid 9 ssid 0' },
   { record: { type: 0xe0, sid: 1 }, text: 'event 0xe0 sid 1' },
+  { record: { ...ALL, type: EVENT.C_BAD_CD, sid: 1, ssv: 0, instruction: 0 }, text: 'C_BAD_CD sid 1' },
+  { record: { ...ALL, type: EVENT.F_TRANSL_FORBIDDEN, sid: 1, ssv: 0, instruction: 0 }, text: 'F_TRANSL_FORBIDDEN sid 1 read 0x123456789abcdef0' },
 ];
 
 for (const { record, text } of FAULT_TEXTS) {

@@ -119,6 +119,24 @@ test('what is not modelled reads as the nearest that is', (t) => {
   t.false(featuresOf(0x10000000, 0, 0, 0, 0).twoLevelStreams);
 });
 
+test('bits beside a field are not part of it', (t) => {
+  const beside0 = featuresOf(0xffffff3f, 0, 0, 0, 0);
+  t.is(beside0.httu, 0);
+  t.is(featuresOf(0, 0, 0xffffe7ff, 0, 0).bbml, 0);
+  t.true(featuresOf(0xe8000000, 0, 0, 0, 0).twoLevelStreams);
+  const beside1 = featuresOf(0, 0x7fe0ffff - 0x7e00000, 0, 0, 0);
+  t.deepEqual([beside1.eventLog2, beside1.sidBits, beside1.extraQueues], [0, 32, 0]);
+  t.deepEqual([featuresOf(0, 0xffffffc0, 0, 0, 0).sidBits, featuresOf(0, 0xfffff83f, 0, 0, 0).ssidBits], [0, 0]);
+  t.deepEqual([featuresOf(0, 0xfc1fffff, 0, 0, 0).commandLog2, featuresOf(0, 0xffe0ffff, 0, 0, 0).eventLog2], [0, 0]);
+  t.is(featuresOf(0, 0x80000000, 0, 0, 0, 0xf0f0ffff).extraQueues, 1);
+  t.is(featuresOf(0, 0, 0, 0xfffffff8, 0).oas, 32);
+  t.false(featuresOf(0, 0, 0, 0xfffff3ff, 0).wideInput);
+});
+
+test('256 further queues are the most', (t) => {
+  t.is(registersOf({ ...NOTHING, extraQueues: 256 }).idr6, 0x80000);
+});
+
 test('the erratum about CMD_SYNC belongs to every revision of MMU-700 and to no MMU-600', (t) => {
   for (const revision of [0, 0x1000, 0x10000, 0xff000]) {
     t.true(featuresOf(0, 0, 0, 0, 0x4870043b + revision).forceSync);

@@ -216,6 +216,8 @@ const SIDE_BY_SIDE: readonly { tg: Tg; bits: number; level: number; tables: numb
   { tg: 12, bits: 39, level: 1, tables: 1, entries: 512 },
   { tg: 12, bits: 43, level: 1, tables: 16, entries: 8192 },
   { tg: 12, bits: 31, level: 1, tables: 1, entries: 2 },
+  { tg: 12, bits: 30, level: 1, tables: 1, entries: 1 },
+  { tg: 12, bits: 25, level: 1, tables: 1, entries: 1 },
   { tg: 14, bits: 40, level: 2, tables: 16, entries: 32768 },
   { tg: 16, bits: 42, level: 2, tables: 1, entries: 8192 },
   { tg: 16, bits: 44, level: 2, tables: 4, entries: 32768 },

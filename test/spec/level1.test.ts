@@ -68,8 +68,8 @@ test('L2Ptr of an L1CD is bits [55:12], with 64 KB tables aligned to them', (t) 
 });
 
 test('an L1CD is put together from its pointer', (t) => {
-  t.is(l1cdLow(0x280013000), 0x80013001);
-  t.is(l1High(0x280013000), 2);
+  t.is(l1cdLow(0x380013000), 0x80013001);
+  t.is(l1High(0x380013000), 3);
 });
 
 const INDEXES: readonly { ssid: number; fmt: 1 | 2; first: number; second: number }[] = [

@@ -162,6 +162,14 @@ for (const { cfg, split, log2 } of CONFIGURATIONS) {
   });
 }
 
+test('bits beside a field are not part of it', (t) => {
+  t.is(extraReason(0xf8ffffff), 0);
+  t.is(queuePointer(0xfff00000), 0);
+  t.is(strtabSplit(0x50210), 8);
+  t.is(strtabSplit(0x10a10), 8);
+  t.is(strtabLog2(0xffffffc0, 32), 0);
+});
+
 test('a two-level stream table has FMT 1, its split and its size', (t) => {
   t.deepEqual([strtabTwoLevel(8, 6), strtabTwoLevel(16, 8), strtabTwoLevel(32, 10)], [0x10188, 0x10210, 0x102a0]);
 });

@@ -18,6 +18,13 @@ function stage2(fields: SteFields, f = FULL_FEATURES): TableContext {
   return stage2Context(ste({ ...STAGE2, ...fields }), 0, f, newTableContext());
 }
 
+test('a new context is 48 bits of 4K without a root', (t) => {
+  t.deepEqual(newTableContext(), {
+    tg: 12, inputBits: 48, startLevel: 0, outputBits: 48, ds: false, wide: false, rootFrame: 0, rootIndex: 0, rootEntries: 0,
+    disabled: false, tbi: false, ha: false, hd: false, affd: false, had: false,
+  });
+});
+
 test('the lower half of a plain CD', (t) => {
   t.deepEqual(stage1({}), {
     tg: 12, inputBits: 48, startLevel: 0, outputBits: 48, ds: false, wide: false, rootFrame: 0x80030, rootIndex: 0, rootEntries: 512,
@@ -172,7 +179,7 @@ for (const { httu, set: [ha, hd, affd], ...expected } of UPDATES) {
 test('a disabled half has no root, whatever it holds', (t) => {
   const c = stage1({ EPD0: 1, TG0: 3, T0SZ: 63, TTB0: 2 ** 48 - 1, TBI0: 1 });
   t.true(c.disabled);
-  t.deepEqual([c.rootFrame, c.rootIndex, c.rootEntries, c.inputBits, c.tbi], [0, 0, 0, 1, true]);
+  t.deepEqual([c.tg, c.startLevel, c.rootFrame, c.rootIndex, c.rootEntries, c.inputBits, c.tbi], [12, 3, 0, 0, 0, 1, true]);
   t.true(stage1({}, 1).disabled);
 });
 
