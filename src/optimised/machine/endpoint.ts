@@ -67,8 +67,9 @@ export class Endpoints {
       if (empty < 0 && this.#sids[i] === -1) empty = i;
     }
     if (empty >= 0) return empty;
-    this.#turn = (this.#turn + 1) % CAPACITY;
-    return this.#turn;
+    const victim = this.#turn;
+    this.#turn = (victim + 1) % CAPACITY;
+    return victim;
   }
 
   /** An entry that lets this access to `frame` pass, or -1. */

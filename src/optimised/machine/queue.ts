@@ -60,8 +60,6 @@ export function wordAt(memory: Memory, address: number): number {
 }
 
 export class CommandQueue {
-  /** Commands consumed so far. */
-  consumed = 0;
   readonly #memory: Memory;
   readonly #rules: QueueRules;
   readonly #owner: QueueOwner;
@@ -159,13 +157,8 @@ export class CommandQueue {
     if (command.op === OP.SYNC) return this.#synchronise(command, log2);
     if (this.#list !== null) this.#list.add(this.#words, effect === EFFECT);
     else if (effect === EFFECT) this.#execute(command);
-    this.#step(log2);
-    return CERROR_NONE;
-  }
-
-  #step(log2: number): void {
-    this.consumed += 1;
     this.#cons = queueNext(this.#cons, log2);
+    return CERROR_NONE;
   }
 
   /** Decodes the words into `c` and says what they come to (§4.1.3–4.1.7). CERROR_ILL goes before IGNORED (§4.1.3). */
@@ -201,7 +194,7 @@ export class CommandQueue {
     if (this.#again) return CERROR_ATC_INV_SYNC;
     this.#owner.execute(c);
     this.#owner.synced();
-    this.#step(log2);
+    this.#cons = queueNext(this.#cons, log2);
     if (c.cs === CS_IRQ && this.#rules.features.msi && c.msiAddress !== 0) this.#signal(c);
     return CERROR_NONE; // CS = SEV: an event for CPUs, none of which waits here
   }
