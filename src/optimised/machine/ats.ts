@@ -26,7 +26,7 @@ export interface AtsParts {
   readonly endpoints: Endpoints;
 }
 
-/** Answers the event of a request that failed; and whether CR2.REC_CFG_ATS says that it is recorded. */
+/** What software may repair at leisure: a Success without permissions (§3.9.1.2). */
 const REPAIRABLE = new Set<number>([EVENT.F_TRANSLATION, EVENT.F_ADDR_SIZE, EVENT.F_ACCESS, EVENT.F_PERMISSION]);
 
 /** An answer without address, event or permissions. */
@@ -56,6 +56,8 @@ export class Ats {
   enabled = false;
   check = false;
   recordConfiguration = false;
+  /** Frame that the last Translated transaction had. */
+  sent = 0;
 
   constructor(parts: AtsParts) {
     this.#translator = parts.translator;
@@ -129,9 +131,7 @@ export class Ats {
     else out.frame = 0;
   }
 
-  /**
-   * The endpoint uses its ATC. Fills `out`; true: the fault at hand is the answer. `frame` of the transaction sent is in `sent`.
-   */
+  /** The endpoint uses its ATC. Fills `out`; true: the fault at hand is the answer. */
   translated(t: Transaction, out: Answer): boolean {
     setAnswer(out, ANSWER_NONE);
     if (!this.#endpoints.ats(t.sid)) return false;
@@ -143,9 +143,6 @@ export class Ats {
     answerOk(out, frame);
     return false;
   }
-
-  /** Address that the last Translated transaction had. */
-  sent = 0;
 
   /** §3.9.1.3: with ATSCHK = 0 the address is taken as a PA, whatever the STE says. */
   #forward(t: Transaction): number {

@@ -85,6 +85,7 @@ export function newScope(): SpanScope {
 export class SpanCache {
   readonly entries: number;
   readonly #ways: number;
+  readonly #wayBits: number;
   readonly #setMask: number;
   readonly #ids: Int32Array;
   /** World, group and class; -1 for an empty entry. */
@@ -109,6 +110,7 @@ export class SpanCache {
     if (!Number.isInteger(Math.log2(entries))) throw new RangeError(`a cache has a power of two of entries, not ${entries}`);
     this.entries = entries;
     this.#ways = Math.min(WAYS, entries);
+    this.#wayBits = Math.log2(this.#ways);
     const sets = entries / this.#ways;
     this.#setMask = sets - 1;
     this.#ids = new Int32Array(entries);
@@ -130,11 +132,10 @@ export class SpanCache {
 
   /** Entry of that class that covers `frame`, or -1. */
   find(tag: Tag, cls: number, frame: number): number {
-    return cls === 0 ? this.#probe(tag, 0, frame * (this.#per[0] as number)) : this.#probe(tag, cls, frame * (this.#per[cls] as number));
+    return this.#probe(tag, cls, Math.floor(frame * (this.#per[cls] as number)));
   }
 
-  #probe(tag: Tag, cls: number, at: number): number {
-    const span = Math.floor(at);
+  #probe(tag: Tag, cls: number, span: number): number {
     const first = this.#setOf(tag.seed, cls, span);
     const end = first + this.#ways;
     const key = tag.base | (cls << CLASS_SHIFT);
@@ -142,13 +143,20 @@ export class SpanCache {
     return -1;
   }
 
-  /** Entry of the smallest class that covers `frame`, or -1. */
+  /** Entry of the smallest class that covers `frame`, or -1. Class 0 is a single frame in every cache of leaves. */
   smallest(tag: Tag, frame: number): number {
-    let classes = this.#classes[tag.base >> 2] as number;
-    while (classes !== 0) {
+    const classes = this.#classes[tag.base >> 2] as number;
+    if ((classes & 1) !== 0) {
+      const entry = this.#probe(tag, 0, frame);
+      if (entry >= 0) return entry;
+    }
+    return classes > 1 ? this.#larger(tag, classes & ~1, frame) : -1;
+  }
+
+  #larger(tag: Tag, from: number, frame: number): number {
+    for (let classes = from; classes !== 0; classes &= classes - 1) {
       const entry = this.find(tag, 31 - Math.clz32(classes & -classes), frame);
       if (entry >= 0) return entry;
-      classes &= classes - 1;
     }
     return -1;
   }
@@ -178,9 +186,9 @@ export class SpanCache {
 
   /** The next of the set to be lost to an entry of `key`. */
   #victim(first: number, key: number): number {
-    const set = first / this.#ways;
+    const set = first >> this.#wayBits;
     const way = this.#turn[set] as number;
-    this.#turn[set] = (way + 1) % this.#ways;
+    this.#turn[set] = (way + 1) & (this.#ways - 1);
     const old = this.#bases[first + way] as number;
     if (old !== key) {
       this.#count(old, -1);

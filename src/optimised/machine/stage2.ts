@@ -34,7 +34,6 @@ export class Stage2 {
   readonly #leaf: Leaf;
   /** What the translation under way is for. */
   #class = 0;
-  walks = 0;
 
   constructor(parts: WalkParts) {
     this.#memory = parts.memory;
@@ -64,7 +63,6 @@ export class Stage2 {
   }
 
   #walk(c: Context, ipa: number, kind: number): number {
-    this.walks += 1;
     let level = c.startLevel;
     let table = c.rootFrame;
     let word = c.rootIndex + Math.floor(ipa * (c.per[level + 1] as number));
