@@ -200,7 +200,10 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
     return { cons: q.cons, error: q.error };
   }
 
-  setEndpoint(sid: number, ats: boolean, responds: boolean): void { this.atc.set(sid, ats, responds); }
+  setEndpoint(sid: number, ats: boolean, responds: boolean): void {
+    if (!ats) for (const q of this.queues) q.withdrawAtc(sid);
+    this.atc.set(sid, ats, responds);
+  }
 
   /** §4.5.1: ignored while SMMUEN is 0; an endpoint with ATS off answers UR, and need not remove anything. */
   #invalidatesAtc(c: Command): 'yes' | 'timeout' | 'ignored' {

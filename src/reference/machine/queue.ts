@@ -109,6 +109,13 @@ export class CommandQueue {
     return (entry - from + size) % size < queueUsed(this.#prod, this.#next, this.log2);
   }
 
+  /** ATS is off at the endpoint from now on: an ATC_INV that has not taken effect yet meets an Unsupported Request and need not (§3.9.1.5). */
+  withdrawAtc(sid: number): void {
+    const stays = (p: Pending): boolean => p.command.op !== OP.ATC_INV || p.command.sid !== sid;
+    this.#pending = this.#pending.filter(stays);
+    this.#batches = this.#batches.map((b) => ({ position: b.position, covered: b.covered.filter(stays) }));
+  }
+
   #run(): void {
     const entries = POW2[this.log2] as number;
     while (this.#enabled && this.#error === 0 && this.#prod !== this.#next && queueUsed(this.#prod, this.#next, this.log2) <= entries) {
