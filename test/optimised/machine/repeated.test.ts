@@ -98,10 +98,17 @@ test('an illegal command stops the queue before the list has an effect', (t) => 
 test('a SYNC that runs again after a timeout keeps the list it ended', (t) => {
   const rig = faulty();
   rig.silent.add(3);
-  list(rig, [ATC]);
+  list(rig, [ATC, ALL]);
   const reason = rig.cons().reason;
+  rig.silent.delete(3);
   rig.acknowledge();
-  t.deepEqual([reason, rig.took(), list(rig, [ATC]), rig.cons().reason], [CERROR_ATC_INV_SYNC, ['SYNC'], ['SYNC'], 0]);
+  t.deepEqual([reason, rig.took(), list(rig, [ATC, ALL]), rig.cons().reason], [CERROR_ATC_INV_SYNC, ['SYNC'], ['ATC_INV', 'SYNC'], 0]);
+});
+
+test('the endpoint of an ATC_INV is asked when it is consumed', (t) => {
+  const rig = faulty();
+  rig.command(ATC);
+  t.deepEqual(rig.took(), ['ATC_INV']);
 });
 
 test('a list of more than 512 commands equals no other', (t) => {
