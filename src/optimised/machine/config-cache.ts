@@ -16,7 +16,7 @@ import { stage1Context } from '../../spec/tables.js';
 import type { Memory } from '../../memory/memory.js';
 import { WORLD_EL2 } from '../../stack/transaction.js';
 import { Unmodelled } from '../../stack/violation.js';
-import { Context, HALF_FRAMES, SPACE_FRAMES, UNTAGGED_FRAMES } from './context.js';
+import { Context, HALF_FRAMES, SPACE_FRAMES, UNTAGGED_FRAMES, NO_CONTEXT } from './context.js';
 import { FAULTED, type Fault } from './fault.js';
 import { Level1Cache } from './level1-cache.js';
 import { KIND_READ } from './permissions.js';
@@ -32,8 +32,9 @@ const MASK = ENTRIES - 1;
 /** log2 of the CDs that one L1CD serves, by S1Fmt. */
 const LEVEL1_LOG2: readonly number[] = [0, 6, 10];
 
-function contexts(): readonly Context[] {
-  return Array.from({ length: ENTRIES }, () => new Context());
+/** Contexts are made when the first CD is decoded into their place. */
+function contexts(): Context[] {
+  return new Array<Context>(ENTRIES).fill(NO_CONTEXT);
 }
 
 export class ConfigCache {
@@ -138,7 +139,9 @@ export class ConfigCache {
   }
 
   #decodeHalf(at: number, ste: number, half: 0 | 1): void {
-    const c = (half === 0 ? this.lower : this.upper)[at] as Context;
+    const list = half === 0 ? this.lower : this.upper;
+    if (list[at] === NO_CONTEXT) list[at] = new Context();
+    const c = list[at] as Context;
     const world = this.streams.world[ste] as number;
     const nested = this.streams.action[ste] === STE_NESTED;
     if (world === WORLD_EL2 && half === 1) c.disabled = true; // not there, and so never looked at

@@ -75,6 +75,9 @@ export class Context implements TableContext {
   }
 }
 
+/** Stands where no context was decoded yet. Never filled. */
+export const NO_CONTEXT = new Context();
+
 function flags(a: boolean, b: boolean, c: boolean, d: boolean): number {
   return (a ? 1 : 0) | (b ? 2 : 0) | (c ? 4 : 0) | (d ? 8 : 0);
 }

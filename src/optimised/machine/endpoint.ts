@@ -11,6 +11,7 @@ import { POW2 } from '../../spec/bits.js';
 import type { CachedEntry } from '../../stack/transaction.js';
 
 const CAPACITY = 64;
+const NOTHING: Float64Array = new Float64Array(0);
 /** ATC_INV.Size from which on the whole address space is meant (§4.5.1). */
 const SIZE_ALL = 52;
 /** Of an endpoint: ATS is enabled; requests are answered. */
@@ -24,12 +25,12 @@ export class Endpoints {
   /** By StreamID; without an entry: ATS disabled, answers. */
   readonly #state = new Map<number, number>();
   /** StreamID, or -1 for an empty entry. */
-  readonly #sids = new Float64Array(CAPACITY).fill(-1);
-  readonly #ssids = new Int32Array(CAPACITY);
-  readonly #first = new Float64Array(CAPACITY);
-  readonly #frames = new Float64Array(CAPACITY);
-  readonly #targets = new Float64Array(CAPACITY);
-  readonly #rights = new Uint8Array(CAPACITY);
+  #sids = NOTHING;
+  #ssids = NOTHING;
+  #first = NOTHING;
+  #frames = NOTHING;
+  #targets = NOTHING;
+  #rights = NOTHING;
   #turn = 0;
 
   /** Is ATS enabled at the endpoint of `sid`, and does it answer invalidation requests? */
@@ -50,6 +51,7 @@ export class Endpoints {
    * where that frame goes. An entry of the same key and span is replaced.
    */
   insert(sid: number, ssid: number, frame: number, frames: number, target: number, read: boolean, write: boolean): void {
+    if (this.#sids.length === 0) this.#open();
     const first = frame - (frame % frames);
     const at = this.#place(sid, ssid, first, frames);
     this.#sids[at] = sid;
@@ -60,9 +62,20 @@ export class Endpoints {
     this.#rights[at] = (read ? READ : 0) | (write ? WRITE : 0);
   }
 
+  /** The first entry: most machines never have one. */
+  #open(): void {
+    const array = (): Float64Array => new Float64Array(CAPACITY);
+    this.#sids = array().fill(-1);
+    this.#ssids = array();
+    this.#first = array();
+    this.#frames = array();
+    this.#targets = array();
+    this.#rights = array();
+  }
+
   #place(sid: number, ssid: number, first: number, frames: number): number {
     let empty = -1;
-    for (let i = 0; i < CAPACITY; i += 1) {
+    for (let i = 0; i < this.#sids.length; i += 1) {
       if (this.#sids[i] === sid && this.#ssids[i] === ssid && this.#first[i] === first && this.#frames[i] === frames) return i;
       if (empty < 0 && this.#sids[i] === -1) empty = i;
     }
@@ -75,7 +88,7 @@ export class Endpoints {
   /** An entry that lets this access to `frame` pass, or -1. */
   lookup(sid: number, ssid: number, frame: number, write: boolean): number {
     const right = write ? WRITE : READ;
-    for (let i = 0; i < CAPACITY; i += 1) {
+    for (let i = 0; i < this.#sids.length; i += 1) {
       if (this.#sids[i] !== sid || this.#ssids[i] !== ssid || ((this.#rights[i] as number) & right) === 0) continue;
       const into = frame - (this.#first[i] as number);
       if (into >= 0 && into < (this.#frames[i] as number)) return i;
@@ -105,7 +118,7 @@ export class Endpoints {
     const all = c.size >= SIZE_ALL;
     const length = POW2[all ? SIZE_ALL : c.size] as number;
     const first = all ? 0 : c.frame - (c.frame % length);
-    for (let i = 0; i < CAPACITY; i += 1) {
+    for (let i = 0; i < this.#sids.length; i += 1) {
       if (this.#sids[i] !== c.sid || !this.#named(i, c)) continue;
       const start = this.#first[i] as number;
       if (start < first + length && start + (this.#frames[i] as number) > first) this.#sids[i] = -1;
@@ -121,7 +134,7 @@ export class Endpoints {
 
   /** Visits every entry with `out`, which is filled anew each time. */
   forEach(out: CachedEntry, visit: (entry: CachedEntry) => void): void {
-    for (let i = 0; i < CAPACITY; i += 1) {
+    for (let i = 0; i < this.#sids.length; i += 1) {
       if (this.#sids[i] === -1) continue;
       out.kind = 'atc';
       out.sid = this.#sids[i] as number;

@@ -13,8 +13,11 @@
 import { mix } from '../../memory/memory.js';
 import { POW2 } from '../../spec/bits.js';
 import { levelShift, type Tg } from '../../spec/granule.js';
+import { Arrays } from './arrays.js';
 
 const WAYS = 4;
+/** Bytes of one entry in all arrays, those of the TLB included, about. */
+const ENTRY_BYTES = 48;
 const HIGH = 2 ** -32;
 
 /** Groups: stage 1 alone, both stages (each apart for global entries), stage 2 alone. */
@@ -100,8 +103,10 @@ export class SpanCache {
   readonly #frames: readonly number[];
   readonly #per: readonly number[];
   /** Live entries by class and group, and by group a bit for each class that has any: empty ones need no probe. */
-  readonly #live = new Int32Array(128);
-  readonly #classes = new Int32Array(8);
+  readonly #live: Int32Array;
+  readonly #classes: Int32Array;
+  /** Where the arrays of this cache come from. */
+  protected readonly arrays: Arrays;
   /** Of the command at hand. */
   readonly #tag = new Tag();
 
@@ -113,13 +118,17 @@ export class SpanCache {
     this.#wayBits = Math.log2(this.#ways);
     const sets = entries / this.#ways;
     this.#setMask = sets - 1;
-    this.#ids = new Int32Array(entries);
-    this.#bases = new Int32Array(entries).fill(-1);
-    this.#spans = new Float64Array(entries);
-    this.#info = new Uint8Array(entries);
-    this.lo = new Uint32Array(entries);
-    this.hi = new Uint32Array(entries);
-    this.#turn = new Uint8Array(sets);
+    const arrays = new Arrays(entries * ENTRY_BYTES + 1024);
+    this.arrays = arrays;
+    this.#live = arrays.i32(128);
+    this.#classes = arrays.i32(8);
+    this.#ids = arrays.i32(entries);
+    this.#bases = arrays.i32(entries).fill(-1);
+    this.#spans = arrays.f64(entries);
+    this.#info = arrays.u8(entries);
+    this.lo = arrays.u32(entries);
+    this.hi = arrays.u32(entries);
+    this.#turn = arrays.u8(sets);
     this.#shifts = shifts;
     this.#frames = shifts.map((shift) => POW2[shift] as number);
     this.#per = this.#frames.map((frames) => 1 / frames);

@@ -16,7 +16,7 @@ import {
 } from '../../spec/ste.js';
 import { stage2Context } from '../../spec/tables.js';
 import type { Memory } from '../../memory/memory.js';
-import { Context } from './context.js';
+import { Context, NO_CONTEXT } from './context.js';
 import { FAULTED, type Fault } from './fault.js';
 import { Level1Cache } from './level1-cache.js';
 import { isWrite, KIND_FETCH, KIND_READ, KIND_WRITE } from './permissions.js';
@@ -67,7 +67,7 @@ export class StreamCache {
   readonly cdTable = new Float64Array(ENTRIES);
   readonly cdFormat = new Uint8Array(ENTRIES);
   /** Stage 2, and S2R: are its faults recorded? */
-  readonly second: readonly Context[] = Array.from({ length: ENTRIES }, () => new Context());
+  readonly second = new Array<Context>(ENTRIES).fill(NO_CONTEXT);
   readonly records = new Uint8Array(ENTRIES);
   readonly eats = new Uint8Array(ENTRIES);
   /** Kinds of access as PRIVCFG and INSTCFG make them, by kind; `overrides`: any other than itself? */
@@ -174,6 +174,7 @@ export class StreamCache {
   }
 
   #decodeStage2(at: number): void {
+    if (this.second[at] === NO_CONTEXT) this.second[at] = new Context();
     const second = this.second[at] as Context;
     stage2Context(this.words, at * HALVES, this.#features, second);
     second.derive(false);

@@ -31,11 +31,11 @@ export class Tlb extends SpanCache {
 
   constructor(entries: number) {
     super(entries, LEAF_SHIFTS);
-    this.permissions = new Uint8Array(entries);
-    this.stage1Permissions = new Uint8Array(entries);
-    this.stage2Permissions = new Uint8Array(entries);
-    this.delta = new Float64Array(entries);
-    this.ipaDelta = new Float64Array(entries);
+    this.permissions = this.arrays.u8(entries);
+    this.stage1Permissions = this.arrays.u8(entries);
+    this.stage2Permissions = this.arrays.u8(entries);
+    this.delta = this.arrays.f64(entries);
+    this.ipaDelta = this.arrays.f64(entries);
   }
 
   /** What a claimed entry of one stage grants and where it leads. */

@@ -30,9 +30,9 @@ export class WalkCache extends SpanCache {
 
   constructor(entries: number) {
     super(entries, TABLE_SHIFTS);
-    this.target = new Float64Array(entries);
-    this.ipa = new Float64Array(entries);
-    this.#limits = new Int32Array(entries);
+    this.target = this.arrays.f64(entries);
+    this.ipa = this.arrays.f64(entries);
+    this.#limits = this.arrays.i32(entries);
   }
 
   /** What a claimed entry leads to. `limits`: restrictions and `Context.form`. */
