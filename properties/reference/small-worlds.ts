@@ -64,8 +64,6 @@ export class SmallWorld {
   #consumed = 0;
   /** Does the world leave its STEs and CDs alone? */
   get still(): boolean { return this.#mood.ste === 0 && this.#mood.cd === 0; }
-  /** Was a command ever published behind a SYNC that software had not seen complete? */
-  outran = false;
   /** False on an excursion: the literal machine does not hear of it. */
   #mirrored = true;
 
@@ -238,7 +236,6 @@ export class SmallWorld {
     const fresh = queueUsed(this.rig.prod, this.rig.published, QUEUE_LOG2);
     if (fresh === 0) return;
     this.rig.publish();
-    if (this.rig.machine.queue.waiting > 1) this.outran = true;
     this.#published += fresh;
     if (this.#mirrored) this.literal.publish(fresh);
   }

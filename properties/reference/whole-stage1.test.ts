@@ -1,7 +1,6 @@
 /**
  * Claim: on worlds that the stage-1 form covers, the whole machine caches everything that the stage-1 form caches, and nothing else where no STE or
- * CD is rewritten (there the whole machine also has what torn fetches give) and software sees each SYNC complete before it publishes more (a command
- * behind an unseen SYNC may take effect earlier in the whole machine). Compared: leaves and table descriptors, by tag, level, address and value.
+ * CD is rewritten (there the whole machine also has what torn fetches give). Compared: leaves and table descriptors, by tag, level, address and value.
  */
 import test from 'ava';
 import { RandomChooser } from '../../src/stack/chooser.js';
@@ -58,15 +57,15 @@ for (let batch = 0; batch < 4; batch += 1) {
         const less = listTlb(w.rig.machine);
         const more = listWhole(whole);
         const missing = [...less].filter((name) => !more.has(name));
-        const extra = still && !w.outran ? [...more].filter((name) => !less.has(name)) : [];
+        const extra = still ? [...more].filter((name) => !less.has(name)) : [];
         compared += less.size;
-        if (still && !w.outran) exact += less.size;
+        if (still) exact += less.size;
         if (missing.length + extra.length === 0) continue;
         t.fail(`world ${batch}.${n} after step ${i}: missing ${missing.join('; ')} extra ${extra.join('; ')}`);
         return;
       }
     }
     t.log(JSON.stringify({ compared, exact }));
-    t.true(compared > WORLDS * 100 && exact > WORLDS * 5);
+    t.true(compared > WORLDS * 100 && exact > WORLDS * 30);
   });
 }

@@ -2,6 +2,7 @@
  * Bench sides: what `bench` measures, each part of the lockstep alone on the same operations, which are drawn before.
  */
 import { campaign, drawRun, newResult } from '../fuzz/campaign.js';
+import { machineCampaign, newMachineResult } from '../fuzz/machine-campaign.js';
 import { referencePort } from '../lockstep/ports.js';
 import { Lockstep } from '../lockstep/lockstep.js';
 import { Journal } from '../memory/journal.js';
@@ -14,7 +15,7 @@ import { OptimisedMachine } from '../optimised/machine/machine.js';
 import { Intent } from '../reference/driver/intent.js';
 import { Stage1Reference } from '../reference/stage1/machine.js';
 import type { EventRecord } from '../spec/event.js';
-import type { RegisterPort } from '../stack/machine.js';
+import { machineConfig, type RegisterPort } from '../stack/machine.js';
 import type { Operation } from '../stack/operation.js';
 import { newOutcome, OUTCOME_OK } from '../stack/outcome.js';
 import { smallWorld, type World } from '../stack/world.js';
@@ -76,7 +77,7 @@ function drive(world: World, port: (memory: Memory, smmu: number) => RegisterPor
 export function optimisedSide(s: Script): void {
   const machines: OptimisedMachine[] = [];
   const { driver } = drive(s.world, (memory, i) => {
-    const machine = new OptimisedMachine(memory, s.world.smmus[i] as World['smmus'][number]);
+    const machine = new OptimisedMachine(memory, machineConfig(s.world.smmus[i] as World['smmus'][number]));
     machines.push(machine);
     return machine;
   });
@@ -132,7 +133,7 @@ function accessWorld(tlbEntries: number): { driver: OptimisedDriver; machine: Op
   const machines: OptimisedMachine[] = [];
   const { driver } = drive(world, (memory, i) => {
     const config = world.smmus[i] as World['smmus'][number];
-    const machine = new OptimisedMachine(memory, config);
+    const machine = new OptimisedMachine(memory, machineConfig(config));
     machines.push(machine);
     return machine;
   });
@@ -165,4 +166,26 @@ export function walkBench(): AccessBench {
     step: (i) => { machine.access(1, (i % pages) * stride, false, outcome); },
     check: () => machine.stats.tlbHits === before && outcome.kind === OUTCOME_OK,
   };
+}
+
+/** What the others are measured against: one dependent look-up in a typed array a step, as plain as JavaScript gets. */
+export function loopBench(): AccessBench {
+  const table = Uint32Array.from({ length: 4096 }, (_, i) => Math.imul(i, 2654435761) >>> 0);
+  let at = 0;
+  let steps = 0;
+  return {
+    step: () => {
+      at = (table[at & 4095] as number) ^ (at >>> 7);
+      steps += 1;
+    },
+    check: () => steps > 0 && at >= 0,
+  };
+}
+
+/** Runs of raw machine sequences on both whole machines; operations done. */
+export function machineRuns(runs: number): number {
+  const result = newMachineResult();
+  for (const run of machineCampaign({ seed: BENCH_SEED, runs }, result)) void run;
+  if (result.failures.length > 0) throw new Error(`the bench ends in a violation: see \`smmucheck fuzz --machine-only --seed ${BENCH_SEED}\``);
+  return result.operations;
 }

@@ -4,15 +4,16 @@
  */
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { caseId, CaseError, type Case } from '../operations/case.js';
-import { decodeCase, MAX_CASE_TEXT, readCaseFile } from '../operations/codec.js';
+import { CaseError } from '../operations/case.js';
+import { MAX_CASE_TEXT } from '../operations/node.js';
+import { decodeStored, readStoredFile, storedId, type StoredCase } from '../operations/stored.js';
 import { findMutant } from '../mutants/mutants.js';
 import { UsageError } from './exit.js';
 
 export interface NamedCase {
   readonly file: string;
   readonly id: string;
-  readonly case: Case;
+  readonly case: StoredCase;
 }
 
 const SKIPPED_FOLDERS: ReadonlySet<string> = new Set(['tables', 'scenarios', 'node_modules']);
@@ -57,14 +58,34 @@ export function caseFiles(folder: string): string[] {
 
 /** Reads one case and makes sure that what it tests exists. */
 export function readCase(path: string): NamedCase {
-  return named(readCaseFile(path), path);
+  return named(readStoredFile(path), path);
 }
 
-function named(c: Case, file: string): NamedCase {
+function named(c: StoredCase, file: string): NamedCase {
+  if (c.kind === 'machine') return { file, id: storedId(c), case: c };
   const part = Object.keys(c.subject.parts)[0];
   if (part !== undefined) throw new UsageError(`${file}: subject.parts names "${part}", but other parts than the driver's own are not built yet`);
   if (c.subject.mutant !== undefined && findMutant(c.subject.mutant) === undefined) throw new UsageError(`${file}: there is no mutant "${c.subject.mutant}"`);
-  return { file, id: caseId(c), case: c };
+  return { file, id: storedId(c), case: c };
+}
+
+/** The mutant of a case, if it has one. */
+export function mutantOf(c: StoredCase): string | null {
+  return c.kind === 'machine' ? null : (c.subject.mutant ?? null);
+}
+
+/** Cases of a corpus that a right subject must pass; those of mutants are not asked here. */
+export function replayFirst(corpus: string, judge: (c: StoredCase) => { readonly problems: readonly string[] }): { cases: number; regressed: string[] } {
+  if (!isDirectory(corpus)) throw new UsageError(`${corpus}: not a directory`);
+  const regressed: string[] = [];
+  let cases = 0;
+  for (const stored of caseFiles(corpus).map(readCase)) {
+    if (mutantOf(stored.case) !== null) continue;
+    cases += 1;
+    const { problems } = judge(stored.case);
+    if (problems[0] !== undefined) regressed.push(`${stored.file}: ${problems[0]}`);
+  }
+  return { cases, regressed };
 }
 
 /** Reads the case on stdin. */
@@ -83,7 +104,7 @@ export async function readStdin(): Promise<NamedCase> {
   } catch {
     throw new CaseError('stdin: not a case: the bytes are not UTF-8 text');
   }
-  return named(decodeCase(text, 'stdin'), 'stdin');
+  return named(decodeStored(text, 'stdin'), 'stdin');
 }
 
 /** The one case that an operand names: a file or `-`. */

@@ -5,13 +5,12 @@ import { existsSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { importCapture, type ImportReport } from '../captures/to-case.js';
 import { writeWhole } from '../fuzz/store.js';
-import type { Case } from '../operations/case.js';
-import { encodeCase } from '../operations/codec.js';
+import { encodeStored, type StoredCase } from '../operations/stored.js';
 import { replayBlock, replayJson } from '../report/replay.js';
 import { corpusBlock, countsLines, type CorpusLine } from '../report/tables.js';
 import { counted, visible } from '../report/words.js';
 import { RULE_IDS } from '../stack/violation.js';
-import { caseFiles, isDirectory, reason, readCase, type NamedCase } from './cases.js';
+import { caseFiles, isDirectory, mutantOf, reason, readCase, type NamedCase } from './cases.js';
 import { EXIT, UsageError, type ExitCode } from './exit.js';
 import type { Parsed, VerbSpec } from './options.js';
 import { now, type Output } from './output.js';
@@ -62,7 +61,7 @@ function read(corpus: string): NamedCase[] {
 function lineOf(c: NamedCase): CorpusLine {
   const rule = c.case.provenance['rule'];
   const expects = c.case.expect.verdict === 'ok' ? `ok${typeof rule === 'string' ? ` (${rule})` : ''}` : (c.case.expect.rule ?? 'violation');
-  return { id: c.id, expects: visible(expects), operations: c.case.operations.length, mutant: c.case.subject.mutant ?? null, file: c.file };
+  return { id: c.id, expects: visible(expects), operations: c.case.operations.length, mutant: mutantOf(c.case), file: c.file };
 }
 
 function list(_p: Parsed, out: Output, corpus: string): ExitCode {
@@ -79,9 +78,9 @@ function placeOf(c: NamedCase, corpus: string): string {
   return join(corpus, 'regressions', rule, `${c.id}.json`);
 }
 
-function write(path: string, c: Case): void {
+function write(path: string, c: StoredCase): void {
   try {
-    writeWhole(path, encodeCase(c));
+    writeWhole(path, encodeStored(c));
   } catch (error) {
     throw new UsageError(`${path}: cannot be written: ${reason(error)}`);
   }
@@ -134,7 +133,7 @@ function redundant(cases: readonly NamedCase[]): { readonly goes: NamedCase; rea
   const best = new Map<string, NamedCase>();
   const key = (c: NamedCase): string | null => {
     const { rule, cause } = c.case.provenance;
-    return typeof rule === 'string' && typeof cause === 'string' ? JSON.stringify([c.case.subject.mutant ?? null, rule, cause]) : null;
+    return typeof rule === 'string' && typeof cause === 'string' ? JSON.stringify([mutantOf(c.case), rule, cause]) : null;
   };
   const size = (c: NamedCase): [number, string] => [c.case.operations.length, `${c.id} ${c.file}`];
   const smaller = (a: NamedCase, b: NamedCase): boolean => size(a)[0] < size(b)[0] || (size(a)[0] === size(b)[0] && size(a)[1] < size(b)[1]);

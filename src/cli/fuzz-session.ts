@@ -8,16 +8,18 @@ import { findMutant } from '../mutants/mutants.js';
 import type { Profile } from '../operations/profiles.js';
 import { drawnLine, drawnLines } from '../report/drawn.js';
 import { failureBlock, fuzzCommand } from '../report/failure.js';
-import { commandKinds, fuzzBlock, fuzzJson, progressLine, type FailureLine, type FuzzSummary, type Verdict } from '../report/fuzz.js';
+import { commandKinds, fuzzBlock, fuzzJson, progressLine, type FailureLine, type FuzzSummary } from '../report/fuzz.js';
 import { count, visible } from '../report/words.js';
-import { caseFiles, isDirectory, readCase } from './cases.js';
+import { RULES } from '../rules/ledger.js';
+import { replayFirst } from './cases.js';
 import { difference, sameAgain, totals, type DoneRun } from './determinism.js';
-import { EXIT, UsageError, worst, type ExitCode } from './exit.js';
+import { UsageError, type ExitCode } from './exit.js';
+import { codeOf, verdictOf } from './fuzz-verdict.js';
 import { failureLine, storeOriginal, workUp, type FoundOptions } from './found.js';
 import { Interrupt } from './interrupt.js';
 import { macrotask, now, type Output } from './output.js';
 import { ProgressLine } from './progress.js';
-import { judgeCase } from './run-case.js';
+import { judgeStored } from './run-case.js';
 import { Scratch } from './scratch.js';
 
 export interface FuzzSettings {
@@ -69,7 +71,7 @@ export class FuzzSession {
   }
 
   async run(): Promise<ExitCode> {
-    const replayed = this.#s.corpusExists ? this.#replayFirst(this.#s.corpus as string) : null;
+    const replayed = this.#s.corpusExists ? replayFirst(this.#s.corpus as string, judgeStored) : null;
     this.#scratch = new Scratch(this.#s.corpus);
     this.#announce();
     this.#start = now();
@@ -85,7 +87,7 @@ export class FuzzSession {
     const summary = this.#summary(replayed, determinism, elapsedMs);
     this.#out.print(fuzzBlock(summary));
     this.#out.document(fuzzJson(summary));
-    return this.#code(summary);
+    return codeOf(summary, this.#repeatable, this.#interrupt.code);
   }
 
   /** Before anything runs: what is needed to run it again. */
@@ -96,21 +98,6 @@ export class FuzzSession {
     const text = [line, place, ...one].join('\n');
     if (this.#out.json) this.#out.note(text);
     else this.#out.print(text);
-  }
-
-  /** Cases of the named corpus that a right driver must pass; those of mutants are not asked here. */
-  #replayFirst(corpus: string): FuzzSummary['replayed'] {
-    if (!isDirectory(corpus)) throw new UsageError(`${corpus}: not a directory`);
-    const regressed: string[] = [];
-    let cases = 0;
-    const all = caseFiles(corpus).map(readCase);
-    for (const stored of all) {
-      if (stored.case.subject.mutant !== undefined) continue;
-      cases += 1;
-      const { problems } = judgeCase(stored.case);
-      if (problems[0] !== undefined) regressed.push(`${stored.file}: ${problems[0]}`);
-    }
-    return { cases, regressed };
   }
 
   async #campaign(): Promise<void> {
@@ -198,7 +185,8 @@ export class FuzzSession {
   }
 
   #progressText(): string {
-    const rules = Object.values(this.#result.ledger.counts());
+    const counts = this.#result.ledger.counts();
+    const rules = RULES.filter((r) => r.where !== 'machine').map((r) => counts[r.id]);
     return progressLine({
       verb: 'fuzz', elapsedMs: this.#elapsed(), runs: this.#result.runs, operations: this.#result.operations,
       rulesDecided: rules.filter((c) => c.decided > 0).length, rulesTotal: rules.length,
@@ -217,20 +205,4 @@ export class FuzzSession {
     };
     return { ...summary, verdict: verdictOf(summary) };
   }
-
-  #code(s: FuzzSummary): ExitCode {
-    return worst([
-      s.found > 0 ? EXIT.violation : EXIT.ok,
-      (s.replayed?.regressed.length ?? 0) > 0 ? EXIT.regressed : EXIT.ok,
-      !this.#repeatable || (s.determinism !== null && s.determinism.identical < s.determinism.checked) ? EXIT.nondeterministic : EXIT.ok,
-      s.unmodelled.length > 0 ? EXIT.inconclusive : EXIT.ok,
-      this.#interrupt.code,
-    ]);
-  }
-}
-
-function verdictOf(s: Omit<FuzzSummary, 'verdict'>): Verdict {
-  if (s.found > 0 || (s.replayed?.regressed.length ?? 0) > 0) return 'violation';
-  if (s.determinism !== null && s.determinism.identical < s.determinism.checked) return 'error';
-  return s.unmodelled.length > 0 || s.interrupted !== null ? 'inconclusive' : 'ok';
 }

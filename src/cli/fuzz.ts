@@ -7,7 +7,9 @@ import { DEFAULT_BUDGET } from '../fuzz/campaign.js';
 import { findMutant, MUTANTS } from '../mutants/mutants.js';
 import { findProfile, PROFILES } from '../operations/profiles.js';
 import { UsageError, type ExitCode } from './exit.js';
+import { MACHINE_BUDGET } from '../fuzz/machine-campaign.js';
 import { FuzzSession, type FuzzSettings } from './fuzz-session.js';
+import { MachineSession } from './machine-session.js';
 import { duration, wholeNumber, type Parsed, type VerbSpec } from './options.js';
 import type { Output } from './output.js';
 import type { Verb } from './verb.js';
@@ -17,14 +19,16 @@ const KEEP_GOING = 20;
 
 const spec: VerbSpec = {
   name: 'fuzz', operands: 0,
-  usage: ['fuzz [--seed S] [--runs N] [--ops N] [--time 30s] [--run K] [--profile NAME] [--mutant NAME] [--corpus DIR] [--keep-going [N]]'],
+  usage: ['fuzz [--seed S] [--runs N] [--ops N] [--time 30s] [--run K] [--profile NAME] [--mutant NAME] [--corpus DIR] [--keep-going [N]]', 'fuzz --machine-only [--seed S] [--runs N] [--ops N] [--time 30s] [--run K] [--corpus DIR] [--keep-going [N]]'],
   about: [
     `Runs random sequences on both stacks in lockstep and asks every rule after each operation. Without limits: ${DEFAULT_BUDGET} operations.`,
     'A failing sequence is stored at once, then shrunk, explained and printed. While it is shrunk, Ctrl-C ends the program at once; what is',
     'stored stays whole. Otherwise Ctrl-C ends after the current run and prints what was done; a second one ends at once.',
+    `--machine-only: no driver, but random raw stores, commands and transactions on both whole machines. Without limits: ${MACHINE_BUDGET} operations.`,
     '', 'Profiles:', ...PROFILES.map((p) => `  ${p.name.padEnd(8)}${p.about}`),
   ],
   options: [
+    { name: 'machine-only', about: 'raw sequences on both whole machines, without a driver' },
     { name: 'seed', value: 'TEXT', about: 'any text; drawn and printed when missing' },
     { name: 'runs', value: 'N', about: 'so many runs' },
     { name: 'ops', value: 'N', about: 'so many operations' },
@@ -37,14 +41,14 @@ const spec: VerbSpec = {
     { name: 'verbose', about: 'name what each run was given (world, mix, sizes), one line a run, on stderr' },
     { name: 'no-shrink', about: 'store and print failures as they were found' },
   ],
-  unbuilt: ['driver', 'planner', 'machine-only', 'interleave', 'workers', 'candidate'],
+  unbuilt: ['driver', 'planner', 'interleave', 'workers', 'candidate'],
 };
 
 function settings(p: Parsed): FuzzSettings {
-  const profileName = p.values.get('profile') ?? 'swarm';
+  const mutant = p.values.get('mutant');
+  const profileName = p.values.get('profile') ?? (mutant === undefined ? undefined : findMutant(mutant)?.profile) ?? 'swarm';
   const profile = findProfile(profileName);
   if (profile === undefined) throw new UsageError(`there is no profile "${profileName}": use one of ${PROFILES.map((f) => f.name).join(', ')}`);
-  const mutant = p.values.get('mutant');
   if (mutant !== undefined && findMutant(mutant) === undefined) throw new UsageError(`there is no mutant "${mutant}": use one of ${MUTANTS.map((m) => m.name).join(', ')}`);
   const run = wholeNumber(p, 'run', 0);
   const runs = wholeNumber(p, 'runs', 1);
@@ -63,5 +67,9 @@ function settings(p: Parsed): FuzzSettings {
 
 export const verb: Verb = {
   spec,
-  run: (p: Parsed, out: Output): Promise<ExitCode> => new FuzzSession(settings(p), out).run(),
+  run: (p: Parsed, out: Output): Promise<ExitCode> => {
+    if (!p.values.has('machine-only')) return new FuzzSession(settings(p), out).run();
+    for (const option of ['profile', 'mutant', 'verbose']) if (p.values.has(option)) throw new UsageError(`options --machine-only and --${option} exclude each other`);
+    return new MachineSession(settings(p), out).run();
+  },
 };

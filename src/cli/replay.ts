@@ -3,18 +3,21 @@
  * must each show what they expect, and each mutant must still be found.
  */
 import { failureRecord } from '../fuzz/failure.js';
-import { failureBlock, subjectText } from '../report/failure.js';
+import { machineFailureRecord } from '../fuzz/machine-failure.js';
+import { failureBlock, MACHINES, subjectText } from '../report/failure.js';
+import { describeMachineOperation } from '../report/machine-operations.js';
 import type { Verdict } from '../report/fuzz.js';
 import { operationTable } from '../report/operations.js';
 import { replayBlock, replayJson, stateBlock, type ReplayProblem, type ReplaySummary } from '../report/replay.js';
 import { outsideOf } from '../report/show.js';
 import { counted, visible } from '../report/words.js';
-import { caseFiles, isDirectory, readCase, readStdin, type NamedCase } from './cases.js';
+import { caseFiles, isDirectory, mutantOf, readCase, readStdin, type NamedCase } from './cases.js';
 import { EXIT, UsageError, worst, type ExitCode } from './exit.js';
 import { wholeNumber, type Parsed, type VerbSpec } from './options.js';
 import { now, type Output } from './output.js';
 import { ProgressLine } from './progress.js';
-import { againstExpectation, judgeCase, runCase, type CaseRun } from './run-case.js';
+import { againstExpectation, judgeStored, runCase, runMachineCase, type CaseRun } from './run-case.js';
+import type { MachineOperation } from '../stack/machine-world.js';
 import type { Verb } from './verb.js';
 
 const spec: VerbSpec = {
@@ -92,7 +95,7 @@ function replayStored(stored: readonly NamedCase[], counts: Counts): void {
   const start = now();
   const progress = new ProgressLine(process.stderr);
   for (const c of stored) {
-    const judged = judgeCase(c.case);
+    const judged = judgeStored(c.case);
     counts.cases += 1;
     counts.operations += judged.operations;
     counts.observed += judged.observed;
@@ -111,14 +114,16 @@ function replayStored(stored: readonly NamedCase[], counts: Counts): void {
 
 /** One case that the user named, as it is stored. */
 function replayNamed(c: NamedCase, p: Parsed, out: Output, counts: Counts): void {
-  const mutant = p.values.has('no-mutant') ? null : (c.case.subject.mutant ?? null);
+  const mutant = p.values.has('no-mutant') ? null : mutantOf(c.case);
   const until = wholeNumber(p, 'until', 0);
-  const done = runCase(c.case, { mutant, rows: true, state: p.values.has('state'), ...(until === undefined ? {} : { until }) });
+  const some = until === undefined ? {} : { until };
+  if (c.case.kind === 'machine' && p.values.has('state')) throw new UsageError(`${c.file}: option --state is not built yet for raw machine sequences`);
+  const done: AnyRun = c.case.kind === 'machine' ? runMachineCase(c.case, { rows: true, ...some }) : runCase(c.case, { mutant, rows: true, state: p.values.has('state'), ...some });
   counts.cases += 1;
   counts.operations += done.operations;
   counts.observed += done.observed;
-  out.print(`case ${c.id}  ${visible(c.file)}\n  subject    ${subjectText(mutant)}`);
-  if (p.values.has('diff') && done.violation === null) out.print(diffTable(done));
+  out.print(`case ${c.id}  ${visible(c.file)}\n  subject    ${c.case.kind === 'machine' ? MACHINES : subjectText(mutant)}`);
+  if (p.values.has('diff') && done.violation === null) out.print(diffTable(done, c.case.kind === 'machine'));
   const problems = problemsOf(c, done, mutant, until !== undefined);
   if (problems.length > 0) {
     counts.failures.push({ id: c.id, file: c.file, rule: done.violation?.rule ?? null, problems });
@@ -132,16 +137,20 @@ function replayNamed(c: NamedCase, p: Parsed, out: Output, counts: Counts): void
   if (done.state !== null) out.print(stateBlock(done.state));
 }
 
+type AnyRun = CaseRun | CaseRun<MachineOperation>;
+
 /** With its mutant a broken rule is what fails, whatever a right subject would show. */
-function problemsOf(c: NamedCase, done: CaseRun, mutant: string | null, cut: boolean): string[] {
+function problemsOf(c: NamedCase, done: AnyRun, mutant: string | null, cut: boolean): string[] {
   if (mutant === null && !(cut && c.case.expect.verdict === 'violation')) return againstExpectation(c.case, done);
   return done.violation === null ? [] : [`breaks ${done.violation.rule} (${done.violation.cause})`];
 }
 
-function printVerdict(c: NamedCase, done: CaseRun, mutant: string | null, out: Output, problems: readonly string[], whole: boolean): void {
+function printVerdict(c: NamedCase, done: AnyRun, mutant: string | null, out: Output, problems: readonly string[], whole: boolean): void {
   const size = `${counted(done.operations, 'op')}  ${counted(done.observed, 'recorded answer')} checked`;
   if (done.violation !== null) {
-    const record = failureRecord(c.case.world, c.case.operations, done.violation, mutant, null, null, { file: c.file === 'stdin' ? null : c.file, fullFile: null });
+    const files = { file: c.file === 'stdin' ? null : c.file, fullFile: null };
+    const record = c.case.kind === 'machine' ? machineFailureRecord(c.case, done.violation, null, { shrunk: null, ...files })
+      : failureRecord(c.case.world, c.case.operations, done.violation, mutant, null, null, files);
     out.print(failureBlock(record, { program: out.program, whole }));
     if (problems.length === 0) out.print('\n[ok] the case expects this violation');
     return;
@@ -152,9 +161,10 @@ function printVerdict(c: NamedCase, done: CaseRun, mutant: string | null, out: O
   else out.print(`[ok] no violation  ${size}`);
 }
 
-function diffTable(done: CaseRun): string {
+function diffTable(done: AnyRun, machine: boolean): string {
   const marks = new Map([...done.differences.keys()].map((at) => [at, '<-- recorded otherwise']));
-  return operationTable(done.rows, { outside: outsideOf(done), marks }).join('\n');
+  const options = { outside: outsideOf<unknown>(done), marks };
+  return (machine ? operationTable((done as CaseRun<MachineOperation>).rows, { ...options, describe: describeMachineOperation }) : operationTable((done as CaseRun).rows, options)).join('\n');
 }
 
 function summaryOf(verb: string, c: Counts, elapsedMs: number): ReplaySummary {

@@ -1,10 +1,11 @@
 /**
- * rules: the ledger: what every rule claims, from which clause, and what it costs; the seeded bugs.
+ * rules: the ledger: what every rule claims, from which clause, and what it costs; the seeded bugs; the corner cases.
  */
 import { campaign, newResult } from '../fuzz/campaign.js';
 import { MUTANTS } from '../mutants/mutants.js';
+import { CORNER_CASES, DECIDED, isDecided } from '../operations/corner/cases.js';
 import { PROFILES, type Profile } from '../operations/profiles.js';
-import { mutantsBlock, rulesBlock } from '../report/tables.js';
+import { cornerCasesBlock, mutantsBlock, rulesBlock } from '../report/tables.js';
 import { counted } from '../report/words.js';
 import { RULES } from '../rules/ledger.js';
 import { EXIT, UsageError, type ExitCode } from './exit.js';
@@ -16,22 +17,39 @@ const SEED = 'rules';
 
 const spec: VerbSpec = {
   name: 'rules', operands: 0,
-  usage: ['rules [--run-ops N]', 'rules --mutants'],
+  usage: ['rules [--run-ops N]', 'rules --mutants', 'rules --corner-cases'],
   about: ['Every rule: what it claims, from which clause or source, and what asking it costs. Armed: something existed that it could have condemned; decided: it was then judged.'],
   options: [
     { name: 'run-ops', value: 'N', about: `count how often each rule is armed and decided in N operations of seed "${SEED}"` },
     { name: 'mutants', about: 'the deliberately broken drivers instead: name, how each is found, what is wrong' },
+    { name: 'corner-cases', about: 'the corner cases of the architecture instead: number, the rule that the wrong form breaks, scenario; or why it is not decided' },
   ],
-  unbuilt: ['claims', 'corner-cases'],
+  unbuilt: ['claims'],
 };
+
+function printMutants(out: Output): void {
+  const mutants = MUTANTS.map(({ name, found, about }) => ({ name, found, about }));
+  out.print(mutantsBlock(mutants));
+  out.document({ schema: 1, verb: 'rules', verdict: 'ok', mutants, timing: {} });
+}
+
+function printCornerCases(out: Output): void {
+  const cornerCases = CORNER_CASES.map((c) => (isDecided(c) ? { number: c.number, scenario: c.scenario, rule: c.rule } : { number: c.number, outOfScope: c.outOfScope }));
+  out.print(cornerCasesBlock(cornerCases));
+  out.print(`${counted(DECIDED.length, 'corner case')} of ${CORNER_CASES.length} decided, each by a right and a wrong form in corpus/corner-cases`);
+  out.document({ schema: 1, verb: 'rules', verdict: 'ok', cornerCases, timing: {} });
+}
+
+/** The lists that are printed in place of the rules. */
+const LISTS = { mutants: printMutants, 'corner-cases': printCornerCases } as const;
 
 function run(p: Parsed, out: Output): ExitCode {
   const operations = wholeNumber(p, 'run-ops', 1);
-  if (p.values.has('mutants')) {
-    if (operations !== undefined) throw new UsageError('options --mutants and --run-ops exclude each other');
-    const mutants = MUTANTS.map(({ name, found, about }) => ({ name, found, about }));
-    out.print(mutantsBlock(mutants));
-    out.document({ schema: 1, verb: 'rules', verdict: 'ok', mutants, timing: {} });
+  const asked = [...(Object.keys(LISTS) as (keyof typeof LISTS)[]), 'run-ops' as const].filter((name) => p.values.has(name));
+  if (asked.length > 1) throw new UsageError(`options --${asked[0]} and --${asked[1]} exclude each other`);
+  const [list] = asked;
+  if (list !== undefined && list !== 'run-ops') {
+    LISTS[list](out);
     return EXIT.ok;
   }
   const start = now();

@@ -5,7 +5,12 @@
 import { Lockstep } from '../lockstep/lockstep.js';
 import type { Replayed, Row } from '../lockstep/replay.js';
 import type { Case, Observation } from '../operations/case.js';
+import type { MachineCase } from '../operations/machine-case.js';
+import type { StoredCase } from '../operations/stored.js';
+import { replayMachine } from '../lockstep/machine-replay.js';
+import type { MachineOperation } from '../stack/machine-world.js';
 import type { StateView } from '../report/replay.js';
+import type { Operation } from '../stack/operation.js';
 import { describeOutcome } from '../stack/outcome.js';
 import { Unmodelled, ViolationError, type RuleId } from '../stack/violation.js';
 import { allowedMeanwhile, observedProblem, permittedFor } from './observed.js';
@@ -18,7 +23,7 @@ export interface RunOptions {
   readonly state?: boolean;
 }
 
-export interface CaseRun extends Replayed {
+export interface CaseRun<O = Operation> extends Replayed<O> {
   readonly operations: number;
   /** Recorded answers that were compared, and those that differ: index and sentence. */
   readonly observed: number;
@@ -84,7 +89,7 @@ const TOLD = 3;
  * How a run of a right subject differs from what the case expects. Recorded answers must agree, unless a violation
  * without a rule is expected: that is the recording of a broken driver, which shows in what its devices got.
  */
-export function againstExpectation(c: Case, run: CaseRun): string[] {
+export function againstExpectation(c: Pick<StoredCase, 'expect'>, run: Pick<CaseRun, 'violation' | 'differences' | 'unmodelled'>): string[] {
   const { expect } = c;
   const v = run.violation;
   const told = [...run.differences.values()];
@@ -97,6 +102,22 @@ export function againstExpectation(c: Case, run: CaseRun): string[] {
   problems.push(...told.slice(0, TOLD));
   if (told.length > TOLD) problems.push(`${told.length - TOLD} more recorded answers differ`);
   return problems;
+}
+
+/** The same for a raw machine sequence. */
+export function runMachineCase(c: MachineCase, options: Pick<RunOptions, 'rows' | 'until'>): CaseRun<MachineOperation> {
+  const until = options.until === undefined ? {} : { until: options.until };
+  const run = replayMachine(c.world, c.operations, until, options.rows === true);
+  const end = Math.min(options.until ?? c.operations.length, c.operations.length);
+  return { ...run, operations: run.failedAt < 0 ? end : Math.min(run.failedAt + 1, end), observed: 0, differences: new Map(), state: null };
+}
+
+/** A case of either kind. */
+export function judgeStored(c: StoredCase): Judgement {
+  if (c.kind === 'driver') return judgeCase(c);
+  const run = runMachineCase(c, {});
+  const problems = againstExpectation(c, run);
+  return { operations: run.operations, observed: 0, rule: problems.length > 0 ? (run.violation?.rule ?? null) : null, problems, unmodelled: run.unmodelled };
 }
 
 /** A case of a corpus: right without its mutant, and broken with it. */

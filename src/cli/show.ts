@@ -1,11 +1,13 @@
 /**
  * show: a stored case as text, JSON, the source of a test, or a sequence diagram.
  */
-import { encodeCase } from '../operations/codec.js';
+import type { Case } from '../operations/case.js';
+import { encodeStored } from '../operations/stored.js';
+import { replayMachine } from '../lockstep/machine-replay.js';
 import { Log } from '../lockstep/log.js';
 import { replay, type Replayed } from '../lockstep/replay.js';
 import { sequenceDiagram } from '../report/diagram.js';
-import { caseLines, caseText, testSource } from '../report/show.js';
+import { caseLines, caseText, machineText, testSource } from '../report/show.js';
 import { visible } from '../report/words.js';
 import { oneCase, type NamedCase } from './cases.js';
 import { EXIT, UsageError, type ExitCode } from './exit.js';
@@ -35,29 +37,32 @@ async function run(p: Parsed, out: Output): Promise<ExitCode> {
     return EXIT.ok;
   }
   switch (format) {
-    case 'json': out.raw(encodeCase(stored.case)); break;
+    case 'json': out.raw(encodeStored(stored.case)); break;
     case 'test': out.raw(testSource(stored.case)); break;
-    case 'msc': out.print(diagram(stored)); break;
-    case 'text': out.print(caseText(stored.case, again(stored, undefined))); break;
+    case 'msc':
+      if (stored.case.kind === 'machine') throw new UsageError('format msc of show is not built yet for raw machine sequences');
+      out.print(diagram(stored.case));
+      break;
+    case 'text': out.print(stored.case.kind === 'machine' ? machineText(stored.case, replayMachine(stored.case.world, stored.case.operations, {}, true)) : caseText(stored.case, again(stored.case, undefined))); break;
   }
   return EXIT.ok;
 }
 
 function caseDocument(stored: NamedCase): unknown {
-  const value: unknown = JSON.parse(encodeCase(stored.case));
+  const value: unknown = JSON.parse(encodeStored(stored.case));
   return { schema: 1, verb: 'show', verdict: 'ok', id: stored.id, case: value, timing: {} };
 }
 
-function again(stored: NamedCase, log: Log | undefined): Replayed {
-  const { mutant } = stored.case.subject;
-  return replay(stored.case.world, stored.case.operations, { ...(mutant === undefined ? {} : { mutant }), ...(log === undefined ? {} : { log }) }, true);
+function again(c: Case, log: Log | undefined): Replayed {
+  const { mutant } = c.subject;
+  return replay(c.world, c.operations, { ...(mutant === undefined ? {} : { mutant }), ...(log === undefined ? {} : { log }) }, true);
 }
 
-function diagram(stored: NamedCase): string {
+function diagram(c: Case): string {
   const log = new Log();
-  const r = again(stored, log);
+  const r = again(c, log);
   const end = r.violation !== null ? `[violation] ${r.violation.rule}: ${r.violation.actual}` : r.unmodelled !== null ? `[inconclusive] ${visible(r.unmodelled)}` : '[ok] no violation';
-  return [...caseLines(stored.case), '', sequenceDiagram(stored.case.world, log.entries, r.rows, null), '', end].join('\n');
+  return [...caseLines(c), '', sequenceDiagram(c.world, log.entries, r.rows, null), '', end].join('\n');
 }
 
 export const verb: Verb = { spec, run };

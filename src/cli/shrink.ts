@@ -3,13 +3,18 @@
  */
 import type { Origin } from '../fuzz/failure.js';
 import type { Case } from '../operations/case.js';
+import type { MachineCase } from '../operations/machine-case.js';
+import { replayMachine } from '../lockstep/machine-replay.js';
+import { MachineStore } from '../fuzz/store.js';
 import { replay } from '../lockstep/replay.js';
 import { failureBlock } from '../report/failure.js';
 import { visible } from '../report/words.js';
-import { oneCase } from './cases.js';
+import type { Violation } from '../stack/violation.js';
+import { mutantOf, oneCase } from './cases.js';
 import { EXIT, UsageError, worst, type ExitCode } from './exit.js';
-import { failureLine, storeOriginal, workUp } from './found.js';
+import { failureLine, storeOriginal, workUp, type Found } from './found.js';
 import { duration, type Parsed, type VerbSpec } from './options.js';
+import { machineLine, workUpMachine, type MachineFound } from './machine-session.js';
 import { now, type Output } from './output.js';
 import { Scratch } from './scratch.js';
 import type { Verb } from './verb.js';
@@ -32,13 +37,26 @@ function originOf(c: Case): Origin | null {
   return typeof seed === 'string' && typeof run === 'number' && typeof profile === 'string' ? { seed, run, profile } : null;
 }
 
+function workDriver(c: Case, violation: Violation, corpus: string, timeMs: number | undefined): Found {
+  const options = { mutant: mutantOf(c), origin: originOf(c), corpus, shrink: true, ...(timeMs === undefined ? {} : { timeMs }) };
+  return workUp(c, violation, options, storeOriginal(c, violation, options));
+}
+
+function workMachine(c: MachineCase, violation: Violation, corpus: string, timeMs: number | undefined): MachineFound {
+  const { seed, run: drawn } = c.provenance;
+  const origin = typeof seed === 'string' && typeof drawn === 'number' ? { seed, run: drawn } : null;
+  const store = new MachineStore(corpus, violation, origin);
+  store.original(c, violation);
+  return workUpMachine({ ...c, violation }, { store, shrink: true, origin, ...(timeMs === undefined ? {} : { timeMs }) });
+}
+
 async function run(p: Parsed, out: Output): Promise<ExitCode> {
   const timeMs = duration(p, 'time');
   const stored = await oneCase(p.operands, 'shrink');
   const start = now();
-  const mutant = stored.case.subject.mutant ?? null;
-  const { world, operations } = stored.case;
-  const before = replay(world, operations, mutant === null ? {} : { mutant });
+  const c = stored.case;
+  const mutant = mutantOf(c);
+  const before = c.kind === 'machine' ? replayMachine(c.world, c.operations) : replay(c.world, c.operations, mutant === null ? {} : { mutant });
   if (before.unmodelled !== null) {
     out.print(`[inconclusive] not modelled: ${visible(before.unmodelled)}`);
     out.document({ schema: 1, verb: 'shrink', verdict: 'inconclusive', failures: [], unmodelled: [before.unmodelled], timing: { elapsedMs: Math.round(now() - start) } });
@@ -47,12 +65,11 @@ async function run(p: Parsed, out: Output): Promise<ExitCode> {
   if (before.violation === null) throw new UsageError(`${stored.file}: the case shows no violation, so there is nothing to shrink`);
   const scratch = new Scratch(p.values.get('corpus'));
   if (!out.json) out.print(`cases are stored in ${visible(scratch.path)}`);
-  const options = { mutant, origin: originOf(stored.case), corpus: scratch.path, shrink: true, ...(timeMs === undefined ? {} : { timeMs }) };
-  const { record, repeatable } = workUp(stored.case, before.violation, options, storeOriginal(stored.case, before.violation, options));
-  out.print(`${operations.length} -> ${record.operations.length} operations\n\n${failureBlock(record, { program: out.program })}`);
+  const { record, repeatable } = c.kind === 'machine' ? workMachine(c, before.violation, scratch.path, timeMs) : workDriver(c, before.violation, scratch.path, timeMs);
+  out.print(`${c.operations.length} -> ${record.operations.length} operations\n\n${failureBlock(record, { program: out.program })}`);
   out.document({
-    schema: 1, verb: 'shrink', verdict: 'violation', from: operations.length, to: record.operations.length, minimal: record.shrunk?.minimal ?? false,
-    failures: [failureLine(record)], timing: { elapsedMs: Math.round(now() - start) },
+    schema: 1, verb: 'shrink', verdict: 'violation', from: c.operations.length, to: record.operations.length, minimal: record.shrunk?.minimal ?? false,
+    failures: ['kind' in record ? machineLine(record) : failureLine(record)], timing: { elapsedMs: Math.round(now() - start) },
   });
   return worst([EXIT.violation, repeatable ? EXIT.ok : EXIT.nondeterministic]);
 }

@@ -9,6 +9,7 @@ import { replay } from '../lockstep/replay.js';
 import type { Operation } from '../stack/operation.js';
 import type { Violation } from '../stack/violation.js';
 import { smallWorld, type World } from '../stack/world.js';
+import { deleteItems } from './delta.js';
 
 export interface Candidate {
   readonly world: World;
@@ -95,19 +96,7 @@ class Shrinker {
 
   /** Delta debugging; true when a whole pass of single deletions found nothing more. */
   #deleteOperations(): boolean {
-    let size = Math.max(1, Math.floor(this.#best.operations.length / 2));
-    for (;;) {
-      let removed = false;
-      for (let at = this.#best.operations.length - size; at > -size; at -= size) {
-        if (this.#left <= 0) return false;
-        const from = Math.max(0, at);
-        const ops = this.#best.operations;
-        if (from >= ops.length) continue;
-        if (this.#try({ world: this.#best.world, operations: [...ops.slice(0, from), ...ops.slice(from + size)] })) removed = true;
-      }
-      if (size === 1 && !removed) return true;
-      if (size > 1) size = Math.floor(size / 2);
-    }
+    return deleteItems(() => this.#best.operations, (operations) => this.#try({ world: this.#best.world, operations }), () => this.#left <= 0);
   }
 
   /** Fewer devices, domains and SMMUs; the ordinary value for each feature. */
@@ -125,6 +114,8 @@ class Shrinker {
         const smmus = w().smmus.map((s, k) => (k === i ? { ...s, [key]: plain.smmus[0]?.[key] } : s)) as World['smmus'];
         this.#tryWorld({ ...this.#best, world: { ...w(), smmus } });
       }
+      const { forceSync, ...rest } = w().smmus[i] as World['smmus'][number];
+      if (forceSync === true) this.#tryWorld({ ...this.#best, world: { ...w(), smmus: w().smmus.map((s, k) => (k === i ? rest : s)) } });
     });
     w().domains.forEach((_, i) => {
       this.#tryWorld({ ...this.#best, world: { ...w(), domains: w().domains.map((d, k) => (k === i ? { mode: 'strict' as const, managed: false } : d)) } });

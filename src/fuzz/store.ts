@@ -4,10 +4,11 @@
  */
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { caseId, type Case } from '../operations/case.js';
-import { encodeCase } from '../operations/codec.js';
+import { encodeStored, storedId, type StoredCase } from '../operations/stored.js';
 import type { Candidate } from './shrink.js';
 import { failureCase, type Origin } from './failure.js';
+import { machineFailureCase, type MachineOrigin } from './machine-failure.js';
+import type { MachineCandidate } from './machine-shrink.js';
 import type { Violation } from '../stack/violation.js';
 
 /** Writes a file so that a reader sees the old text or the new one, and never half of it. */
@@ -25,41 +26,49 @@ export function writeWhole(path: string, text: string): void {
 }
 
 /** One failing sequence on its way through shrinking: `<rule>/<id>.full.json`, `<id>.shrinking.json`, then `<id>.json`. */
-export class FailureStore {
+class SequenceStore<C> {
   readonly #folder: string;
-  readonly #mutant: string | null;
-  readonly #origin: Origin | null;
+  readonly #case: (c: C, violation: Violation) => StoredCase;
   #full: string | null = null;
   #working: string | null = null;
 
-  constructor(corpus: string, violation: Violation, mutant: string | null, origin: Origin | null) {
-    this.#folder = join(corpus, 'regressions', violation.rule);
-    this.#mutant = mutant;
-    this.#origin = origin;
-  }
-
-  #case(c: Candidate, violation: Violation): Case {
-    return failureCase(c.world, c.operations, violation, this.#mutant, this.#origin);
+  constructor(corpus: string, rule: string, make: (c: C, violation: Violation) => StoredCase) {
+    this.#folder = join(corpus, 'regressions', rule);
+    this.#case = make;
   }
 
   /** The sequence as it was found. */
-  original(c: Candidate, violation: Violation): void {
+  original(c: C, violation: Violation): void {
     const stored = this.#case(c, violation);
-    this.#full = join(this.#folder, `${caseId(stored)}.full.json`);
-    this.#working = join(this.#folder, `${caseId(stored)}.shrinking.json`);
-    writeWhole(this.#full, encodeCase(stored));
+    this.#full = join(this.#folder, `${storedId(stored)}.full.json`);
+    this.#working = join(this.#folder, `${storedId(stored)}.shrinking.json`);
+    writeWhole(this.#full, encodeStored(stored));
   }
 
-  improved(c: Candidate, violation: Violation): void {
-    if (this.#working !== null) writeWhole(this.#working, encodeCase(this.#case(c, violation)));
+  improved(c: C, violation: Violation): void {
+    if (this.#working !== null) writeWhole(this.#working, encodeStored(this.#case(c, violation)));
   }
 
   /** The smallest form; returns where both are. */
-  finish(c: Candidate, violation: Violation): { file: string; fullFile: string | null } {
+  finish(c: C, violation: Violation): { file: string; fullFile: string | null } {
     const stored = this.#case(c, violation);
-    const file = join(this.#folder, `${caseId(stored)}.json`);
-    writeWhole(file, encodeCase(stored));
+    const file = join(this.#folder, `${storedId(stored)}.json`);
+    writeWhole(file, encodeStored(stored));
     if (this.#working !== null) rmSync(this.#working, { force: true });
     return { file, fullFile: this.#full };
+  }
+}
+
+/** Of the driver's sequences. */
+export class FailureStore extends SequenceStore<Candidate> {
+  constructor(corpus: string, violation: Violation, mutant: string | null, origin: Origin | null) {
+    super(corpus, violation.rule, (c, v) => failureCase(c.world, c.operations, v, mutant, origin));
+  }
+}
+
+/** Of raw machine sequences. */
+export class MachineStore extends SequenceStore<MachineCandidate> {
+  constructor(corpus: string, violation: Violation, origin: MachineOrigin | null) {
+    super(corpus, violation.rule, (c, v) => machineFailureCase(c, v, origin));
   }
 }

@@ -21,6 +21,7 @@ import { freedRule } from '../rules/freed.js';
 import { LeafRules } from '../rules/leaves.js';
 import { Ledger, ruleIndex } from '../rules/ledger.js';
 import type { Scene } from '../rules/scene.js';
+import { machineConfig } from '../stack/machine.js';
 import type { Operation, Result } from '../stack/operation.js';
 import { newOutcome, type Outcome } from '../stack/outcome.js';
 import { Stuck, ViolationError } from '../stack/violation.js';
@@ -91,7 +92,7 @@ export class Lockstep {
     this.memory = new Memory(this.journal);
     this.pages = new Pages(this.memory);
     this.references = world.smmus.map((config) => new Stage1Reference(this.memory, config));
-    this.machines = world.smmus.map((config) => new OptimisedMachine(this.memory, config));
+    this.machines = world.smmus.map((config) => new OptimisedMachine(this.memory, machineConfig(config)));
     this.intent = new Intent(world);
     this.ledger = options.ledger ?? new Ledger();
     this.scene = { memory: this.memory, pages: this.pages, machines: this.references, intent: this.intent, ledger: this.ledger };

@@ -8,21 +8,21 @@ import type { World } from '../stack/world.js';
 import { Lockstep, type LockstepOptions } from './lockstep.js';
 
 /** One operation as both sides saw it, in words. */
-export interface Row {
-  readonly operation: Operation;
+export interface Row<O = Operation> {
+  readonly operation: O;
   readonly reference: string;
   readonly optimised: string;
   readonly differs: boolean;
 }
 
-export interface Replayed {
+export interface Replayed<O = Operation> {
   readonly violation: Violation | null;
   /** Index of the operation in which a rule broke; operations.length: at the end (teardown); -1: at reset, or none. */
   readonly failedAt: number;
   /** The same, counting the calls of the teardown on. */
   readonly failedStep: number;
   readonly unmodelled: string | null;
-  readonly rows: readonly Row[];
+  readonly rows: readonly Row<O>[];
 }
 
 /** Runs the sequence to its end or to the first broken rule. */

@@ -17,6 +17,8 @@ export interface Mutant {
   readonly about: string;
   /** Found by random sequences, or only by exploring interleavings. */
   readonly found: 'fuzz' | 'interleaving';
+  /** The family of worlds that can show it, when that is not the default one. */
+  readonly profile?: string;
   readonly parts?: (own: Parts, world: World, form: 'plain' | 'steps') => Parts;
   /** Which barriers still work. */
   readonly barriers?: (site: BarrierSite, cpu: Cpu, isTable: (slot: number) => boolean) => boolean;
@@ -159,6 +161,30 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'entry-written-live', found: 'fuzz', about: 'a live CD gets the tables and the ASID of another domain word by word, without V = 0 between',
     parts: (own, _world, form) => ({ ...own, writeEntry: (form === 'plain' ? latePlain : lateSteps).writeLive as Parts['writeEntry'] }),
+  },
+  {
+    name: 'sync-not-waited', found: 'fuzz', about: 'CMD_SYNC is issued, and the call returns without waiting for it',
+    parts: (own, _world, form) => ({ ...own, submit: (form === 'plain' ? latePlain : lateSteps).submitWithoutWaiting as Parts['submit'] }),
+  },
+  {
+    name: 'sync-first', found: 'fuzz', about: 'the SYNC stands in front of the commands that it should cover',
+    parts: (own, _world, form) => ({ ...own, submit: (form === 'plain' ? latePlain : lateSteps).submitSyncFirst as Parts['submit'] }),
+  },
+  {
+    name: 'wrap-bit-lost', found: 'fuzz', about: 'PROD goes back to 0 at the end of the queue without toggling its wrap bit',
+    parts: (own, _world, form) => ({ ...own, submit: (form === 'plain' ? latePlain : lateSteps).submitWithoutWrap as Parts['submit'] }),
+  },
+  {
+    name: 'full-queue-overwritten', found: 'fuzz', about: 'commands are inserted without looking for space',
+    parts: (own, _world, form) => ({ ...own, submit: (form === 'plain' ? latePlain : lateSteps).submitIntoFullQueue as Parts['submit'] }),
+  },
+  {
+    name: 'prod-before-commands', found: 'fuzz', about: 'PROD is written before the commands are visible: no barrier between them',
+    barriers: (site) => site !== 'command-published',
+  },
+  {
+    name: 'force-sync-ignored', found: 'fuzz', profile: 'errata', about: 'more than 63 commands without a SYNC on an SMMU that loses such lists',
+    parts: (own, world, form) => (world.smmus.some((s) => s.forceSync === true) ? { ...own, submit: (form === 'plain' ? latePlain : lateSteps).submitLongLists as Parts['submit'] } : own),
   },
   {
     name: 'publish-after-ste', found: 'interleaving', about: 'the array with the new SMMU is published only after the STE',

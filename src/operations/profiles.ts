@@ -128,6 +128,16 @@ export const PROFILES: readonly Profile[] = [
       mix: { ...PLAIN_MIX, sizes: [20, 20, 4, 1, 30, 24, 2], spread: 8 }, operations: 300,
     }),
   },
+  {
+    name: 'errata', about: 'SMMUs without range invalidation that lose lists of more than 63 commands between SYNCs',
+    draw: (chooser) => {
+      const world = drawWorld(chooser, 1);
+      return {
+        world: { ...world, smmus: world.smmus.map((s) => ({ ...s, range: false, queueLog2: pick(chooser, [7, 8]), forceSync: true as const })) },
+        mix: { ...PLAIN_MIX, sizes: [20, 30, 30, 1, 8, 6, 2], spread: 8 }, operations: 200,
+      };
+    },
+  },
 ];
 
 export function findProfile(name: string): Profile | undefined {

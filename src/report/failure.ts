@@ -2,9 +2,11 @@
  * Failure: one failure record as the block that a person reads: the rule and its source, expected and
  * actual, why, what would have helped, both sides of every operation, and the commands that show it again. Pure.
  */
-import type { FailureRecord } from '../fuzz/failure.js';
+import type { FailureRecord, Origin } from '../fuzz/failure.js';
+import type { MachineFailureRecord } from '../fuzz/machine-failure.js';
 import { RULES } from '../rules/ledger.js';
 import type { Violation } from '../stack/violation.js';
+import { describeMachineOperation, describeMachineWorld } from './machine-operations.js';
 import { describeWorld, operationTable, ROWS_SHOWN } from './operations.js';
 import { count, counted, labelled, seconds, shell, visible } from './words.js';
 
@@ -17,22 +19,36 @@ export interface FailureContext {
   readonly whole?: boolean;
 }
 
-export function failureBlock(record: FailureRecord, context: FailureContext): string {
+/** A failure of the driver's stack or of raw machine sequences. */
+export type AnyFailure = FailureRecord | MachineFailureRecord;
+
+function isMachine(record: AnyFailure): record is MachineFailureRecord {
+  return 'kind' in record;
+}
+
+export function failureBlock(record: AnyFailure, context: FailureContext): string {
   const { found } = context;
   const after = found === undefined ? '' : `  after ${counted(found.runs, 'run')}, ${counted(found.operations, 'op')} (${seconds(found.elapsedMs)})`;
   return [
     `[violation] ${record.violation.rule}${after}`,
     ...violationLines(record.violation),
     ...because(record),
-    ...labelled('subject', [subjectText(record.mutant)]),
+    ...labelled('subject', [isMachine(record) ? MACHINES : subjectText(record.mutant)]),
     '',
-    ...operationTable(record.rows, { outside: outside(record), ...(context.whole === true ? {} : { last: ROWS_SHOWN }) }),
+    ...table(record, { outside: outside(record), ...(context.whole === true ? {} : { last: ROWS_SHOWN }) }),
     '',
-    ...labelled('world', describeWorld(record.world)),
+    ...labelled('world', isMachine(record) ? describeMachineWorld(record.world) : describeWorld(record.world)),
     ...labelled('size', [shrunkText(record)]),
     ...saved(record),
     ...commands(record, context.program),
   ].join('\n');
+}
+
+/** The subject of a raw machine sequence. */
+export const MACHINES = 'both whole machines as they are';
+
+function table(record: AnyFailure, options: { readonly outside: string | null; readonly last?: number }): string[] {
+  return isMachine(record) ? operationTable(record.rows, { ...options, describe: describeMachineOperation }) : operationTable(record.rows, options);
 }
 
 /** Rule, cause, expected and actual. */
@@ -46,7 +62,7 @@ export function violationLines(v: Violation): string[] {
   ];
 }
 
-function because(record: FailureRecord): string[] {
+function because(record: AnyFailure): string[] {
   const { explanation } = record;
   const verified = explanation.verified ?? (explanation.tried === 0 ? null
     : `no single inserted command helps (${explanation.tried} tried): look at the order of stores, commands and SYNCs, or for a missing barrier`);
@@ -58,38 +74,46 @@ export function subjectText(mutant: string | null): string {
 }
 
 /** Where it broke, if not in an operation. */
-function outside(record: FailureRecord): string | null {
+function outside(record: AnyFailure): string | null {
   if (record.rows.some((r) => r.differs)) return null;
   if (record.operations.length === 0) return 'reset or end of the run';
   return record.rows.length === 0 ? 'reset' : 'end of the run';
 }
 
-function shrunkText(record: FailureRecord): string {
+function shrunkText(record: AnyFailure): string {
   const { shrunk } = record;
   if (shrunk === null) return `${counted(record.operations.length, 'op')}, not shrunk`;
   const end = shrunk.minimal ? '1-minimal' : 'shrink budget spent, may be reducible';
   return `shrunk ${count(shrunk.from)} -> ${counted(record.operations.length, 'op')} (${count(shrunk.accepted)} accepted of ${count(shrunk.tried)} tried, ${end})`;
 }
 
-function saved(record: FailureRecord): string[] {
+function saved(record: AnyFailure): string[] {
   const lines: string[] = [];
   if (record.file !== null) lines.push(`${visible(record.file)}${record.fullFile === null || record.fullFile === record.file ? '' : `  (as it was found: ${visible(record.fullFile)})`}`);
-  if (record.origin !== null) lines.push(`seed ${visible(record.origin.seed)}  run ${record.origin.run}  profile ${visible(record.origin.profile)}`);
+  if (record.origin !== null) lines.push(`seed ${visible(record.origin.seed)}  run ${record.origin.run}  ${'profile' in record.origin ? `profile ${visible(record.origin.profile)}` : 'raw machine sequences'}`);
   return labelled('saved', lines);
 }
 
-function commands(record: FailureRecord, program: string): string[] {
+function commands(record: AnyFailure, program: string): string[] {
   const lines: string[] = [''];
   if (record.file !== null) {
     lines.push(...labelled('replay', [`${program} replay ${shell(record.file)} --diff`]));
     lines.push(...labelled('as test', [`${program} show ${shell(record.file)} --format test`]));
   }
-  if (record.origin !== null) lines.push(...labelled('again', [fuzzCommand(program, record.origin.seed, record.origin.profile, record.mutant, record.origin.run)]));
+  if (record.origin !== null) lines.push(...labelled('again', [isMachine(record) ? machineCommand(program, record.origin.seed, record.origin.run) : fuzzCommand(program, record.origin.seed, (record.origin as Origin).profile, record.mutant, record.origin.run)]));
   return lines.length === 1 ? [] : lines;
+}
+
+function seedOption(seed: string): string {
+  return seed.startsWith('-') ? `--seed=${shell(seed)}` : `--seed ${shell(seed)}`;
+}
+
+/** The command that draws one run of raw machine sequences again. */
+export function machineCommand(program: string, seed: string, run: number): string {
+  return `${program} fuzz --machine-only ${seedOption(seed)} --run ${run}`;
 }
 
 /** The command that draws one run again. */
 export function fuzzCommand(program: string, seed: string, profile: string, mutant: string | null, run: number | null): string {
-  const seedWord = seed.startsWith('-') ? `--seed=${shell(seed)}` : `--seed ${shell(seed)}`;
-  return `${program} fuzz ${seedWord} --profile ${shell(profile)}${mutant === null ? '' : ` --mutant ${shell(mutant)}`}${run === null ? '' : ` --run ${run}`}`;
+  return `${program} fuzz ${seedOption(seed)} --profile ${shell(profile)}${mutant === null ? '' : ` --mutant ${shell(mutant)}`}${run === null ? '' : ` --run ${run}`}`;
 }

@@ -3,8 +3,7 @@
  * was not covered. Pure.
  */
 import { commandName } from '../spec/command.js';
-import type { RuleCount } from '../rules/ledger.js';
-import type { OperationKind } from '../stack/operation.js';
+import { RULES, type RuleCount } from '../rules/ledger.js';
 import type { RuleId } from '../stack/violation.js';
 import { clock, count, counted, labelled, percent, seconds, shares, short, visible, wrap } from './words.js';
 
@@ -32,7 +31,7 @@ export interface FuzzSummary {
   readonly refused: number;
   readonly shortest: number;
   readonly longest: number;
-  readonly operationKinds: Readonly<Record<OperationKind, number>>;
+  readonly operationKinds: Readonly<Record<string, number>>;
   readonly commandKinds: Readonly<Record<string, number>>;
   readonly rules: Readonly<Record<RuleId, RuleCount>>;
   readonly failures: readonly FailureLine[];
@@ -45,10 +44,15 @@ export interface FuzzSummary {
   readonly replayed: { readonly cases: number; readonly regressed: readonly string[] } | null;
   readonly interrupted: string | null;
   readonly elapsedMs: number;
+  /** Raw machine sequences: answers to transactions by kind. Missing: the driver's stack. */
+  readonly answers?: Readonly<Record<string, number>>;
 }
 
 /** What no run of this tool covers yet; said with every success. */
 export const NOT_COVERED = 'stage 2, nesting, ATS and PRI, PASID, 16K and 64K granules, contiguous entries, non-coherent walkers, two CPUs in the driver at once';
+
+/** What raw machine sequences do not cover. */
+export const NOT_COVERED_MACHINES = 'stall and PRI, 32-bit and 128-bit descriptors, Secure and Realm state, MPAM, memory attributes, claims of software (stored cases have them)';
 
 /** Counts by opcode as counts by name. */
 export function commandKinds(commands: ArrayLike<number>): Record<string, number> {
@@ -63,7 +67,7 @@ export function commandKinds(commands: ArrayLike<number>): Record<string, number
 export function fuzzJson(s: FuzzSummary): Record<string, unknown> {
   return {
     schema: 1, verb: 'fuzz', verdict: s.verdict, seed: s.seed, profile: s.profile, ...(s.mutant === null ? {} : { mutant: s.mutant }),
-    runs: s.runs, operations: s.operations, operationKinds: s.operationKinds, commandKinds: s.commandKinds, rules: s.rules,
+    runs: s.runs, operations: s.operations, operationKinds: s.operationKinds, commandKinds: s.commandKinds, ...(s.answers === undefined ? {} : { answers: s.answers }), rules: s.rules,
     failures: s.failures, unmodelled: s.unmodelled,
     ...(s.determinism === null ? {} : { determinism: s.determinism }),
     ...(s.replayed === null ? {} : { replayed: s.replayed }),
@@ -87,11 +91,11 @@ export function fuzzBlock(s: FuzzSummary): string {
     `${title(s)}  seed ${visible(s.seed)}  ${seconds(s.elapsedMs)}  ${counted(s.runs, 'run')}  ${counted(s.operations, 'op')}  ${short(rate(s))} ops/s`,
     ...line('run length', [`min ${s.shortest}  avg ${s.runs === 0 ? 0 : (s.operations / s.runs).toFixed(1)}  max ${s.longest}  profile ${visible(s.profile)}`]),
     ...line('rules', rulesText(s)),
-    ...line('op kinds', wrap([...shares(s.operationKinds).split('  '), `refused calls ${percent(s.refused, s.operations)}`])),
+    ...line('op kinds', wrap([...shares(s.operationKinds).split('  '), `${s.answers === undefined ? 'refused calls' : 'not possible or waiting'} ${percent(s.refused, s.operations)}`])),
     ...line('commands', wrap(shares(s.commandKinds).split('  '))),
-    ...line('mutant', [mutantText(s)]),
+    ...(s.answers === undefined ? line('mutant', [mutantText(s)]) : line('answers', wrap(shares(s.answers).split('  ')))),
     ...(s.unmodelled.length === 0 ? [] : line('unmodelled', s.unmodelled.map(visible))),
-    ...line('not covered', wrap(NOT_COVERED.split(', ').map((w, i, all) => (i + 1 < all.length ? `${w},` : w)), 100, ' ')),
+    ...line('not covered', wrap((s.answers === undefined ? NOT_COVERED : NOT_COVERED_MACHINES).split(', ').map((w, i, all) => (i + 1 < all.length ? `${w},` : w)), 100, ' ')),
     ...(s.replayed === null ? [] : line('replayed', [`${counted(s.replayed.cases, 'corpus case')}, ${s.replayed.regressed.length} regressed`, ...s.replayed.regressed.map(visible)])),
     ...(s.determinism === null ? [] : line('determinism', [`${s.determinism.identical}/${s.determinism.checked} re-runs identical`])),
   ].join('\n');
@@ -113,7 +117,8 @@ function mutantText(s: FuzzSummary): string {
 }
 
 function rulesText(s: FuzzSummary): string[] {
-  const entries = Object.entries(s.rules);
+  const asked = new Set<string>(RULES.filter((r) => r.where !== (s.answers === undefined ? 'machine' : 'driver')).map((r) => r.id));
+  const entries = Object.entries(s.rules).filter(([id]) => asked.has(id));
   const decided = entries.filter(([, c]) => c.decided > 0).length;
   const never = entries.filter(([, c]) => c.armed === 0).map(([id]) => id);
   const undecided = entries.filter(([, c]) => c.armed > 0 && c.decided === 0).map(([id]) => id);

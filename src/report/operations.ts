@@ -30,7 +30,7 @@ export function describeOperation(op: Operation, width = 0): string {
 /** A world in two or three lines. */
 export function describeWorld(world: World): string[] {
   const smmus = world.smmus.map((s, i) => `SMMU ${i}: ${s.range ? 'range' : 'no range'}, ${s.asidBits}-bit asids 1..${s.asidMax}, `
-    + `queue of ${2 ** s.queueLog2}, event queue of ${2 ** s.eventLog2}, TLB of ${s.tlbEntries}`);
+    + `queue of ${2 ** s.queueLog2}, event queue of ${2 ** s.eventLog2}, TLB of ${s.tlbEntries}${s.forceSync === true ? ', at most 63 commands between SYNCs' : ''}`);
   const devices = world.devices.map((d, i) => `device ${i} -> SMMU ${d.smmu} stream${d.streams.length === 1 ? '' : 's'} ${d.streams.join(', ')}`);
   const domains = world.domains.map((d, i) => `domain ${i} ${d.mode}${d.managed && d.mode === 'strict' ? ' managed' : ''}`);
   const rest = `${world.inputBits}-bit input, flush queue of ${world.flushQueue}, stores drain ${world.storeOrder}`;
@@ -42,24 +42,27 @@ const CELL = 26;
 /** Rows that are shown without leaving any out; of more, so many at the end. */
 export const ROWS_SHOWN = 30;
 
-export interface TableOptions {
+export interface TableOptions<O = Operation> {
   /** The row for what broke outside of any operation. */
   readonly outside: string | null;
   /** The last so many rows only; all of them when missing. */
   readonly last?: number;
   /** Mark for a row, by its index: what a recording says, and the like. */
   readonly marks?: ReadonlyMap<number, string>;
+  /** Words for an operation; those of the driver's operations when missing. */
+  readonly describe?: (op: O, width: number) => string;
 }
 
 /** Both sides of every operation in columns; the differing row is marked once. */
-export function operationTable(rows: readonly Row[], options: TableOptions): string[] {
+export function operationTable<O extends { readonly op: string } = Operation>(rows: readonly Row<O>[], options: TableOptions<O>): string[] {
+  const describe = options.describe ?? ((op: O, width: number) => describeOperation(op as unknown as Operation, width));
   const from = options.last === undefined || rows.length <= options.last ? 0 : rows.length - options.last;
   const kinds = Math.max(0, ...rows.slice(from).map((r) => r.operation.op.length));
   const cells: string[][] = [['#', 'op', 'ref', 'opt', '']];
   rows.slice(from).forEach((row, i) => {
     const mark = options.marks?.get(from + i);
     cells.push([
-      String(from + i + 1), describeOperation(row.operation, kinds),
+      String(from + i + 1), describe(row.operation, kinds),
       row.differs ? cell(row.reference, '(expected)') : row.reference, row.differs ? cell(row.optimised, '(actual)') : row.optimised,
       row.differs ? '<-- differs' : (mark ?? ''),
     ]);

@@ -1,28 +1,31 @@
 /**
  * Show: one stored case as text and as the source of a test. Pure.
  */
-import { caseId, type Case } from '../operations/case.js';
-import { encodeCase } from '../operations/codec.js';
+import type { MachineCase } from '../operations/machine-case.js';
+import { encodeStored, storedId, type StoredCase } from '../operations/stored.js';
+import type { Case } from '../operations/case.js';
+import type { MachineOperation } from '../stack/machine-world.js';
 import type { Replayed } from '../lockstep/replay.js';
-import { subjectText, violationLines } from './failure.js';
+import { MACHINES, subjectText, violationLines } from './failure.js';
+import { describeMachineOperation, describeMachineWorld } from './machine-operations.js';
 import { describeWorld, operationTable } from './operations.js';
 import { counted, labelled, visible } from './words.js';
 
 /** Header of a case: what it is and what it expects. */
-export function caseLines(c: Case): string[] {
+export function caseLines(c: StoredCase): string[] {
   const provenance = Object.entries(c.provenance).map(([key, value]) => `${visible(key)} ${visible(String(value))}`);
-  const observed = c.observed === undefined ? [] : labelled('recorded', [`${counted(c.observed.length, 'answer')} of a real device`]);
+  const observed = c.kind === 'machine' || c.observed === undefined ? [] : labelled('recorded', [`${counted(c.observed.length, 'answer')} of a real device`]);
   return [
-    `case ${caseId(c)}  ${counted(c.operations.length, 'op')}`,
+    `case ${storedId(c)}  ${counted(c.operations.length, 'op')}`,
     ...labelled('expects', [expectation(c)]),
-    ...labelled('subject', [subjectText(c.subject.mutant ?? null)]),
+    ...labelled('subject', [c.kind === 'machine' ? MACHINES : subjectText(c.subject.mutant ?? null)]),
     ...observed,
     ...labelled('from', provenance),
-    ...labelled('world', describeWorld(c.world)),
+    ...labelled('world', c.kind === 'machine' ? describeMachineWorld(c.world) : describeWorld(c.world)),
   ];
 }
 
-export function expectation(c: Case): string {
+export function expectation(c: StoredCase): string {
   return c.expect.verdict === 'ok' ? 'no violation of a right subject' : `a violation${c.expect.rule === undefined ? '' : ` of ${c.expect.rule}`} of a right subject`;
 }
 
@@ -31,29 +34,34 @@ export function caseText(c: Case, replayed: Replayed): string {
   return [...caseLines(c), '', ...operationTable(replayed.rows, { outside: outsideOf(replayed) }), ...verdictLines(replayed)].join('\n');
 }
 
+/** The same of a raw machine sequence. */
+export function machineText(c: MachineCase, replayed: Replayed<MachineOperation>): string {
+  return [...caseLines(c), '', ...operationTable(replayed.rows, { outside: outsideOf(replayed), describe: describeMachineOperation }), ...verdictLines(replayed)].join('\n');
+}
+
 /** The name of the place in which it broke, when that is no operation. */
-export function outsideOf(r: Replayed): string | null {
+export function outsideOf<O>(r: Replayed<O>): string | null {
   if (r.violation === null || r.rows.some((row) => row.differs)) return null;
   return r.failedAt < 0 ? 'reset' : 'end of the run';
 }
 
-export function verdictLines(r: Replayed): string[] {
+export function verdictLines<O>(r: Replayed<O>): string[] {
   if (r.violation !== null) return ['', `[violation] ${r.violation.rule}`, ...violationLines(r.violation)];
   if (r.unmodelled !== null) return ['', `[inconclusive] not modelled: ${visible(r.unmodelled)}`];
   return ['', '[ok] no violation'];
 }
 
 /** A test that replays the case, valid as TypeScript and as JavaScript; its place is test/regressions/. */
-export function testSource(c: Case): string {
-  const id = caseId(c);
-  const mutant = c.subject.mutant;
-  const right = { ...c, subject: { parts: c.subject.parts } };
-  const text = encodeCase(right).replaceAll('`', '\\u0060').replaceAll('${', '\\u0024{');
+export function testSource(c: StoredCase): string {
+  const id = storedId(c);
+  const machine = c.kind === 'machine';
+  const mutant = machine ? undefined : c.subject.mutant;
+  const text = encodeStored(machine ? c : { ...c, subject: { parts: c.subject.parts } }).replaceAll('`', '\\u0060').replaceAll('${', '\\u0024{');
   const lines = [
     `/** Case ${id}: ${mutant === undefined ? expectation(c) : 'found with a seeded bug, which must still be found'}. Put it in test/regressions/${id}.test.ts. */`,
     'import test from \'ava\';',
-    'import { replay } from \'../../src/lockstep/replay.js\';',
-    'import { decodeCase } from \'../../src/operations/codec.js\';',
+    ...(machine ? ['import { replayMachine as replay } from \'../../src/lockstep/machine-replay.js\';', 'import { decodeMachineCase as decodeCase } from \'../../src/operations/machine-codec.js\';']
+      : ['import { replay } from \'../../src/lockstep/replay.js\';', 'import { decodeCase } from \'../../src/operations/codec.js\';']),
     '',
     `const stored = decodeCase(String.raw\`${text}\`, '${id}');`,
     '',

@@ -12,6 +12,7 @@ export function rulesBlock(rules: readonly RuleText[], counts: Readonly<Record<R
     return [
       r.id,
       ...labelled('claim', [r.claim]), ...labelled('source', [r.source]), ...labelled('cost', [r.cost]),
+      ...labelled('asked of', [r.where === 'both' ? 'the driver and raw machine sequences' : r.where === 'driver' ? 'the driver' : 'raw machine sequences']),
       ...(c === undefined ? [] : labelled('counts', [`armed ${count(c.armed)}  decided ${count(c.decided)}  violated ${count(c.violated)}`])),
     ];
   }).join('\n');
@@ -19,6 +20,14 @@ export function rulesBlock(rules: readonly RuleText[], counts: Readonly<Record<R
 
 export function mutantsBlock(mutants: readonly { readonly name: string; readonly found: string; readonly about: string }[]): string {
   return columns([['mutant', 'found by', 'about'], ...mutants.map((m) => [m.name, m.found, m.about])]).join('\n');
+}
+
+/** Corner cases: number, the rule that the wrong form breaks, scenario; `-` and the reason for those that are not decided. */
+export function cornerCasesBlock(
+  cases: readonly ({ readonly number: number; readonly scenario: string; readonly rule: string } | { readonly number: number; readonly outOfScope: string })[],
+): string {
+  const rows = cases.map((c) => ('rule' in c ? [String(c.number), c.rule, c.scenario] : [String(c.number), '-', `not decided: ${c.outOfScope}`]));
+  return columns([['no', 'rule', 'scenario'], ...rows], [0]).join('\n');
 }
 
 /** One stored case as `corpus list` shows it. */
@@ -49,13 +58,15 @@ export interface BenchRow {
   readonly name: string;
   readonly operationsPerSecond: number;
   readonly ratio: number;
+  /** Steps of the plain loop that one operation takes. */
+  readonly plainLoops: number;
 }
 
 export function benchBlock(rows: readonly BenchRow[], notes: readonly string[]): string {
   return [
-    ...columns([['side', 'per second', 'ns each', 'ratio'], ...rows.map((r) => [
-      r.name, short(r.operationsPerSecond), r.operationsPerSecond <= 0 ? '-' : (1e9 / r.operationsPerSecond).toFixed(1), r.ratio.toFixed(2),
-    ])], [1, 2, 3]),
+    ...columns([['side', 'per second', 'ns each', 'ratio', 'plain loops'], ...rows.map((r) => [
+      r.name, short(r.operationsPerSecond), r.operationsPerSecond <= 0 ? '-' : (1e9 / r.operationsPerSecond).toFixed(1), r.ratio.toFixed(2), r.plainLoops.toFixed(1),
+    ])], [1, 2, 3, 4]),
     ...notes.map((n) => `  ${n}`),
   ].join('\n');
 }

@@ -10,22 +10,29 @@ export interface RuleText {
   readonly claim: string;
   readonly source: string;
   readonly cost: string;
+  /** Asked of the driver, of raw machine sequences, or of both. */
+  readonly where: 'driver' | 'machine' | 'both';
 }
 
 export const RULES: readonly RuleText[] = [
-  { id: 'stale-translation', claim: 'when the call that promises it returns, no translation that was taken away can be used any more', source: 'IHI 0070 §3.21.1, §4.4, §4.7.3', cost: 'one look per recorded stale fact, at sync, flush-all and every access' },
-  { id: 'stale-walk', claim: 'when a table page is freed, no cached table descriptor points to it', source: 'IHI 0070 §3.21.1 (walk caches), §4.4.1.1 Leaf = 0', cost: 'one lookup per freed page' },
-  { id: 'stale-configuration', claim: 'after each CFGI and SYNC of the entry writer, and when attach or detach returns, no older STE or CD can be used', source: 'IHI 0070 §3.21.3, §4.3', cost: 'the facts of the streams concerned, at each sync of an entry' },
-  { id: 'use-after-free', claim: 'nothing that memory or a cache still points to is freed; no freed driver object is read', source: 'IHI 0070 §3.21.3.1; RCU rules of the invalidation array', cost: 'one lookup per freed page or object' },
-  { id: 'isolation', claim: 'a device reaches only what its domain maps; no two live domains share a tag on one SMMU', source: 'IHI 0070 §3.3.3, §3.17, §5.4.1', cost: 'one look per new leaf; the regimes of a tag at attach' },
-  { id: 'range-coverage', claim: 'the planned commands reach every leaf and table that the description names', source: 'IHI 0070 §4.4.1.1; seed 0', cost: 'interval arithmetic over the planned commands' },
-  { id: 'illegal-command', claim: 'no command is reserved, unsupported or UNPREDICTABLE', source: 'IHI 0070 §4.1.3–4.1.7, §4.4.1.1', cost: 'one check per command' },
-  { id: 'queue-integrity', claim: 'published commands stay as they are until consumed; PROD never passes CONS by more than the queue holds', source: 'IHI 0070 §3.5, §3.21.2', cost: 'one check per PROD write and per store to a queue page' },
-  { id: 'translation-equivalence', claim: 'a device gets what its owner intends: the mapped frame, or the right fault', source: 'the reference driver', cost: 'every access; all tables once at the end of a run' },
-  { id: 'machine-refinement', claim: 'what the optimised machine answers and caches is among what the weakest machine may answer and cache', source: 'machine refinement: an implementation does only what the architecture lets it', cost: 'every insert, every SYNC, every access' },
-  { id: 'api-result', claim: 'both drivers return the same: sizes, errors, iova-to-phys', source: 'the reference driver', cost: 'every operation' },
-  { id: 'progress', claim: 'every call ends within its step budget', source: 'stack/violation Stuck', cost: 'a counter' },
-  { id: 'accounting', claim: 'nothing is freed twice, and at the end nothing is left over', source: 'memory/pages', cost: 'once per run and per free' },
+  { id: 'stale-translation', claim: 'when the call that promises it returns, no translation that was taken away can be used any more', source: 'IHI 0070 §3.21.1, §4.4, §4.7.3', cost: 'one look per recorded stale fact, at sync, flush-all and every access', where: 'both' },
+  { id: 'stale-walk', claim: 'when a table page is freed, no cached table descriptor points to it', source: 'IHI 0070 §3.21.1 (walk caches), §4.4.1.1 Leaf = 0', cost: 'one lookup per freed page', where: 'both' },
+  { id: 'stale-configuration', claim: 'after each CFGI and SYNC of the entry writer, and when attach or detach returns, no older STE or CD can be used', source: 'IHI 0070 §3.21.3, §4.3', cost: 'the facts of the streams concerned, at each sync of an entry', where: 'both' },
+  { id: 'use-after-free', claim: 'nothing that memory or a cache still points to is freed; no freed driver object is read', source: 'IHI 0070 §3.21.3.1; RCU rules of the invalidation array', cost: 'one lookup per freed page or object', where: 'both' },
+  { id: 'isolation', claim: 'a device reaches only what its domain maps; no two live domains share a tag on one SMMU', source: 'IHI 0070 §3.3.3, §3.17, §5.4.1', cost: 'one look per new leaf; the regimes of a tag at attach', where: 'driver' },
+  { id: 'range-coverage', claim: 'the planned commands reach every leaf and table that the description names', source: 'IHI 0070 §4.4.1.1; seed 0', cost: 'interval arithmetic over the planned commands', where: 'driver' },
+  { id: 'illegal-command', claim: 'no command is reserved, unsupported or UNPREDICTABLE', source: 'IHI 0070 §4.1.3–4.1.7, §4.4.1.1', cost: 'one check per command', where: 'both' },
+  { id: 'queue-integrity', claim: 'published commands stay as they are until consumed; PROD never passes CONS by more than the queue holds', source: 'IHI 0070 §3.5, §3.21.2', cost: 'one check per PROD write and per store to a queue page', where: 'both' },
+  { id: 'translation-equivalence', claim: 'a device gets what its owner intends: the mapped frame, or the right fault', source: 'the reference driver', cost: 'every access; all tables once at the end of a run', where: 'driver' },
+  { id: 'machine-refinement', claim: 'what the optimised machine answers and caches is among what the weakest machine may answer and cache', source: 'machine refinement: an implementation does only what the architecture lets it', cost: 'every insert, every SYNC, every access', where: 'both' },
+  { id: 'api-result', claim: 'both drivers return the same: sizes, errors, iova-to-phys', source: 'the reference driver', cost: 'every operation', where: 'driver' },
+  { id: 'progress', claim: 'every call ends within its step budget', source: 'stack/violation Stuck', cost: 'a counter', where: 'driver' },
+  { id: 'accounting', claim: 'nothing is freed twice, and at the end nothing is left over', source: 'memory/pages', cost: 'once per run and per free', where: 'driver' },
+  { id: 'stale-atc', claim: 'once software relies on it, no endpoint can use a translation from its ATC that was taken away', source: 'IHI 0070 §3.9.1, §4.5.1, §4.7.3', cost: 'the permitted answers of one claim', where: 'machine' },
+  { id: 'stale-event', claim: 'after a CMD_SYNC no event record appears that an earlier transaction caused', source: 'IHI 0070 §4.7.3, §7.2', cost: 'one look at the event queue per operation', where: 'machine' },
+  { id: 'break-before-make', claim: 'where the architecture asks for it, software makes an entry invalid, invalidates and syncs before it writes the new one', source: 'IHI 0070 §3.21.1.3; VMSAv8-64 break-before-make, IDR3.BBML', cost: 'one look per changed descriptor', where: 'machine' },
+  { id: 'dirty-tracking', claim: 'no page is written through a translation that does not mark it dirty', source: 'IHI 0070 §3.13', cost: 'the permitted answers of one claim', where: 'machine' },
+  { id: 'tag-lifetime', claim: 'a tag (ASID, VMID) is used again only when nothing of its former owner can be used any more', source: 'IHI 0070 §3.17, §3.21.1, §4.4', cost: 'the permitted answers of one claim', where: 'machine' },
 ];
 
 const INDEX = new Map<RuleId, number>(RULE_IDS.map((id, i) => [id, i]));

@@ -118,8 +118,7 @@ function streamVerdict(c: Command, f: Features): CommandVerdict {
   switch (c.op) {
     case OP.CFGI_STE: case OP.CFGI_CD_ALL: break;
     case OP.CFGI_STE_RANGE: {
-      if (c.range === 31) return LEGAL; // CFGI_ALL: the StreamID is ignored
-      const span = POW2[c.range + 1] as number;
+      const span = POW2[c.range + 1] as number; // the low bits of the StreamID are ignored; of CFGI_ALL (31) all of them
       return c.sid - (c.sid % span) < (POW2[f.sidBits] as number) ? LEGAL : BAD_STREAM;
     }
     case OP.CFGI_CD:

@@ -32,14 +32,6 @@ export const EVENT_FIELD = {
   SubstreamID: field(31, 12),
   StreamID: field(63, 32),
   STAG: field(79, 64),
-  /** Where STAG stands in stall records: IMPLEMENTATION DEFINED, of external aborts and conflicts. */
-  Reason: field(79, 64),
-  /** F_BAD_ATS_TREQ: log2 of the pages asked for, and the permissions asked for. */
-  Span: field(67, 64),
-  TreqP: field(92, 92),
-  TreqX: field(93, 93),
-  TreqW: field(94, 94),
-  TreqR: field(95, 95),
   Stall: field(95, 95),
   PnU: field(97, 97),
   InD: field(98, 98),
@@ -53,6 +45,18 @@ export const EVENT_FIELD = {
   InputOffset: field(139, 128),
   InputFrame: field(191, 140),
   IPA: field(247, 204),
+} as const;
+
+/** Fields that stand where other records have something else. */
+export const PAYLOAD_FIELD = {
+  /** External aborts and conflicts: IMPLEMENTATION DEFINED, where stall records have STAG. */
+  Reason: field(79, 64),
+  /** F_BAD_ATS_TREQ: log2 of the pages asked for, and the permissions asked for. */
+  Span: field(67, 64),
+  TreqP: field(92, 92),
+  TreqX: field(93, 93),
+  TreqW: field(94, 94),
+  TreqR: field(95, 95),
   /** FetchAddr[55:3] of external aborts in two parts: the 4 KiB frame and the 8-byte word in it. */
   FetchFrame: field(247, 204),
   FetchWord: field(203, 195),
@@ -174,7 +178,7 @@ export function encodeFault(e: FaultRecord, out: Uint32Array, at = 0): void {
   setField(out, EVENT_FIELD.StreamID, e.sid, at);
   if (e.type !== EVENT.C_BAD_SUBSTREAMID) setField(out, EVENT_FIELD.SSV, e.ssv, at);
   if (e.ssv !== 0 || e.type === EVENT.C_BAD_SUBSTREAMID) setField(out, EVENT_FIELD.SubstreamID, e.ssid, at);
-  if ((parts & HAS_REASON) !== 0) setField(out, EVENT_FIELD.Reason, e.reason, at);
+  if ((parts & HAS_REASON) !== 0) setField(out, PAYLOAD_FIELD.Reason, e.reason, at);
   if ((parts & (HAS_ACCESS | HAS_READ)) !== 0) setField(out, EVENT_FIELD.RnW, e.read, at);
   if ((parts & HAS_ACCESS) !== 0) {
     setField(out, EVENT_FIELD.PnU, e.privileged, at);
@@ -189,18 +193,18 @@ export function encodeFault(e: FaultRecord, out: Uint32Array, at = 0): void {
   if ((parts & HAS_IPA) !== 0 && e.stage2 !== 0) setField(out, EVENT_FIELD.IPA, e.ipa, at);
   if (hasWalkDirection(e.type, e.class)) setField(out, EVENT_FIELD.TTRnW, e.ttRead, at);
   if ((parts & HAS_FETCH) !== 0) {
-    setField(out, EVENT_FIELD.FetchFrame, e.fetchFrame, at);
-    setField(out, EVENT_FIELD.FetchWord, e.fetchWord, at);
+    setField(out, PAYLOAD_FIELD.FetchFrame, e.fetchFrame, at);
+    setField(out, PAYLOAD_FIELD.FetchWord, e.fetchWord, at);
   }
   if ((parts & HAS_TREQ) !== 0) encodeRequest(e, out, at);
 }
 
 function encodeRequest(e: FaultRecord, out: Uint32Array, at: number): void {
-  setField(out, EVENT_FIELD.Span, e.span, at);
-  setField(out, EVENT_FIELD.TreqP, e.privileged, at);
-  setField(out, EVENT_FIELD.TreqX, e.treqExecute, at);
-  setField(out, EVENT_FIELD.TreqW, e.treqWrite, at);
-  setField(out, EVENT_FIELD.TreqR, e.read, at);
+  setField(out, PAYLOAD_FIELD.Span, e.span, at);
+  setField(out, PAYLOAD_FIELD.TreqP, e.privileged, at);
+  setField(out, PAYLOAD_FIELD.TreqX, e.treqExecute, at);
+  setField(out, PAYLOAD_FIELD.TreqW, e.treqWrite, at);
+  setField(out, PAYLOAD_FIELD.TreqR, e.read, at);
 }
 
 /** Reads a record into `out`: the parts of its type, 0 elsewhere. */
@@ -214,9 +218,9 @@ export function decodeFault(words: Uint32Array, at: number, out: FaultRecord): F
   out.sid = getField(words, EVENT_FIELD.StreamID, at);
   out.ssv = getField(words, EVENT_FIELD.SSV, at);
   out.ssid = getField(words, EVENT_FIELD.SubstreamID, at);
-  out.reason = (parts & HAS_REASON) !== 0 ? getField(words, EVENT_FIELD.Reason, at) : 0;
-  out.read = treq ? getField(words, EVENT_FIELD.TreqR, at) : getField(words, EVENT_FIELD.RnW, at);
-  out.privileged = treq ? getField(words, EVENT_FIELD.TreqP, at) : access ? getField(words, EVENT_FIELD.PnU, at) : 0;
+  out.reason = (parts & HAS_REASON) !== 0 ? getField(words, PAYLOAD_FIELD.Reason, at) : 0;
+  out.read = treq ? getField(words, PAYLOAD_FIELD.TreqR, at) : (parts & (HAS_ACCESS | HAS_READ)) !== 0 ? getField(words, EVENT_FIELD.RnW, at) : 0;
+  out.privileged = treq ? getField(words, PAYLOAD_FIELD.TreqP, at) : access ? getField(words, EVENT_FIELD.PnU, at) : 0;
   out.instruction = access ? getField(words, EVENT_FIELD.InD, at) : 0;
   out.inputFrame = (parts & (HAS_ADDRESS | HAS_TREQ)) !== 0 ? getField(words, EVENT_FIELD.InputFrame, at) : 0;
   out.inputOffset = (parts & HAS_ADDRESS) !== 0 ? getField(words, EVENT_FIELD.InputOffset, at) : 0;
@@ -224,11 +228,11 @@ export function decodeFault(words: Uint32Array, at: number, out: FaultRecord): F
   out.class = (parts & HAS_STAGE) !== 0 && type !== EVENT.F_TLB_CONFLICT ? getField(words, EVENT_FIELD.CLASS, at) : 0;
   out.ipa = (parts & HAS_IPA) !== 0 && out.stage2 !== 0 ? getField(words, EVENT_FIELD.IPA, at) : 0;
   out.ttRead = hasWalkDirection(type, out.class) ? getField(words, EVENT_FIELD.TTRnW, at) : 0;
-  out.fetchFrame = fetch ? getField(words, EVENT_FIELD.FetchFrame, at) : 0;
-  out.fetchWord = fetch ? getField(words, EVENT_FIELD.FetchWord, at) : 0;
-  out.span = treq ? getField(words, EVENT_FIELD.Span, at) : 0;
-  out.treqWrite = treq ? getField(words, EVENT_FIELD.TreqW, at) : 0;
-  out.treqExecute = treq ? getField(words, EVENT_FIELD.TreqX, at) : 0;
+  out.fetchFrame = fetch ? getField(words, PAYLOAD_FIELD.FetchFrame, at) : 0;
+  out.fetchWord = fetch ? getField(words, PAYLOAD_FIELD.FetchWord, at) : 0;
+  out.span = treq ? getField(words, PAYLOAD_FIELD.Span, at) : 0;
+  out.treqWrite = treq ? getField(words, PAYLOAD_FIELD.TreqW, at) : 0;
+  out.treqExecute = treq ? getField(words, PAYLOAD_FIELD.TreqX, at) : 0;
   return out;
 }
 

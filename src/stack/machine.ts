@@ -4,7 +4,11 @@
  */
 import type { CommandFeatures } from '../spec/command.js';
 import type { Outcome } from './outcome.js';
-import { OAS, type SmmuConfig } from './world.js';
+import type { MachineConfig } from './machine-world.js';
+import { LIMITS, OAS, type SmmuConfig } from './world.js';
+
+/** IDR1.CMDQS and IDR1.EVENTQS. */
+const QUEUE_LOG2_MAX = 19;
 
 /** The register interface of an SMMU: offsets of spec/register.ts, values below 2^53. */
 export interface RegisterPort {
@@ -41,4 +45,17 @@ export function steFeatures(): { stage1: boolean; stage2: boolean; ssidBits: num
 
 export function cdFeatures(config: SmmuConfig): { asidBits: number; oas: number } {
   return { asidBits: config.asidBits, oas: OAS };
+}
+
+/** The same as features of the whole machine, with the freedoms that this path does not use switched off. */
+export function machineConfig(config: SmmuConfig): MachineConfig {
+  return {
+    features: {
+      stage1: true, stage2: false, hyp: false, coherent: true, httu: 0, ats: false, splitAts: true, asidBits: config.asidBits, vmidBits: 8,
+      msi: false, sev: false, vmidWildcard: false, twoLevelStreams: false, twoLevelCds: false, sidBits: LIMITS.streamLog2, ssidBits: 0,
+      commandLog2: QUEUE_LOG2_MAX, eventLog2: QUEUE_LOG2_MAX, extraQueues: 0, range: config.range, bbml: 2, forceWriteBack: false, smallTables: false,
+      oas: OAS, gran4k: true, gran16k: false, gran64k: false, ds: false, wideInput: false, forceSync: config.forceSync === true, wholeRunOnly: false, repeatedList: false,
+    },
+    tlbEntries: config.tlbEntries, mergeRuns: false, strictReserved: true,
+  };
 }

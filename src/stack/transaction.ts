@@ -29,7 +29,7 @@ export type AnswerKind = Outcome['kind'] | typeof ANSWER_NONE | typeof ANSWER_UR
 /** An outcome with everything that an event record or an ATS completion says. */
 export interface Answer {
   kind: AnswerKind;
-  /** Event type when kind is OUTCOME_FAULT (an event was recorded), else 0. An abort without record: OUTCOME_ABORT. */
+  /** Event type when one was recorded (OUTCOME_FAULT; ATS requests that end in UR or CA may record one, too), else 0. An abort without record: OUTCOME_ABORT. */
   event: number;
   /** Output frame when kind is OUTCOME_OK. ATS completions: where `frame` of the request goes; 0 without permissions. */
   frame: number;
@@ -88,7 +88,7 @@ export interface CachedEntry {
   frames: number;
   /** Leaf, ATC: output frame of the span's first frame. Table: frame of the next table (for stage 3 its PA). */
   target: number;
-  /** Leaf, ATC: may be read (unprivileged data), may be written (dirty state included). */
+  /** Leaf, ATC: may be read (unprivileged data), may be written without marking a descriptor dirty first. */
   canRead: boolean;
   canWrite: boolean;
 }

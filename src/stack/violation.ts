@@ -6,11 +6,12 @@
 export type RuleId =
   | 'stale-translation' | 'stale-walk' | 'stale-configuration' | 'use-after-free' | 'isolation' | 'range-coverage'
   | 'illegal-command' | 'queue-integrity' | 'translation-equivalence' | 'machine-refinement' | 'api-result'
-  | 'progress' | 'accounting';
+  | 'progress' | 'accounting' | 'stale-atc' | 'stale-event' | 'break-before-make' | 'dirty-tracking' | 'tag-lifetime';
 
 export const RULE_IDS: readonly RuleId[] = [
   'stale-translation', 'stale-walk', 'stale-configuration', 'use-after-free', 'isolation', 'range-coverage',
   'illegal-command', 'queue-integrity', 'translation-equivalence', 'machine-refinement', 'api-result', 'progress', 'accounting',
+  'stale-atc', 'stale-event', 'break-before-make', 'dirty-tracking', 'tag-lifetime',
 ];
 
 /** The evidence of one broken rule. Everything in words is for the reader; `cause` is what shrinking must keep. */

@@ -17,6 +17,8 @@ export interface SmmuConfig {
   readonly eventLog2: number;
   /** Entries of the optimised machine's TLB: a power of two, 4..4096. */
   readonly tlbEntries: number;
+  /** Erratum: of more than 63 commands without a CMD_SYNC the SMMU loses all. Left out: no. */
+  readonly forceSync?: true;
 }
 
 /** One client device: the SMMU instance it is behind (index) and its StreamIDs (0..63, unique per SMMU). */
@@ -47,6 +49,8 @@ export interface World {
 
 export const LIMITS = {
   smmus: 8, devices: 64, streamsPerDevice: 4, domains: 32, streamLog2: 6, operations: 200_000, flushQueue: 4096,
+  /** Commands between two SYNCs that an SMMU with the FORCE_SYNC erratum can take. */
+  forcedList: 63,
   /** Entries (leaves) that one map call may need: 1 GB of pages. */
   mapEntries: 262_144,
 } as const;

@@ -14,11 +14,11 @@ import { findProfile, type Profile } from '../../src/operations/profiles.js';
 const SEED = '1';
 const SHRUNK_MAX = 8;
 
-for (const { name, found } of MUTANTS) {
+for (const { name, found, profile = 'swarm' } of MUTANTS) {
   if (found !== 'fuzz') continue;
   test.serial(`${name} is found, shrunk, stored and replayed`, (t) => {
     const result = newResult();
-    for (const _ of campaign({ seed: SEED, profile: findProfile('swarm') as Profile, mutant: name }, result)) void _;
+    for (const _ of campaign({ seed: SEED, profile: findProfile(profile) as Profile, mutant: name }, result)) void _;
     t.is(result.failures.length, 1, `not found within ${result.operations} operations`);
     t.true(result.operations <= DEFAULT_BUDGET);
     const failure = result.failures[0] as FoundFailure;
@@ -28,7 +28,7 @@ for (const { name, found } of MUTANTS) {
     t.is(small.violation.rule, failure.violation.rule);
     t.is(small.violation.cause, failure.violation.cause);
 
-    const origin = { seed: SEED, run: failure.run, profile: 'swarm' };
+    const origin = { seed: SEED, run: failure.run, profile };
     const read = decodeCase(encodeCase(failureCase(small.world, small.operations, small.violation, name, origin)), name);
     const again = replay(read.world, read.operations, { mutant: name });
     t.is(again.violation?.rule, small.violation.rule);

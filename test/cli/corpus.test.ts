@@ -93,6 +93,15 @@ test('rules: all of them, counts when asked, mutants', async (t) => {
   for (const m of MUTANTS) t.true(mutants.includes(`\n${m.name} `));
 });
 
+test('rules --corner-cases: every number, with its rule or why it is not decided', async (t) => {
+  const cases = document(await run(['rules', '--corner-cases', '--json']))['cornerCases'] as readonly { readonly number: number; readonly rule?: string; readonly outOfScope?: string }[];
+  t.deepEqual(cases.map((c) => c.number), Array.from({ length: 101 }, (_, i) => i + 1));
+  t.true(cases.every((c) => (c.rule === undefined) !== (c.outOfScope === undefined)));
+  const text = (await run(['rules', '--corner-cases'])).stdout;
+  t.regex(text, /\n 38 {2}stale-translation +TLBI_S2_IPA and TLBI_NH_ALL without a CMD_SYNC between/);
+  t.regex(text, /\n 76 {2}- +not decided: stalled transactions/);
+});
+
 test('decode: 64-bit and 32-bit words are the same command', async (t) => {
   const a = await run(['decode', '0x0007000000000012', '0x4001']);
   t.is(a.code, 0);

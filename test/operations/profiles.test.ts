@@ -17,7 +17,7 @@ function get(name: string): Profile {
 }
 
 test('profiles are found by name, each says what it is about', (t) => {
-  t.deepEqual(PROFILES.map((p) => p.name), ['swarm', 's1-4k', 'shared', 'lazy', 'tables']);
+  t.deepEqual(PROFILES.map((p) => p.name), ['swarm', 's1-4k', 'shared', 'lazy', 'tables', 'errata']);
   for (const p of PROFILES) {
     t.is(findProfile(p.name), p);
     t.true(p.about.length > 10);

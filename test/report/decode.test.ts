@@ -1,7 +1,7 @@
 /** Raw commands, structures and records in words; the tables of the other verbs. */
 import test from 'ava';
 import { decodedBlock, decodedCd, decodedCommand, decodedEvent, decodedSte } from '../../src/report/decode.js';
-import { benchBlock, corpusBlock, countsLines, doctorBlock, mutantsBlock, rulesBlock } from '../../src/report/tables.js';
+import { benchBlock, cornerCasesBlock, corpusBlock, countsLines, doctorBlock, mutantsBlock, rulesBlock } from '../../src/report/tables.js';
 import { RULES } from '../../src/rules/ledger.js';
 import { encodeCommand, newCommand, OP } from '../../src/spec/command.js';
 import { setField } from '../../src/spec/bits.js';
@@ -57,11 +57,12 @@ test('the ledger names every rule with its claim, source and cost', (t) => {
 });
 
 test('tables of the other verbs', (t) => {
+  t.deepEqual(cornerCasesBlock([{ number: 7, scenario: 'x', rule: 'isolation' }, { number: 76, outOfScope: 'y' }]).split('\n'), ['no  rule       scenario', ' 7  isolation  x', '76  -          not decided: y']);
   t.deepEqual(mutantsBlock([{ name: 'm', found: 'fuzz', about: 'x' }]).split('\n'), ['mutant  found by  about', 'm       fuzz      x']);
   t.is(corpusBlock([{ id: 'i', expects: 'ok', operations: 1200, mutant: null, file: 'f' }]), 'id  expects    ops  mutant  file\ni   ok       1,200  -       f');
   t.deepEqual(countsLines('events', { a: 1200, none: 0, bb: 3 }), ['  events', '    1,200  a', '        3  bb']);
   t.deepEqual(countsLines('events', { none: 0 }), []);
-  t.is(benchBlock([{ name: 'side', operationsPerSecond: 2000, ratio: 1 }], ['n']), 'side  per second   ns each  ratio\nside        2.0k  500000.0   1.00\n  n');
+  t.is(benchBlock([{ name: 'side', operationsPerSecond: 2000, ratio: 1, plainLoops: 9.25 }], ['n']), 'side  per second   ns each  ratio  plain loops\nside        2.0k  500000.0   1.00          9.3\n  n');
   t.regex(doctorBlock([{ name: 'a', ok: true, detail: 'd' }]), /^\[ok\]/);
   t.regex(doctorBlock([{ name: 'a', ok: false, detail: 'd' }]), /^\[error\] .*\n {2}BAD {2}a {2}d$/);
 });

@@ -4,11 +4,13 @@
  */
 import test from 'ava';
 import {
-  ATTR_NORMAL_CACHED, BIT_AF, BIT_NG, BIT_READ_ONLY, BIT_TABLE, BIT_UNPRIVILEGED, BIT_VALID, descriptorHigh, descriptorKind,
-  HI_CONTIGUOUS, HI_DBM, INVALID, LEAF, LEAF_ATTRIBUTES, leafFrame, leafLow, leafWritable, SH_INNER, TABLE, tableFrame,
+  addressHigh, addressLow, ATTR_NORMAL_CACHED, BIT_AF, BIT_NG, BIT_NT, BIT_READ_ONLY, BIT_S2AP_READ, BIT_S2AP_WRITE, BIT_TABLE, BIT_UNPRIVILEGED,
+  BIT_VALID, descriptorHigh, descriptorKind, HI_APTABLE_PRIVILEGED, HI_APTABLE_READ_ONLY, HI_CONTIGUOUS, HI_DBM, HI_PXN, HI_PXNTABLE, HI_UXN,
+  HI_UXNTABLE, INVALID, leafAddress, tableAddress, LEAF, LEAF_ATTRIBUTES, leafFrame, leafLow, leafWritable, SH_INNER, TABLE, tableFrame,
   tableLow, type DescriptorKind,
 } from '../../src/spec/descriptor.js';
 import type { Tg } from '../../src/spec/granule.js';
+import { newTableContext, type TableContext } from '../../src/spec/tables.js';
 
 const LOW_BITS = [
   { name: 'valid, bit 0', bits: BIT_VALID, expected: 0x1 },
@@ -22,6 +24,15 @@ const LOW_BITS = [
   { name: 'the attributes of the Linux driver together', bits: LEAF_ATTRIBUTES, expected: 0xf44 },
   { name: 'DBM, bit 51, of the high half', bits: HI_DBM, expected: 0x80000 },
   { name: 'Contiguous, bit 52, of the high half', bits: HI_CONTIGUOUS, expected: 0x100000 },
+  { name: 'nT, bit 16', bits: BIT_NT, expected: 0x10000 },
+  { name: 'S2AP read, bit 6', bits: BIT_S2AP_READ, expected: 0x40 },
+  { name: 'S2AP write, bit 7', bits: BIT_S2AP_WRITE, expected: 0x80 },
+  { name: 'PXN, bit 53, of the high half', bits: HI_PXN, expected: 0x200000 },
+  { name: 'UXN, bit 54, of the high half', bits: HI_UXN, expected: 0x400000 },
+  { name: 'PXNTable, bit 59, of the high half', bits: HI_PXNTABLE, expected: 0x8000000 },
+  { name: 'UXNTable, bit 60, of the high half', bits: HI_UXNTABLE, expected: 0x10000000 },
+  { name: 'APTable[0], bit 61, of the high half', bits: HI_APTABLE_PRIVILEGED, expected: 0x20000000 },
+  { name: 'APTable[1], bit 62, of the high half', bits: HI_APTABLE_READ_ONLY, expected: 0x40000000 },
 ];
 
 for (const { name, bits, expected } of LOW_BITS) {
@@ -138,4 +149,46 @@ test('the high half of a descriptor holds address bits [47:32]', (t) => {
 test('only AP[2] decides whether a leaf is writable', (t) => {
   t.false(leafWritable(0x80));
   t.true(leafWritable(0xffffff7f));
+});
+
+function form(tg: Tg, change: Partial<TableContext> = {}): TableContext {
+  return { ...newTableContext(), tg, ...change };
+}
+
+const PLAIN = form(12);
+const DS = form(12, { ds: true });
+const DS16 = form(14, { ds: true });
+const WIDE = form(16, { wide: true });
+
+/** Frames of a word with all bits set, and of single bits: next tables and leaves in each form. */
+const ADDRESSES: readonly { why: string; c: TableContext; lo: number; hi: number; table: number; leaves: Readonly<Record<number, number>> }[] = [
+  { why: '4K, all bits', c: PLAIN, lo: 0xffffffff, hi: 0xffffffff, table: 0xfffffffff, leaves: { 3: 0xfffffffff, 2: 0xffffffe00, 1: 0xffffc0000 } },
+  { why: '16K, all bits', c: form(14), lo: 0xffffffff, hi: 0xffffffff, table: 0xffffffffc, leaves: { 3: 0xffffffffc, 2: 0xfffffe000 } },
+  { why: '64K, all bits', c: form(16), lo: 0xffffffff, hi: 0xffffffff, table: 0xffffffff0, leaves: { 3: 0xffffffff0, 2: 0xffffe0000 } },
+  { why: '4K with DS, all bits', c: DS, lo: 0xffffffff, hi: 0xffffffff, table: 0xffffffffff, leaves: { 3: 0xffffffffff, 2: 0xfffffffe00, 1: 0xfffffc0000, 0: 0xfff8000000 } },
+  { why: '16K with DS, all bits', c: DS16, lo: 0xffffffff, hi: 0xffffffff, table: 0xfffffffffc, leaves: { 3: 0xfffffffffc, 2: 0xffffffe000, 1: 0xffff000000 } },
+  { why: 'wide 64K, all bits', c: WIDE, lo: 0xffffffff, hi: 0xffffffff, table: 0xfffffffff0, leaves: { 3: 0xfffffffff0, 2: 0xfffffe0000, 1: 0xffc0000000 } },
+  { why: '4K with DS, bit 8', c: DS, lo: 0x103, hi: 0, table: 2 ** 38, leaves: { 3: 2 ** 38 } },
+  { why: '4K with DS, bit 9', c: DS, lo: 0x203, hi: 0, table: 2 ** 39, leaves: { 3: 2 ** 39 } },
+  { why: '4K with DS, bit 49', c: DS, lo: 3, hi: 0x20000, table: 2 ** 37, leaves: { 3: 2 ** 37 } },
+  { why: '4K with DS, bit 50', c: DS, lo: 3, hi: 0x40000, table: 0, leaves: { 3: 0 } },
+  { why: '4K, bit 48', c: PLAIN, lo: 3, hi: 0x10000, table: 0, leaves: { 3: 0 } },
+  { why: '4K, bits [9:8]', c: PLAIN, lo: 0x303, hi: 0, table: 0, leaves: { 3: 0 } },
+  { why: 'wide 64K, bit 12', c: WIDE, lo: 0x1003, hi: 0, table: 2 ** 36, leaves: { 3: 2 ** 36 } },
+  { why: 'wide 64K, bit 15', c: WIDE, lo: 0x8003, hi: 0, table: 2 ** 39, leaves: { 3: 2 ** 39 } },
+  { why: 'wide 64K, bit 48', c: WIDE, lo: 3, hi: 0x10000, table: 0, leaves: { 3: 0 } },
+  { why: '64K, bits [15:12]', c: form(16), lo: 0xf003, hi: 0, table: 0, leaves: { 3: 0 } },
+];
+
+for (const { why, c, lo, hi, table, leaves } of ADDRESSES) {
+  test(`address of a descriptor, ${why}`, (t) => {
+    t.is(tableAddress(lo, hi, c), table);
+    for (const level of Object.keys(leaves).map(Number)) t.is(leafAddress(lo, hi, level, c), leaves[level], `level ${level}`);
+  });
+}
+
+test('an address is written in its form', (t) => {
+  t.deepEqual([addressLow(0xd123556789, DS), addressHigh(0xd123556789, DS)], [0x56789300, 0x11235]);
+  t.deepEqual([addressLow(0x9123556780, WIDE), addressHigh(0x9123556780, WIDE)], [0x56789000, 0x1235]);
+  t.deepEqual([addressLow(0x123556789, PLAIN), addressHigh(0x123556789, PLAIN)], [0x56789000, 0x1235]);
 });

@@ -1,11 +1,11 @@
 /**
  * Pins src/spec/granule.ts: sizes and index bits of every level, start levels for every TxSZ, where a leaf may stand, the
- * three encodings of a granule and the contiguous runs.
+ * three encodings of a granule, the contiguous runs, and the start of a stage-2 walk.
  */
 import test from 'ava';
 import {
-  cdTg0, cdTg1, commandTg, contiguousEntries, leafAllowed, levelFrames, levelIndex, levelShift, stage1StartLevel, stride,
-  tgOfCdTg0, tgOfCdTg1, tgOfCommand, TGS, type Tg,
+  cdTg0, cdTg1, commandTg, concatenatedTables, contiguousEntries, granuleSupported, leafAllowed, levelFrames, levelIndex, levelShift, rootAlignment,
+  stage1StartLevel, stage2Consistent, stage2Sl0, stage2StartLevel, startEntries, stride, tgOfCdTg0, tgOfCdTg1, tgOfCommand, TGS, type Tg,
 } from '../../src/spec/granule.js';
 
 /** Index bits [high:low] of the input address and log2 of the bytes that one entry spans. */
@@ -141,3 +141,101 @@ for (const { tg, level, ds, entries, log2Bytes } of RUNS) {
     t.is(contiguousEntries(tg, level, ds) * levelFrames(tg, level) * 4096, 2 ** log2Bytes);
   });
 }
+
+/** Start level for S2SL0_2 * 4 + S2SL0 = 0..7; - where reserved. */
+const STAGE2_LEVELS: readonly { tg: Tg; ds: boolean; levels: readonly (number | undefined)[] }[] = [
+  { tg: 12, ds: false, levels: [2, 1, 0, 3, 2, 1, 0, 3] },
+  { tg: 12, ds: true, levels: [2, 1, 0, 3, -1, undefined, undefined, undefined] },
+  { tg: 14, ds: false, levels: [3, 2, 1, undefined, 3, 2, 1, undefined] },
+  { tg: 14, ds: true, levels: [3, 2, 1, 0, 3, 2, 1, 0] },
+  { tg: 16, ds: false, levels: [3, 2, 1, undefined, 3, 2, 1, undefined] },
+];
+
+for (const { tg, ds, levels } of STAGE2_LEVELS) {
+  test(`S2SL0 of ${2 ** (tg - 10)}K${ds ? ' with DS' : ''} names levels ${levels.join(', ')}`, (t) => {
+    t.deepEqual([0, 1, 2, 3, 4, 5, 6, 7].map((sl) => stage2StartLevel(tg, sl % 4, sl >> 2, ds)), [...levels]);
+    for (const level of levels) {
+      if (level === undefined) continue;
+      const sl = stage2Sl0(tg, level);
+      t.is(stage2StartLevel(tg, sl % 4, sl >> 2, ds), level);
+    }
+  });
+}
+
+/** The T0SZ with which a start level of stage 2 is consistent, within the limits 12..51: at most 16 tables, at least two entries. */
+const CONSISTENT: readonly { tg: Tg; level: number; from: number; to: number }[] = [
+  { tg: 12, level: -1, from: 12, to: 15 },
+  { tg: 12, level: 0, from: 12, to: 24 },
+  { tg: 12, level: 1, from: 21, to: 33 },
+  { tg: 12, level: 2, from: 30, to: 42 },
+  { tg: 12, level: 3, from: 39, to: 51 },
+  { tg: 14, level: 0, from: 12, to: 16 },
+  { tg: 14, level: 1, from: 13, to: 27 },
+  { tg: 14, level: 2, from: 24, to: 38 },
+  { tg: 14, level: 3, from: 35, to: 49 },
+  { tg: 16, level: 1, from: 12, to: 21 },
+  { tg: 16, level: 2, from: 18, to: 34 },
+  { tg: 16, level: 3, from: 31, to: 47 },
+];
+
+for (const { tg, level, from, to } of CONSISTENT) {
+  test(`a stage-2 walk of ${2 ** (tg - 10)}K from level ${level} has T0SZ ${from} to ${to}`, (t) => {
+    for (let t0sz = 12; t0sz <= 51; t0sz += 1) {
+      t.is(stage2Consistent(tg, 64 - t0sz, level, { smallTables: true, oas: 52 }), t0sz >= from && t0sz <= to, `T0SZ ${t0sz}`);
+    }
+  });
+}
+
+/** The smallest output size with which a start level exists, and a T0SZ that fits it. */
+const REACH: readonly { tg: Tg; level: number; oas: number; t0sz: number }[] = [
+  { tg: 12, level: -1, oas: 52, t0sz: 12 },
+  { tg: 12, level: 0, oas: 44, t0sz: 24 },
+  { tg: 12, level: 1, oas: 32, t0sz: 33 },
+  { tg: 14, level: 0, oas: 52, t0sz: 16 },
+  { tg: 14, level: 1, oas: 42, t0sz: 27 },
+  { tg: 14, level: 2, oas: 32, t0sz: 38 },
+  { tg: 16, level: 1, oas: 44, t0sz: 21 },
+  { tg: 16, level: 2, oas: 32, t0sz: 34 },
+];
+
+for (const { tg, level, oas, t0sz } of REACH) {
+  test(`stage 2 of ${2 ** (tg - 10)}K starts at level ${level} from ${oas} output bits on`, (t) => {
+    for (const size of [32, 36, 40, 42, 44, 48, 52]) t.is(stage2Consistent(tg, 64 - t0sz, level, { smallTables: false, oas: size }), size >= oas, `OAS ${size}`);
+  });
+}
+
+test('stage 2 of 4K starts at level 3 with small tables only, of other granules without them too', (t) => {
+  t.false(stage2Consistent(12, 25, 3, { smallTables: false, oas: 48 }));
+  t.true(stage2Consistent(14, 25, 3, { smallTables: false, oas: 48 }));
+  t.true(stage2Consistent(16, 25, 3, { smallTables: false, oas: 48 }));
+});
+
+/** Tables side by side and entries in all of them. */
+const SIDE_BY_SIDE: readonly { tg: Tg; bits: number; level: number; tables: number; entries: number }[] = [
+  { tg: 12, bits: 40, level: 1, tables: 2, entries: 1024 },
+  { tg: 12, bits: 39, level: 1, tables: 1, entries: 512 },
+  { tg: 12, bits: 43, level: 1, tables: 16, entries: 8192 },
+  { tg: 12, bits: 31, level: 1, tables: 1, entries: 2 },
+  { tg: 12, bits: 30, level: 1, tables: 1, entries: 1 },
+  { tg: 12, bits: 25, level: 1, tables: 1, entries: 1 },
+  { tg: 14, bits: 40, level: 2, tables: 16, entries: 32768 },
+  { tg: 16, bits: 42, level: 2, tables: 1, entries: 8192 },
+  { tg: 16, bits: 44, level: 2, tables: 4, entries: 32768 },
+];
+
+for (const { tg, bits, level, tables, entries } of SIDE_BY_SIDE) {
+  test(`${bits} bits of ${2 ** (tg - 10)}K from level ${level}: ${tables} tables, ${entries} entries`, (t) => {
+    t.is(concatenatedTables(tg, bits, level), tables);
+    t.is(startEntries(tg, bits, level), entries);
+  });
+}
+
+test('a root is aligned to its size, and to 64 bytes with 52-bit addresses', (t) => {
+  t.deepEqual([1, 2, 3, 4, 9, 13].map((log2) => rootAlignment(log2, false)), [4, 5, 6, 7, 12, 16]);
+  t.deepEqual([1, 2, 3, 4, 9, 13].map((log2) => rootAlignment(log2, true)), [6, 6, 6, 7, 12, 16]);
+});
+
+test('each granule has its own bit', (t) => {
+  const of = (gran4k: boolean, gran16k: boolean, gran64k: boolean): Tg[] => TGS.filter((tg) => granuleSupported(tg, { gran4k, gran16k, gran64k }));
+  t.deepEqual([of(true, false, false), of(false, true, false), of(false, false, true)], [[12], [14], [16]]);
+});

@@ -6,6 +6,7 @@ import type { Journal } from '../../memory/journal.js';
 import { Cpu } from '../../memory/cpu.js';
 import type { Pages } from '../../memory/pages.js';
 import { EVENT_WORDS, decodeEvent, type EventRecord } from '../../spec/event.js';
+import { featuresOf, type Features } from '../../spec/features.js';
 import { queueIndex, queueNext, REG } from '../../spec/register.js';
 import { newDescription } from '../../stack/description.js';
 import type { RegisterPort } from '../../stack/machine.js';
@@ -13,7 +14,7 @@ import type { Operation, Result } from '../../stack/operation.js';
 import { PLAN_MAX } from '../../stack/planner.js';
 import { runSteps, type Plain, type Steps } from '../../stack/steps.js';
 import { stage1StartLevel } from '../../spec/granule.js';
-import type { World } from '../../stack/world.js';
+import { LIMITS, type World } from '../../stack/world.js';
 import { arrayLength, entryUsers } from './invs.js';
 import { Ranges } from './iova.js';
 import * as performSteps from './perform.steps.js';
@@ -26,6 +27,9 @@ import { newGather, type Context, type DriverObserver, type DriverState, type Pa
 const plainUrl = (name: string): string => new URL(`./${name}.plain.js`, import.meta.url).href;
 const performPlain = (await import(plainUrl('perform'))) as Plain<typeof performSteps>;
 const resetPlain = (await import(plainUrl('reset'))) as Plain<typeof resetSteps>;
+
+/** Commands of one list at the most (the kernel's batch), its SYNC apart. */
+const LIST_MAX = 64;
 
 export type Form = 'plain' | 'steps';
 
@@ -137,21 +141,33 @@ export class OptimisedDriver {
   }
 }
 
+/** What the SMMU says of itself in its identification registers. */
+function probe(port: RegisterPort): Features {
+  const id = (offset: number): number => port.readRegister(offset);
+  return featuresOf(id(REG.IDR0), id(REG.IDR1), id(REG.IDR3), id(REG.IDR5), id(REG.IIDR));
+}
+
 function buildState(setup: DriverSetup): DriverState {
   const { world, pages } = setup;
-  const smmus = world.smmus.map((config, i) => ({
-    port: setup.ports[i] as RegisterPort,
-    queueSlot: pages.allocateRun('queue', 1),
-    queueLog2: config.queueLog2,
-    eventSlot: pages.allocateRun('queue', 1),
-    eventLog2: config.eventLog2,
-    streamSlot: pages.allocateRun('stream', 1),
-    prodCell: pages.allocateObject(1),
-    consCell: pages.allocateObject(1),
-    asidCell: pages.allocateObject(Math.floor(config.asidMax / 32) + 1),
-    asidMax: config.asidMax,
-    range: config.range,
-  }));
+  const smmus = world.smmus.map((config, i) => {
+    const port = setup.ports[i] as RegisterPort;
+    const features = probe(port);
+    return {
+      port,
+      queueSlot: pages.allocateRun('queue', 1),
+      queueLog2: config.queueLog2,
+      eventSlot: pages.allocateRun('queue', 1),
+      eventLog2: config.eventLog2,
+      streamSlot: pages.allocateRun('stream', 1),
+      prodCell: pages.allocateObject(1),
+      consCell: pages.allocateObject(1),
+      asidCell: pages.allocateObject(Math.floor(config.asidMax / 32) + 1),
+      asidMax: Math.min(config.asidMax, 2 ** features.asidBits - 1),
+      range: features.range,
+      listMax: Math.min(features.forceSync ? LIMITS.forcedList : LIST_MAX, 2 ** config.queueLog2 - 1),
+      forceSync: features.forceSync,
+    };
+  });
   const devices = world.devices.map((d) => ({ smmu: d.smmu, streams: d.streams, cdSlot: pages.allocate('cd'), target: 'none' as const }));
   // The first cells of the heap are never an array: 0 stands for none.
   const domains = world.domains.map((d) => ({

@@ -9,22 +9,23 @@ import { POW2 } from '../../spec/bits.js';
 import type { Steps } from '../../stack/steps.js';
 import type { Batch, Context, SmmuState } from './types.js';
 
-/** Commands of one list at the most (the kernel's batch), its SYNC apart. */
-const LIST_MAX = 64;
 const MASK = 0xfffff;
 
-/** Submits a batch in lists; the last one carries the SYNC. A batch of nothing without a SYNC is nothing to do. */
+/**
+ * Submits a batch in lists; the last one carries the SYNC (with the FORCE_SYNC erratum, each one). A batch of nothing without a SYNC is
+ * nothing to do.
+ */
 export function* submit(ctx: Context, batch: Batch): Steps<void> {
   ctx.parts.emit(batch);
   if (batch.count === 0 && !batch.sync) return;
   const smmu = ctx.state.smmus[batch.smmu] as SmmuState;
-  const room = Math.min(LIST_MAX, (POW2[smmu.queueLog2] as number) - 1);
+  const room = smmu.listMax;
   let target = -1;
   let at = 0;
   do {
     const n = Math.min(room, batch.count - at);
     yield 'insert commands';
-    target = insertList(ctx, smmu, batch.words, at, n, batch.sync && at + n === batch.count);
+    target = insertList(ctx, smmu, batch.words, at, n, (batch.sync && at + n === batch.count) || smmu.forceSync);
     at += room;
   } while (at < batch.count);
   if (!batch.sync) return;
@@ -33,7 +34,7 @@ export function* submit(ctx: Context, batch: Batch): Steps<void> {
 }
 
 /** Writes `n` commands (and a SYNC) and publishes them. Returns PROD, which CONS reaches when the SYNC is done. */
-function insertList(ctx: Context, smmu: SmmuState, words: Uint32Array, from: number, n: number, sync: boolean): number {
+export function insertList(ctx: Context, smmu: SmmuState, words: Uint32Array, from: number, n: number, sync: boolean): number {
   const cpu = ctx.cpu;
   const log2 = smmu.queueLog2;
   const need = n + (sync ? 1 : 0);
@@ -59,14 +60,14 @@ function insertList(ctx: Context, smmu: SmmuState, words: Uint32Array, from: num
   return prod;
 }
 
-function writeEntry(ctx: Context, smmu: SmmuState, prod: number, w0: number, w1: number, w2: number, w3: number): void {
+export function writeEntry(ctx: Context, smmu: SmmuState, prod: number, w0: number, w1: number, w2: number, w3: number): void {
   const ref = smmu.queueSlot * 512 + queueIndex(prod, smmu.queueLog2) * 2;
   ctx.cpu.store(ref, w0, w1);
   ctx.cpu.store(ref + 1, w2, w3);
 }
 
 /** Polls CONS until it is at or behind `target`: everything up to it is consumed, its SYNC complete. */
-function waitConsumed(ctx: Context, smmu: SmmuState, target: number): void {
+export function waitConsumed(ctx: Context, smmu: SmmuState, target: number): void {
   const cpu = ctx.cpu;
   for (;;) {
     const cons = smmu.port.readRegister(REG.CMDQ_CONS) & MASK;

@@ -51,6 +51,9 @@ export interface SmmuState {
   readonly asidCell: number;
   readonly asidMax: number;
   readonly range: boolean;
+  /** Commands of one list at the most, and whether each list needs a SYNC of its own. */
+  readonly listMax: number;
+  readonly forceSync: boolean;
 }
 
 export interface DeviceState {

@@ -1,192 +1,220 @@
 /**
- * ConfigCache: STEs and CDs as 64-byte snapshots by StreamID, in any state, invalid ones included (IHI 0070 §3.21.3,
- * §16.2): an old structure answers until CFGI names it (§4.3). A CD is cached under the stream that fetched it, not
- * under its address; it outlives its STE here, and goes with it when CFGI_STE* comes (§4.3.1, §4.3.2).
+ * ConfigCache: STEs (stream-cache.ts), and CDs and L1CDs as snapshots in any state (IHI 0070 §3.21.3, §16.2): an old structure answers until
+ * CFGI names it (§4.3). A CD is cached by the StreamID that fetched it and its index in the table, not by its address; it outlives its STE here,
+ * and goes with it when CFGI_STE* comes (§4.3.1, §4.3.2). In nested form every fetch of a CD or L1CD goes through stage 2 (CLASS CD).
  *
- * Why it equals its slow twin (decode the snapshot at each access): the fields an access needs are taken out once, when
- * the snapshot is, and a snapshot never changes afterwards. Small and direct-mapped, so that snapshots are lost, too.
+ * Why it equals its slow twin (decode the snapshot at each access): the fields an access needs are taken out once for the STE they are used
+ * with, because a CD's legality, StreamWorld and VMID come from there (§5.4.1); another STE snapshot has another serial number, and the CD is
+ * decoded again. Small and direct-mapped, so that snapshots are lost, too.
  */
-import { field, getField, POW2 } from '../../spec/bits.js';
-import { CD, cdGranule, cdInputBits, cdLegal, cdOutputBits, cdStartLevel } from '../../spec/cd.js';
-import { STE, steAction, type SteFeatures } from '../../spec/ste.js';
-import { WORDS_PER_FRAME, type Memory } from '../../memory/memory.js';
-import { cdFeatures, steFeatures, type InsertListener } from '../../stack/machine.js';
+import { getField } from '../../spec/bits.js';
+import { CD, CD_BYTES, cdVerdict } from '../../spec/cd.js';
+import { CLASS_CD, EVENT } from '../../spec/event.js';
+import type { Features } from '../../spec/features.js';
+import { cdIndex1, cdIndex2, l1cdPointer, l1cdValid, L1_BYTES } from '../../spec/level1.js';
+import { stage1Context } from '../../spec/tables.js';
+import type { Memory } from '../../memory/memory.js';
+import { WORLD_EL2 } from '../../stack/transaction.js';
 import { Unmodelled } from '../../stack/violation.js';
-import { OAS, type SmmuConfig } from '../../stack/world.js';
+import { Context, HALF_FRAMES, SPACE_FRAMES, UNTAGGED_FRAMES } from './context.js';
+import { FAULTED, type Fault } from './fault.js';
+import { Level1Cache } from './level1-cache.js';
+import { KIND_READ } from './permissions.js';
+import { GROUP_BOTH, GROUP_S1, GROUP_S1_GLOBAL } from './span-cache.js';
+import type { Stage2, WalkParts } from './stage2.js';
+import { STE_NESTED, StreamCache } from './stream-cache.js';
+import { copyWords, HALVES, wordAt } from './structure.js';
+import type { Tlb } from './tlb.js';
+import type { Heard } from './walk.js';
 
 const ENTRIES = 16;
 const MASK = ENTRIES - 1;
-/** Uint32 halves of one structure. */
-const HALVES = 16;
-const CD_TBI0 = field(38, 38);
+/** log2 of the CDs that one L1CD serves, by S1Fmt. */
+const LEVEL1_LOG2: readonly number[] = [0, 6, 10];
 
-export const STE_ILLEGAL = 0;
-export const STE_ABORT = 1;
-export const STE_BYPASS = 2;
-export const STE_STAGE1 = 3;
-
-/** Whoever hears of insertions now. */
-export interface Heard {
-  listener: InsertListener | null;
+function contexts(): readonly Context[] {
+  return Array.from({ length: ENTRIES }, () => new Context());
 }
 
 export class ConfigCache {
+  readonly streams: StreamCache;
   readonly #memory: Memory;
+  readonly #features: Features;
+  readonly #fault: Fault;
   readonly #heard: Heard;
-  readonly #steFeatures: SteFeatures = steFeatures();
-  readonly #cdFeatures: { asidBits: number; oas: number };
-  readonly #steSid = new Int32Array(ENTRIES).fill(-1);
-  readonly #cdSid = new Int32Array(ENTRIES).fill(-1);
-  /** One more entry at the end: what does not come from modelled memory is used from there, never kept. */
-  readonly #steWords = new Uint32Array((ENTRIES + 1) * HALVES);
-  readonly #cdWords = new Uint32Array((ENTRIES + 1) * HALVES);
-  readonly action = new Uint8Array(ENTRIES + 1);
-  readonly legal = new Uint8Array(ENTRIES + 1);
-  readonly asid = new Uint16Array(ENTRIES + 1);
+  readonly #stage2: Stage2;
+  readonly #tlb: Tlb;
+  readonly #sids = new Float64Array(ENTRIES).fill(-1);
+  readonly #indices = new Int32Array(ENTRIES);
+  /** Serial number of the STE that the entry was decoded for. */
+  readonly #serials = new Int32Array(ENTRIES);
+  readonly #words = new Uint32Array(ENTRIES * HALVES);
+  readonly #level1 = new Level1Cache();
+  readonly legal = new Uint8Array(ENTRIES);
   /** CD.R: are this context's translation faults recorded? */
-  readonly records = new Uint8Array(ENTRIES + 1);
-  readonly walkDisabled = new Uint8Array(ENTRIES + 1);
-  readonly upperDisabled = new Uint8Array(ENTRIES + 1);
-  /** Input frames below this are in range; Infinity where T0SZ is not looked at (EPD0, §5.4.1.1). */
-  readonly inputFrames = new Float64Array(ENTRIES + 1);
-  readonly outputFrames = new Float64Array(ENTRIES + 1);
-  readonly startLevel = new Uint8Array(ENTRIES + 1);
-  readonly rootFrame = new Float64Array(ENTRIES + 1);
-  /** Word of the root table's frame where the table begins (small tables need not fill a page). */
-  readonly rootIndex = new Uint16Array(ENTRIES + 1);
+  readonly records = new Uint8Array(ENTRIES);
+  /** TTB0 and TTB1. */
+  readonly lower = contexts();
+  readonly upper = contexts();
+  /** Set by `select`: the input frame without its tag, sign-extended. */
+  canonical = 0;
 
-  constructor(memory: Memory, config: SmmuConfig, heard: Heard) {
-    this.#memory = memory;
+  constructor(parts: WalkParts, features: Features, stage2: Stage2, heard: Heard) {
+    this.streams = new StreamCache(parts.memory, features, parts.fault, heard);
+    this.#memory = parts.memory;
+    this.#features = features;
+    this.#fault = parts.fault;
+    this.#tlb = parts.tlb;
+    this.#stage2 = stage2;
     this.#heard = heard;
-    this.#cdFeatures = cdFeatures(config);
   }
 
-  /** Index of the STE of `sid`: the cached one, else the one at `tableAddress` + sid * 64 (bytes). */
-  ste(sid: number, tableAddress: number): number {
-    const at = sid & MASK;
-    return this.#steSid[at] === sid ? at : this.#fetchSte(sid, tableAddress + sid * 64);
-  }
-
-  /** Index of the CD of `sid`: the cached one, else the one that the STE at index `ste` points to. */
-  cd(sid: number, ste: number): number {
-    const at = (sid ^ (sid >>> 4)) & MASK;
-    return this.#cdSid[at] === sid ? at : this.#fetchCd(sid, ste, at);
-  }
-
-  #fetchSte(sid: number, address: number): number {
-    const present = inMemory(this.#memory, address);
-    const at = present ? sid & MASK : ENTRIES;
-    const base = at * HALVES;
-    if (present) this.#steSid[at] = -1; // stays so if the contents throw Unmodelled
-    copyStructure(this.#memory, address, this.#steWords, base);
-    this.action[at] = actionCode(this.#steWords, base, this.#steFeatures);
-    if (!present) return at;
-    this.#steSid[at] = sid;
-    this.#heard.listener?.steInserted(sid, this.#steWords, base);
+  /** Index of the CD at `index` of the CD table of `sid`, whose STE is at `ste`: cached or read now; or FAULTED. */
+  cd(sid: number, index: number, ste: number): number {
+    const at = placeOf(sid, index);
+    if (this.#sids[at] !== sid || this.#indices[at] !== index) return this.#fetch(sid, index, ste);
+    if (this.#serials[at] !== this.streams.serial[ste]) this.#decode(at, ste);
     return at;
   }
 
-  #fetchCd(sid: number, ste: number, place: number): number {
-    if (getField(this.#steWords, STE.S1CDMax, ste * HALVES) !== 0) throw new Unmodelled('substreams (STE.S1CDMax is not 0)');
-    const address = getField(this.#steWords, STE.S1ContextPtr, ste * HALVES) * 64;
-    const present = inMemory(this.#memory, address);
-    const at = present ? place : ENTRIES;
-    if (present) this.#cdSid[at] = -1; // stays so if the contents throw Unmodelled
-    copyStructure(this.#memory, address, this.#cdWords, at * HALVES);
-    this.#decodeCd(at);
-    if (!present) return at;
-    this.#cdSid[at] = sid;
-    this.#heard.listener?.cdInserted(sid, this.#cdWords, at * HALVES);
+  #fetch(sid: number, index: number, ste: number): number {
+    const address = this.#addressOf(sid, index, ste);
+    if (address < 0) return FAULTED;
+    const ref = this.#wordAt(address, ste);
+    if (ref < 0) return FAULTED;
+    const at = placeOf(sid, index);
+    this.#sids[at] = -1; // stays so if the contents throw Unmodelled
+    copyWords(this.#memory, ref, HALVES / 2, this.#words, at * HALVES);
+    this.#decode(at, ste);
+    this.#sids[at] = sid;
+    this.#indices[at] = index;
+    this.#heard.listener?.cdInserted(sid, this.#words, at * HALVES);
     return at;
   }
 
-  #decodeCd(at: number): void {
-    const words = this.#cdWords;
-    const base = at * HALVES;
-    this.legal[at] = cdLegal(words, base, this.#cdFeatures) ? 1 : 0;
-    if (this.legal[at] === 0) return;
-    this.asid[at] = getField(words, CD.ASID, base);
-    this.records[at] = getField(words, CD.R, base);
-    this.walkDisabled[at] = getField(words, CD.EPD0, base);
-    this.upperDisabled[at] = getField(words, CD.EPD1, base);
-    this.inputFrames[at] = Infinity;
-    if (this.walkDisabled[at] !== 0) return; // T0SZ, TG0 and TTB0 mean nothing then
-    if (cdGranule(words, base) !== 12) throw new Unmodelled('a granule other than 4 KB (CD.TG0)');
-    if (getField(words, CD.AFFD, base) !== 0) throw new Unmodelled('access flag faults disabled (CD.AFFD)');
-    if (getField(words, CD_TBI0, base) !== 0) throw new Unmodelled('top byte ignored (CD.TBI0)');
-    this.#decodeRoot(at);
-  }
-
-  /** The root table is aligned to its size; TTB0 bits below that read as zero (§5.4 TTB0). */
-  #decodeRoot(at: number): void {
-    const base = at * HALVES;
-    const level = cdStartLevel(this.#cdWords, base);
-    if (level > 1) throw new Unmodelled(`a stage-1 walk that starts at level ${level}`);
-    const bits = cdInputBits(this.#cdWords, base);
-    const tableBytes = Math.max(64, (POW2[bits - 39 + 9 * level] as number) * 8);
-    const ttb = getField(this.#cdWords, CD.TTB0, base) * 16;
-    const root = ttb - (ttb % Math.min(tableBytes, 4096));
-    this.startLevel[at] = level;
-    this.inputFrames[at] = POW2[bits - 12] as number;
-    this.outputFrames[at] = POW2[cdOutputBits(this.#cdWords, base, OAS) - 12] as number;
-    this.rootFrame[at] = Math.floor(root / 4096);
-    this.rootIndex[at] = (root % 4096) / 8;
-  }
-
-  /** CFGI_STE, CFGI_STE_RANGE (inclusive StreamIDs): the STEs and every CD cached through those streams. */
-  dropStreams(first: number, last: number): void {
-    for (let i = 0; i < ENTRIES; i += 1) {
-      const ste = this.#steSid[i] as number;
-      if (ste >= first && ste <= last) this.#steSid[i] = -1;
-      const cd = this.#cdSid[i] as number;
-      if (cd >= first && cd <= last) this.#cdSid[i] = -1;
+  /** Address of the CD in bytes (an IPA when nested), or FAULTED. */
+  #addressOf(sid: number, index: number, ste: number): number {
+    const table = this.streams.cdTable[ste] as number;
+    const format = this.streams.cdFormat[ste] as 0 | 1 | 2;
+    if (format === 0) return table + index * CD_BYTES;
+    const log2 = LEVEL1_LOG2[format] as number;
+    let at = this.#level1.find(sid, index, log2);
+    if (at < 0) {
+      const ref = this.#wordAt(table + cdIndex1(index, format) * L1_BYTES, ste);
+      if (ref < 0) return FAULTED;
+      at = this.#level1.claim(sid, index, log2);
+      copyWords(this.#memory, ref, 1, this.#level1.words, at * 2);
     }
+    const lo = this.#level1.words[at * 2] as number;
+    if (!l1cdValid(lo)) return this.#fault.plain(EVENT.C_BAD_SUBSTREAMID);
+    return l1cdPointer(lo, this.#level1.words[at * 2 + 1] as number, format) + cdIndex2(index, format) * CD_BYTES;
   }
 
-  /** CFGI_CD, CFGI_CD_ALL: the CD of a stream; its STE stays. */
-  dropCd(sid: number): void {
-    for (let i = 0; i < ENTRIES; i += 1) if (this.#cdSid[i] === sid) this.#cdSid[i] = -1;
+  /** Reference of the word at a byte address of the CD table, through stage 2 when nested; or FAULTED. */
+  #wordAt(address: number, ste: number): number {
+    let place = address;
+    if (this.streams.action[ste] === STE_NESTED) {
+      const frame = Math.floor(address / 4096);
+      const entry = this.#stage2.translate(this.streams.second[ste] as Context, frame, KIND_READ, CLASS_CD);
+      if (entry < 0) return FAULTED;
+      place = this.#tlb.translate(entry, frame) * 4096 + (address - frame * 4096);
+    }
+    const ref = wordAt(this.#memory, place);
+    return ref < 0 ? this.#fault.fetchAbort(EVENT.F_CD_FETCH, place) : ref;
+  }
+
+  #decode(at: number, ste: number): void {
+    const words = this.#words;
+    const base = at * HALVES;
+    const streams = this.streams;
+    this.#serials[at] = streams.serial[ste] as number;
+    streams.settled.fill(-1);
+    this.legal[at] = cdVerdict(words, base, streams.words, ste * HALVES, this.#features, streams.e2h) ? 1 : 0;
+    if (this.legal[at] === 0) return;
+    refuse(words, base);
+    this.records[at] = getField(words, CD.R, base);
+    this.#decodeHalf(at, ste, 0);
+    this.#decodeHalf(at, ste, 1);
+  }
+
+  #decodeHalf(at: number, ste: number, half: 0 | 1): void {
+    const c = (half === 0 ? this.lower : this.upper)[at] as Context;
+    const world = this.streams.world[ste] as number;
+    const nested = this.streams.action[ste] === STE_NESTED;
+    if (world === WORLD_EL2 && half === 1) c.disabled = true; // not there, and so never looked at
+    else stage1Context(this.#words, at * HALVES, half, this.#features, c);
+    c.el2 = world === WORLD_EL2;
+    c.derive(half === 1);
+    const vmid = this.streams.vmid[ste] as number;
+    const asid = c.el2 ? 0 : getField(this.#words, CD.ASID, at * HALVES);
+    const group = nested ? GROUP_BOTH : GROUP_S1;
+    c.leaves.set(world, group, vmid, asid);
+    c.globals.set(world, group + 1, vmid, 0);
+    c.tables.set(world, c.el2 ? GROUP_S1_GLOBAL : group, vmid, asid);
+    c.second = nested ? this.streams.second[ste] as Context : null;
+  }
+
+  /**
+   * The half of CD `at` that `frame` belongs to (§3.4.1): by VA[55], TTB0 always in EL2; null when the address is out of its range. Leaves the
+   * canonical frame in `canonical`.
+   */
+  select(at: number, frame: number): Context | null {
+    const lower = this.lower[at] as Context;
+    const high = !lower.el2 && Math.floor(frame / HALF_FRAMES) % 2 === 1;
+    const c = high ? this.upper[at] as Context : lower;
+    this.canonical = c.tbi ? frame % UNTAGGED_FRAMES + (high ? SPACE_FRAMES - UNTAGGED_FRAMES : 0) : frame;
+    return this.canonical >= c.first && this.canonical < c.limit ? c : null;
+  }
+
+  /** CFGI_STE, CFGI_STE_RANGE (inclusive StreamIDs): the STEs and every CD and L1CD cached through those streams; the L1STDs when asked for. */
+  dropStreams(first: number, last: number, level1: boolean): void {
+    this.streams.settled.fill(-1);
+    this.streams.drop(first, last, level1);
+    for (let i = 0; i < ENTRIES; i += 1) {
+      const sid = this.#sids[i] as number;
+      if (sid >= first && sid <= last) this.#sids[i] = -1;
+    }
+    this.#level1.dropOwners(first, last);
+  }
+
+  /** CFGI_CD: the CD of one index; with `level1` the L1CD that locates it. The STE stays. */
+  dropCd(sid: number, index: number, level1: boolean): void {
+    this.streams.settled.fill(-1);
+    for (let i = 0; i < ENTRIES; i += 1) if (this.#sids[i] === sid && this.#indices[i] === index) this.#sids[i] = -1;
+    if (level1) this.#level1.drop(sid, index, index);
+  }
+
+  /** CFGI_CD_ALL: every CD and L1CD of a stream; its STE stays. */
+  dropCds(sid: number): void {
+    this.streams.settled.fill(-1);
+    for (let i = 0; i < ENTRIES; i += 1) if (this.#sids[i] === sid) this.#sids[i] = -1;
+    this.#level1.dropOwners(sid, sid);
   }
 
   clear(): void {
-    this.#steSid.fill(-1);
-    this.#cdSid.fill(-1);
+    this.streams.settled.fill(-1);
+    this.streams.clear();
+    this.#sids.fill(-1);
+    this.#level1.clear();
   }
 
-  forEachSte(visit: (sid: number, words: Uint32Array, base: number) => void): void {
-    for (let i = 0; i < ENTRIES; i += 1) if (this.#steSid[i] !== -1) visit(this.#steSid[i] as number, this.#steWords, i * HALVES);
+  forEachCd(visit: (sid: number, words: Uint32Array, base: number, index: number) => void): void {
+    for (let i = 0; i < ENTRIES; i += 1) if (this.#sids[i] !== -1) visit(this.#sids[i] as number, this.#words, i * HALVES, this.#indices[i] as number);
   }
 
-  forEachCd(visit: (sid: number, words: Uint32Array, base: number) => void): void {
-    for (let i = 0; i < ENTRIES; i += 1) if (this.#cdSid[i] !== -1) visit(this.#cdSid[i] as number, this.#cdWords, i * HALVES);
+  forEachLevel1(visit: (sid: number, words: Uint32Array, base: number, index: number) => void): void {
+    this.#level1.forEach((sid, first, base) => visit(sid, this.#level1.words, base, first));
   }
 }
 
-function inMemory(memory: Memory, address: number): boolean {
-  return memory.slotOf(Math.floor(address / 4096)) >= 0;
+function placeOf(sid: number, index: number): number {
+  return (sid ^ (sid >>> 4) ^ (index * 5)) & MASK;
 }
 
-/** Copies 64 bytes from a 64-byte aligned address; outside of modelled memory they read as zero. */
-function copyStructure(memory: Memory, address: number, words: Uint32Array, base: number): void {
-  const slot = memory.slotOf(Math.floor(address / 4096));
-  if (slot < 0) {
-    words.fill(0, base, base + HALVES);
-    return;
-  }
-  const ref = slot * WORDS_PER_FRAME + (address % 4096) / 8;
-  for (let i = 0; i < HALVES / 2; i += 1) {
-    words[base + 2 * i] = memory.lo[ref + i] as number;
-    words[base + 2 * i + 1] = memory.hi[ref + i] as number;
-  }
-}
-
-function actionCode(words: Uint32Array, base: number, features: SteFeatures): number {
-  const action = steAction(words, base, features);
-  switch (action) {
-    case 'illegal': return STE_ILLEGAL;
-    case 'abort': return STE_ABORT;
-    case 'bypass': return STE_BYPASS;
-    case 'stage1': return STE_STAGE1;
-    case 'stage2': case 'nested': throw new Unmodelled(`stream configuration ${action}`);
-  }
+/** Fields of a legal CD that change permissions in ways that are not modelled. */
+function refuse(words: Uint32Array, base: number): void {
+  if (getField(words, CD.WXN, base) !== 0) throw new Unmodelled('write permission implies no fetch (CD.WXN)');
+  if (getField(words, CD.UWXN, base) !== 0) throw new Unmodelled('unprivileged write permission implies no fetch (CD.UWXN)');
+  if (getField(words, CD.PAN, base) !== 0) throw new Unmodelled('privileged access never (CD.PAN)');
+  if (getField(words, CD.E0PD0, base) !== 0 || getField(words, CD.E0PD1, base) !== 0) throw new Unmodelled('halves closed to unprivileged accesses (CD.E0PD)');
 }

@@ -1,42 +1,37 @@
 /**
- * OptimisedMachine: a concrete SMMUv3 for stage 1, 4 KB granule, linear stream table, one CD per stream, TTB0, VMID 0.
- * Registers (IHI 0070 §6.3, guards as in v3.2: a guarded write is ignored) and the translation procedure of §3.3.2 and
- * §7.3.22; the caches, queues and the walk have rooms of their own. What is outside that scope
- * throws `Unmodelled`.
+ * OptimisedMachine: a concrete SMMUv3, all of its translation: both stages, nested, all granules and sizes, substreams, ATS (IHI 0070
+ * §3.3.2, §7.3.22). Here the parts are put together: registers and queues (control.ts) govern the unit and give it
+ * commands, the translator answers, and answers become event records. What is outside that scope throws `Unmodelled`.
  *
  * Why it equals its slow twin: every answer is one that the weakest machine may give. Caches hold only what was read
  * through valid precursors while SMMUEN was 1, and lose what a command names at the moment it is consumed.
- *
- * Hot path: `access` on a TLB hit is two array compares for the configuration and one set probe; it allocates nothing.
  */
-import { CLASS_IN, EVENT, isTranslationFault, type EventRecord } from '../../spec/event.js';
-import { CR0_CMDQEN, CR0_EVENTQEN, CR0_SMMUEN, REG } from '../../spec/register.js';
-import { IPS_BITS } from '../../spec/cd.js';
-import { STE_BYTES } from '../../spec/ste.js';
-import { POW2 } from '../../spec/bits.js';
+import { EVENT, newFault, type FaultRecord } from '../../spec/event.js';
+import { CR0_ATSCHK, CR0_SMMUEN, CR2_E2H, CR2_REC_CFG_ATS, CR2_RECINVSID, vmwOf } from '../../spec/register.js';
 import type { Command } from '../../spec/command.js';
 import type { Memory } from '../../memory/memory.js';
-import { commandFeatures, type ConcreteMachine, type InsertListener } from '../../stack/machine.js';
-import { setAbort, setFault, setOk, type Outcome } from '../../stack/outcome.js';
-import { Unmodelled } from '../../stack/violation.js';
-import { LIMITS, OAS, PHYSICAL_FRAMES, type SmmuConfig } from '../../stack/world.js';
-import { ConfigCache, STE_ABORT, STE_BYPASS, STE_ILLEGAL, type Heard } from './config-cache.js';
-import { EventQueue } from './events.js';
-import { executeCommand, type Caches } from './invalidate.js';
-import { CommandQueue, QUEUE_LOG2_MAX, type CommandSink } from './queue.js';
+import type { ConcreteMachine, InsertListener } from '../../stack/machine.js';
+import type { MachineConfig } from '../../stack/machine-world.js';
+import { OUTCOME_ABORT, OUTCOME_FAULT, setAbort, setFault, setOk, type Outcome } from '../../stack/outcome.js';
+import { newCachedEntry, newTransaction, type Answer, type CachedEntry, type Transaction, type WholeMachine } from '../../stack/transaction.js';
+import { answerOk, Ats, setAnswer } from './ats.js';
+import { forEachCached } from './cached.js';
+import { ConfigCache } from './config-cache.js';
+import { Control, type Unit } from './control.js';
+import { Endpoints } from './endpoint.js';
+import { Fault } from './fault.js';
+import { Invalidation, type Caches } from './invalidate.js';
+import { KIND_READ, KIND_WRITE, kindOf } from './permissions.js';
+import { GROUP_S1, GROUP_S1_GLOBAL } from './span-cache.js';
+import { Stage2 } from './stage2.js';
 import { Tlb } from './tlb.js';
+import { Translator } from './translate.js';
 import { WalkCache } from './walk-cache.js';
-import { Walker } from './walk.js';
+import type { Heard } from './walk.js';
 
-/** CR2.RECINVSID: are C_BAD_STREAMID events recorded? */
-const CR2_RECINVSID = 2;
 /** Walk cache entries: a quarter of the TLB's, within these. */
 const TABLE_ENTRIES_MIN = 4;
 const TABLE_ENTRIES_MAX = 64;
-/** IDR5.OAS for 44 bits. */
-const OAS_44 = IPS_BITS.indexOf(OAS);
-/** VA[55] in frames: selects TTB1. */
-const UPPER_HALF = 2 ** 43;
 
 export interface MachineStats {
   accesses: number;
@@ -48,212 +43,184 @@ export interface MachineStats {
 export type LeafVisitor = (asid: number, frame: number, level: number, lo: number, hi: number) => void;
 export type StructureVisitor = (sid: number, words: Uint32Array, base: number) => void;
 
-export class OptimisedMachine implements ConcreteMachine, CommandSink, Heard {
-  /** Told of every cache insert. */
+export class OptimisedMachine implements ConcreteMachine, WholeMachine, Unit, Heard {
+  /** Told of every insert into a cache of stage 1 or of the configuration. */
   listener: InsertListener | null = null;
-  readonly stats: MachineStats = { accesses: 0, tlbHits: 0, walks: 0, commands: 0 };
-  readonly #config: SmmuConfig;
-  readonly #tlb: Tlb;
-  readonly #tables: WalkCache;
-  readonly #structures: ConfigCache;
+  readonly #fault = new Fault();
   readonly #caches: Caches;
-  readonly #walker: Walker;
-  readonly #commands: CommandQueue;
-  readonly #events: EventQueue;
-  readonly #event: EventRecord = {
-    type: 0, sid: 0, ssv: 0, ssid: 0, read: 0, privileged: 0, stage2: 0, class: CLASS_IN, inputFrame: 0, inputOffset: 0,
-  };
-  #cr0 = 0;
-  #cr1 = 0;
-  /** UNKNOWN at reset (§6.3.12): here, faults of unknown streams are recorded. */
-  #cr2 = CR2_RECINVSID;
+  readonly #translator: Translator;
+  readonly #invalidation: Invalidation;
+  readonly #ats: Ats;
+  readonly #endpoints = new Endpoints();
+  readonly #control: Control;
+  readonly #event: FaultRecord = newFault();
+  readonly #transaction: Transaction = newTransaction();
+  #accesses = 0;
+  #commands = 0;
   #translating = false;
-  #strtabBase = 0;
-  #strtabConfig = 0;
-  /** From the two above: address of STE 0 in bytes, and how many STEs there are. */
-  #steTable = 0;
-  #streams = 1;
+  #gbpaAbort = false;
 
-  constructor(memory: Memory, config: SmmuConfig) {
-    this.#config = config;
-    this.#tlb = new Tlb(config.tlbEntries);
-    this.#tables = new WalkCache(Math.min(TABLE_ENTRIES_MAX, Math.max(TABLE_ENTRIES_MIN, config.tlbEntries / 4)));
-    this.#structures = new ConfigCache(memory, config, this);
-    this.#caches = { tlb: this.#tlb, tables: this.#tables, config: this.#structures };
-    this.#walker = new Walker(memory, this.#caches, this);
-    this.#commands = new CommandQueue(memory, commandFeatures(config), this);
-    this.#events = new EventQueue(memory);
+  constructor(memory: Memory, config: MachineConfig) {
+    const features = config.features;
+    const tlb = new Tlb(config.tlbEntries);
+    const tables = new WalkCache(Math.min(TABLE_ENTRIES_MAX, Math.max(TABLE_ENTRIES_MIN, config.tlbEntries / 4)));
+    const parts = { memory, tlb, tables, fault: this.#fault, mergeRuns: config.mergeRuns };
+    const stage2 = new Stage2(parts);
+    const structures = new ConfigCache(parts, features, stage2, this);
+    this.#caches = { tlb, tables, config: structures };
+    this.#translator = new Translator(parts, structures, stage2, { heard: this, features });
+    this.#invalidation = new Invalidation(this.#caches, features);
+    this.#ats = new Ats({ translator: this.#translator, streams: structures.streams, tlb, fault: this.#fault, endpoints: this.#endpoints });
+    this.#control = new Control(memory, config, this);
   }
 
-  /** One access of 4 bytes at `frame` (4 KiB). */
+  get stats(): MachineStats {
+    return { accesses: this.#accesses, tlbHits: this.#translator.hits, walks: this.#translator.walks, commands: this.#commands };
+  }
+
+  /** One unprivileged data access of 4 bytes at `frame` (4 KiB), without SubstreamID. */
   access(sid: number, frame: number, write: boolean, out: Outcome): void {
-    this.stats.accesses += 1;
-    if (!this.#translating) {
-      if (frame < PHYSICAL_FRAMES) setOk(out, frame); else setAbort(out); // §6 step 1: no event
+    this.#accesses += 1;
+    const target = this.#translating ? this.#translator.resolve(sid, -1, frame, write ? KIND_WRITE : KIND_READ) : this.#untranslated(frame);
+    if (target >= 0) {
+      setOk(out, target);
       return;
     }
-    if (sid >= this.#streams) {
-      this.#unknownStream(sid, out);
+    if (this.#fault.silent) {
+      setAbort(out);
       return;
     }
-    const structures = this.#structures;
-    const ste = structures.ste(sid, this.#steTable);
-    const action = structures.action[ste] as number;
-    if (action <= STE_BYPASS) {
-      this.#untranslated(action, sid, frame, write, out);
-      return;
-    }
-    const cd = structures.cd(sid, ste);
-    if (structures.legal[cd] === 0) {
-      this.#fault(EVENT.C_BAD_CD, sid, frame, write, out);
-      return;
-    }
-    let entry = -EVENT.F_TRANSLATION;
-    if (frame < (structures.inputFrames[cd] as number)) {
-      entry = this.#tlb.lookup(structures.asid[cd] as number, frame);
-      if (entry >= 0) this.stats.tlbHits += 1; else entry = this.#miss(cd, frame);
-    } else {
-      this.#refuseUpperHalf(cd, frame);
-    }
-    if (entry >= 0 && write && !this.#tlb.writable(entry)) entry = -EVENT.F_PERMISSION;
-    if (entry >= 0) setOk(out, this.#tlb.translate(entry, frame));
-    else if (structures.records[cd] === 0) setAbort(out); // CD.R = 0 (§5.5)
-    else this.#fault(-entry, sid, frame, write, out);
+    const t = this.#transaction;
+    t.sid = sid;
+    t.frame = frame;
+    t.write = write;
+    this.#record(t, frame);
+    setFault(out, this.#fault.event);
   }
 
-  /** A walk, unless EPD0 forbids it (§5.4.1.1). Returns an entry, or minus the event type. */
-  #miss(cd: number, frame: number): number {
-    if (this.#structures.walkDisabled[cd] !== 0) {
-      this.#refuseUpperHalf(cd, frame);
-      return -EVENT.F_TRANSLATION;
-    }
-    this.stats.walks += 1;
-    return this.#walker.walk(this.#structures, cd, frame);
+  transact(t: Transaction, out: Answer): void {
+    this.#accesses += 1;
+    const kind = kindOf(t.write, t.privileged, t.instruction);
+    const target = this.#translating ? this.#translator.resolve(t.sid, t.ssid, t.frame, kind) : this.#untranslated(t.frame);
+    if (target >= 0) answerOk(out, target);
+    else this.#refuse(t, t.frame, out);
   }
 
-  #refuseUpperHalf(cd: number, frame: number): void {
-    if (Math.floor(frame / UPPER_HALF) % 2 === 1 && this.#structures.upperDisabled[cd] === 0) {
-      throw new Unmodelled('translation through TTB1');
-    }
+  /** SMMUEN = 0 (§6 step 1): GBPA decides; what is no physical address is aborted. No event. */
+  #untranslated(frame: number): number {
+    return !this.#gbpaAbort && frame < this.#translator.physicalFrames ? frame : this.#fault.abort();
   }
 
-  /** Streams that need no context: the action is STE_ILLEGAL, STE_ABORT or STE_BYPASS. */
-  #untranslated(action: number, sid: number, frame: number, write: boolean, out: Outcome): void {
-    if (action === STE_ILLEGAL) this.#fault(EVENT.C_BAD_STE, sid, frame, write, out);
-    else if (action === STE_ABORT) setAbort(out);
-    else if (frame < PHYSICAL_FRAMES) setOk(out, frame);
-    else this.#fault(EVENT.F_ADDR_SIZE, sid, frame, write, out);
+  /** The fault at hand as the answer. `frame`: the address that was presented. */
+  #refuse(t: Transaction, frame: number, out: Answer): void {
+    const fault = this.#fault;
+    setAnswer(out, fault.silent ? OUTCOME_ABORT : OUTCOME_FAULT);
+    if (fault.silent) return;
+    out.event = fault.event;
+    out.stage2 = fault.stage2;
+    out.class = fault.class;
+    out.ipa = fault.ipa;
+    this.#record(t, frame);
   }
 
-  #unknownStream(sid: number, out: Outcome): void {
-    if ((this.#cr2 & CR2_RECINVSID) === 0) setAbort(out);
-    else this.#fault(EVENT.C_BAD_STREAMID, sid, 0, false, out);
+  #record(t: Transaction, frame: number): void {
+    const fault = this.#fault;
+    const e = this.#event;
+    e.type = fault.event;
+    e.sid = t.sid;
+    e.ssv = t.ssid < 0 ? 0 : 1;
+    e.ssid = Math.max(0, t.ssid);
+    e.read = t.write ? 0 : 1;
+    e.privileged = t.privileged ? 1 : 0;
+    e.instruction = t.instruction && !t.write ? 1 : 0;
+    e.stage2 = fault.stage2;
+    e.class = fault.class;
+    e.inputFrame = frame;
+    e.ipa = fault.ipa;
+    e.ttRead = fault.tableRead;
+    e.fetchFrame = Math.floor(fault.fetch / 4096);
+    e.fetchWord = Math.floor((fault.fetch - e.fetchFrame * 4096) / 8);
+    e.treqWrite = t.write ? 1 : 0;
+    e.treqExecute = t.instruction ? 1 : 0;
+    if (e.type === EVENT.F_BAD_ATS_TREQ) e.read = 1;
+    this.#control.record(e);
   }
 
-  #fault(type: number, sid: number, frame: number, write: boolean, out: Outcome): void {
-    const event = this.#event;
-    const carries = isTranslationFault(type);
-    event.type = type;
-    event.sid = sid;
-    event.read = carries && !write ? 1 : 0;
-    event.inputFrame = carries ? frame : 0;
-    this.#events.record(event);
-    setFault(out, type);
+  atsRequest(t: Transaction, out: Answer): void {
+    if (!this.#ats.request(t, out)) return;
+    out.event = this.#fault.event;
+    this.#record(t, t.frame);
   }
 
-  /** CommandSink: one legal command takes effect. */
-  execute(c: Command): void {
-    this.stats.commands += 1;
-    executeCommand(c, this.#caches);
+  translated(t: Transaction, out: Answer): void {
+    if (this.#ats.translated(t, out)) this.#refuse(t, this.#ats.sent, out);
+  }
+
+  setEndpoint(sid: number, ats: boolean, responds: boolean): void {
+    this.#endpoints.set(sid, ats, responds);
+  }
+
+  /** Unit: one command takes effect. False: an ATC_INV that was not answered. */
+  execute(c: Command): boolean {
+    this.#commands += 1;
+    this.#invalidation.execute(c);
+    return this.#endpoints.execute(c);
+  }
+
+  /** Unit. Caches are not touched by SMMUEN (§6.3.9.6). */
+  configured(strtabBase: number, strtabCfg: number, cr0: number, cr2: number, gbpaAbort: boolean): void {
+    const e2h = (cr2 & CR2_E2H) !== 0;
+    this.#translating = (cr0 & CR0_SMMUEN) !== 0;
+    this.#gbpaAbort = gbpaAbort;
+    this.#caches.config.streams.configured(strtabBase, strtabCfg, (cr2 & CR2_RECINVSID) !== 0, e2h);
+    this.#invalidation.e2h = e2h;
+    this.#invalidation.vmidMask = (0xffff << vmwOf(cr0)) & 0xffff;
+    this.#ats.enabled = this.#translating;
+    this.#ats.check = (cr0 & CR0_ATSCHK) !== 0;
+    this.#ats.recordConfiguration = (cr2 & CR2_REC_CFG_ATS) !== 0;
   }
 
   writeRegister(offset: number, value: number): void {
-    switch (offset) {
-      case REG.CR0: this.#writeCr0(value); return;
-      case REG.CR1: this.#cr1 = value; return;
-      case REG.CR2: if (!this.#translating) this.#cr2 = value; return;
-      case REG.GERRORN: this.#commands.acknowledge(value); return;
-      case REG.STRTAB_BASE: if (!this.#translating) this.#strtabBase = value; this.#locateStreams(); return;
-      case REG.STRTAB_BASE_CFG: if (!this.#translating) this.#strtabConfig = value; this.#locateStreams(); return;
-      case REG.CMDQ_BASE: this.#commands.setBase(value); return;
-      case REG.CMDQ_PROD: this.#commands.setProd(value); return;
-      case REG.CMDQ_CONS: this.#commands.setCons(value); return;
-      case REG.EVENTQ_BASE: this.#events.setBase(value); return;
-      case REG.EVENTQ_PROD: this.#events.setProd(value); return;
-      case REG.EVENTQ_CONS: this.#events.setCons(value); return;
-      case REG.IDR0: case REG.IDR1: case REG.IDR3: case REG.IDR5: case REG.CR0ACK: case REG.GERROR: return; // read-only
-      default: throw new Unmodelled(`register 0x${offset.toString(16)}`);
-    }
+    this.#control.writeRegister(offset, value);
   }
 
   readRegister(offset: number): number {
-    switch (offset) {
-      case REG.IDR0: case REG.IDR1: case REG.IDR3: case REG.IDR5: return this.#identification(offset);
-      case REG.CR0: case REG.CR0ACK: return this.#cr0; // an Update takes effect at once
-      case REG.CR1: return this.#cr1;
-      case REG.CR2: return this.#cr2;
-      case REG.GERROR: return this.#commands.gerror;
-      case REG.GERRORN: return this.#commands.gerrorn;
-      case REG.STRTAB_BASE: return this.#strtabBase;
-      case REG.STRTAB_BASE_CFG: return this.#strtabConfig;
-      case REG.CMDQ_BASE: return this.#commands.base;
-      case REG.CMDQ_PROD: return this.#commands.prod;
-      case REG.CMDQ_CONS: return this.#commands.cons;
-      case REG.EVENTQ_BASE: return this.#events.base;
-      case REG.EVENTQ_PROD: return this.#events.prod;
-      case REG.EVENTQ_CONS: return this.#events.cons;
-      default: throw new Unmodelled(`register 0x${offset.toString(16)}`);
-    }
+    return this.#control.readRegister(offset);
   }
 
-  /** Caches are not touched by SMMUEN (§6.3.9.6). */
-  #writeCr0(value: number): void {
-    this.#cr0 = value;
-    this.#translating = (value & CR0_SMMUEN) !== 0;
-    this.#events.enable((value & CR0_EVENTQEN) !== 0);
-    this.#commands.enable((value & CR0_CMDQEN) !== 0);
+  forEachCached(visit: (entry: CachedEntry) => void): void {
+    forEachCached(this.#caches, visit);
+    this.#endpoints.forEach(newCachedEntry(), visit);
   }
 
-  /** §5.1, §6.3.24: LOG2SIZE [5:0] is capped by SIDSIZE; FMT [17:16]; the base is aligned to the table's size. */
-  #locateStreams(): void {
-    if (Math.floor(this.#strtabConfig / 65536) % 4 === 1) throw new Unmodelled('a two-level stream table');
-    this.#streams = POW2[Math.min(this.#strtabConfig % 64, LIMITS.streamLog2)] as number;
-    this.#steTable = this.#strtabBase - (this.#strtabBase % (this.#streams * STE_BYTES));
-  }
-
-  /** IDR0, 1, 3, 5 (§6.3.1–6.3.6): what stack/machine.ts says this SMMU implements. */
-  #identification(offset: number): number {
-    const config = this.#config;
-    switch (offset) {
-      case REG.IDR0: // S1P, TTF = AArch64, COHACC, ASID16, TTENDIAN = LE, STALL_MODEL = 1, TERM_MODEL = 1
-        return (1 << 1) | (2 << 2) | (1 << 4) | (config.asidBits === 16 ? 1 << 12 : 0) | (2 << 21) | (1 << 24) | (1 << 26);
-      case REG.IDR1: // SIDSIZE, EVENTQS, CMDQS
-        return LIMITS.streamLog2 | (QUEUE_LOG2_MAX << 16) | (QUEUE_LOG2_MAX << 21);
-      case REG.IDR3: return (config.range ? 1 << 10 : 0) | (2 << 11); // RIL, BBML = 2
-      default: return OAS_44 | (1 << 4); // OAS, GRAN4K
-    }
-  }
-
+  /** Leaves of stage 1 alone. */
   forEachLeaf(visit: LeafVisitor): void {
-    this.#tlb.forEach(visit);
+    const t = this.#caches.tlb;
+    t.forEachEntry((e) => {
+      if (t.groupOf(e) === GROUP_S1 || t.groupOf(e) === GROUP_S1_GLOBAL) visit(t.asidOf(e), t.startOf(e), t.levelOf(e), t.lo[e] as number, t.hi[e] as number);
+    });
   }
 
+  /** Table descriptors of stage 1 alone. */
   forEachTable(visit: LeafVisitor): void {
-    this.#tables.forEach(visit);
+    const t = this.#caches.tables;
+    t.forEachEntry((e) => {
+      if (t.groupOf(e) === GROUP_S1 || t.groupOf(e) === GROUP_S1_GLOBAL) visit(t.asidOf(e), t.startOf(e), t.levelOf(e), t.lo[e] as number, t.hi[e] as number);
+    });
   }
 
   forEachSte(visit: StructureVisitor): void {
-    this.#structures.forEachSte(visit);
+    this.#caches.config.streams.forEach(visit);
   }
 
   forEachCd(visit: StructureVisitor): void {
-    this.#structures.forEachCd(visit);
+    this.#caches.config.forEachCd(visit);
   }
 
-  /** Every cache loses everything, as caches may at any time. */
+  /** Every cache of the SMMU loses everything, as caches may at any time; the endpoints' stay. */
   flushCaches(): void {
-    this.#tlb.clear();
-    this.#tables.clear();
-    this.#structures.clear();
+    this.#caches.tlb.clear();
+    this.#caches.tables.clear();
+    this.#caches.config.clear();
   }
 }

@@ -1,82 +1,116 @@
 /**
  * CommandQueue: consumes 16-byte entries from physical memory, in order and at once, whenever the conditions of
- * IHI 0070 §4.1.2 hold: CMDQEN, PROD and CONS say non-empty, no active command error. An illegal command stops it with
- * CONS.RD at the entry, CONS.ERR = CERROR_ILL and GERROR.CMDQ_ERR toggled; acknowledging in GERRORN fetches that entry
- * again (§7.1). Pointers that no queue of this size can have (§3.5.1) are waited out.
+ * IHI 0070 §4.1.2 hold: enabled, PROD and CONS say non-empty, no active command error. Pointers that no queue of this
+ * size can have (§3.5.1) are waited out. An SMMU has one main queue and perhaps further ones; each has its own errors,
+ * and a CMD_SYNC covers the commands of its own queue (§3.5.6).
+ *
+ * Errors (§7.1): CONS.RD stays at the entry, a reason is shown and the queue stops until software acknowledges; then that
+ * entry is fetched again. While stopped, software may rewrite entries and take PROD back as far as CONS. Disabling and
+ * enabling the queue does not acknowledge anything.
  *
  * Why it equals its slow twin (take effect at any time until the SYNC): at once is one of those times.
  */
-import { CERROR_ILL, GERROR_CMDQ, queueIndex, queueNext, queueUsed } from '../../spec/register.js';
-import { commandError, decodeCommand, newCommand, reservedBits, WORDS_PER_COMMAND, type Command, type CommandFeatures } from '../../spec/command.js';
+import { CERROR_ABT, CERROR_ATC_INV_SYNC, CERROR_ILL, CERROR_NONE, queueAddress, queueIndex, queueLog2, queueNext, queueUsed } from '../../spec/register.js';
+import {
+  commandVerdict, decodeCommand, effectiveTtl, effectVerdict, ignoreReserved, newCommand, OP, WORDS_PER_COMMAND, type Command,
+} from '../../spec/command.js';
 import { POW2 } from '../../spec/bits.js';
 import { WORDS_PER_FRAME, type Memory } from '../../memory/memory.js';
-import { Unmodelled } from '../../stack/violation.js';
+import type { MachineConfig } from '../../stack/machine-world.js';
+import { RepeatedList } from './repeated.js';
 
 const ENTRY_BYTES = 16;
-const ERROR_FIELD = 2 ** 24;
-/** IDR1.CMDQS and IDR1.EVENTQS. */
-export const QUEUE_LOG2_MAX = 19;
+/** *_PROD.WR and *_CONS.RD: bits [19:0], of which a queue uses its index and its wrap bit. */
+const POINTER = 2 ** 20;
+const CS_IRQ = 1;
+
+/** What a command comes to. */
+const ILLEGAL = 0;
+const NO_EFFECT = 1;
+const EFFECT = 2;
 
 /** Carries commands out. */
 export interface CommandSink {
-  execute(c: Command): void;
+  /** One command, CMD_SYNC included, takes effect. False: it was an ATC_INV, and the endpoint did not answer in time. */
+  execute(c: Command): boolean;
 }
 
-/** log2 of the entries of a *Q_BASE value; larger ones are capped (§6.3.26). */
-export function baseLog2(value: number): number {
-  return Math.min(value % 32, QUEUE_LOG2_MAX);
+/** The SMMU around its queues. */
+export interface QueueOwner extends CommandSink {
+  /** SMMUEN. Without it ATC_INV and PRI_RESP are IGNORED (§4.5.1, §4.5.2). */
+  readonly enabled: boolean;
+  /** A CMD_SYNC of any queue completes now. */
+  synced(): void;
+  /** The completion MSI of a CMD_SYNC met an external abort. */
+  msiLost(): void;
 }
 
-/** Address in bytes of a *Q_BASE value: aligned to the queue's size, at least 32 bytes. */
-export function baseAddress(value: number, entryBytes: number): number {
-  return value - (value % Math.max(32, (POW2[baseLog2(value)] as number) * entryBytes));
+/** The command error of one queue: active from `raise` until software acknowledges. */
+export interface QueueError {
+  readonly active: boolean;
+  raise(): void;
 }
 
-/** Reference of the word at a byte address. */
-export function wordAt(memory: Memory, address: number, what: string): number {
+export type QueueRules = Pick<MachineConfig, 'features' | 'strictReserved'>;
+
+/** Reference of the word at a byte address, or -1: an access there is aborted. */
+export function wordAt(memory: Memory, address: number): number {
   const slot = memory.slotOf(Math.floor(address / 4096));
-  if (slot < 0) throw new Unmodelled(`${what} outside of modelled memory`);
-  return slot * WORDS_PER_FRAME + (address % 4096) / 8;
+  return slot < 0 ? -1 : slot * WORDS_PER_FRAME + Math.floor((address % 4096) / 8);
 }
 
 export class CommandQueue {
   readonly #memory: Memory;
-  readonly #features: CommandFeatures;
-  readonly #sink: CommandSink;
+  readonly #rules: QueueRules;
+  readonly #owner: QueueOwner;
+  readonly #failure: QueueError;
   readonly #words = new Uint32Array(WORDS_PER_COMMAND);
   readonly #command = newCommand();
+  /** One that waited for its CMD_SYNC. */
+  readonly #waited = newCommand();
+  readonly #list: RepeatedList | null;
   #enabled = false;
   #base = 0;
+  #log2 = 0;
+  /** Bits [19:0] as written. */
   #prod = 0;
   #cons = 0;
-  #error = 0;
-  #gerror = 0;
-  #gerrorn = 0;
+  #reason = 0;
+  /** Did an ATC_INV time out since the last CMD_SYNC that tried to complete? */
+  #timedOut = false;
+  /** Does a CMD_SYNC run again that failed for it? */
+  #again = false;
 
-  constructor(memory: Memory, features: CommandFeatures, sink: CommandSink) {
+  constructor(memory: Memory, rules: QueueRules, owner: QueueOwner, failure: QueueError) {
     this.#memory = memory;
-    this.#features = features;
-    this.#sink = sink;
+    this.#rules = rules;
+    this.#owner = owner;
+    this.#failure = failure;
+    this.#list = rules.features.repeatedList ? new RepeatedList((words, at) => this.#carryOut(words, at)) : null;
   }
 
   get base(): number { return this.#base; }
-  get prod(): number { return this.#prod; }
-  /** CMDQ_CONS: RD [19:0], ERR [30:24]. */
-  get cons(): number { return this.#cons + this.#error * ERROR_FIELD; }
-  get gerror(): number { return this.#gerror; }
-  get gerrorn(): number { return this.#gerrorn; }
+  /** WR: index and wrap bit. */
+  get prod(): number { return this.#prod % (POW2[this.#log2 + 1] as number); }
+  /** RD: index and wrap bit. */
+  get cons(): number { return this.#cons % (POW2[this.#log2 + 1] as number); }
+  /** Why the queue stopped; UNKNOWN while no error is active, here 0. */
+  get reason(): number { return this.#failure.active ? this.#reason : 0; }
+  get enabled(): boolean { return this.#enabled; }
 
-  /** CMDQ_BASE and CMDQ_CONS are guarded: writable while the queue is disabled (§6.3.26, §6.3.28). */
+  /** The base and CONS are guarded: writable while the queue is disabled (§6.3.26, §6.3.28). */
   setBase(value: number): void {
-    if (!this.#enabled) this.#base = value;
+    if (this.#enabled) return;
+    this.#base = value;
+    this.#log2 = queueLog2(value, this.#rules.features.commandLog2);
   }
 
   setCons(value: number): void {
-    if (!this.#enabled) this.#cons = this.#pointer(value);
+    if (!this.#enabled) this.#cons = value % POINTER;
   }
 
   setProd(value: number): void {
-    this.#prod = this.#pointer(value);
+    this.#prod = value % POINTER;
     this.#drain();
   }
 
@@ -85,44 +119,93 @@ export class CommandQueue {
     this.#drain();
   }
 
-  acknowledge(value: number): void {
-    this.#gerrorn = value;
-    if (!this.#stopped) this.#error = 0; // ERR is UNKNOWN while no error is active
+  /** Software acknowledged: goes on, if nothing else is in the way. */
+  resume(): void {
     this.#drain();
-  }
-
-  get #stopped(): boolean {
-    return ((this.#gerror ^ this.#gerrorn) & GERROR_CMDQ) !== 0;
-  }
-
-  /** Index and wrap bit; the rest of a pointer is RES0. */
-  #pointer(value: number): number {
-    return value % (POW2[baseLog2(this.#base) + 1] as number);
   }
 
   #drain(): void {
     if (!this.#enabled) return;
-    const log2 = baseLog2(this.#base);
+    const log2 = this.#log2;
     const entries = POW2[log2] as number;
-    const address = baseAddress(this.#base, ENTRY_BYTES);
-    while (this.#prod !== this.#cons && !this.#stopped && queueUsed(this.#prod, this.#cons, log2) <= entries) {
-      this.#fetch(address + queueIndex(this.#cons, log2) * ENTRY_BYTES);
-      const command = decodeCommand(this.#words, 0, this.#command);
-      if (commandError(command, this.#features) !== undefined || reservedBits(this.#words, 0)) {
-        this.#error = CERROR_ILL;
-        this.#gerror ^= GERROR_CMDQ;
-        return;
-      }
-      this.#sink.execute(command);
-      this.#cons = queueNext(this.#cons, log2);
+    const prod = this.prod;
+    const address = queueAddress(this.#base, log2, ENTRY_BYTES);
+    this.#cons = this.cons;
+    while (prod !== this.#cons && !this.#failure.active && queueUsed(prod, this.#cons, log2) <= entries) {
+      const reason = this.#fetch(address + queueIndex(this.#cons, log2) * ENTRY_BYTES) ? this.#consume(log2) : CERROR_ABT;
+      if (reason === CERROR_NONE) continue;
+      this.#reason = reason; // observable before the error is (§7.1)
+      this.#failure.raise();
     }
   }
 
-  #fetch(address: number): void {
-    const ref = wordAt(this.#memory, address, 'a command queue');
+  #fetch(address: number): boolean {
+    const ref = wordAt(this.#memory, address);
+    if (ref < 0) return false;
     this.#words[0] = this.#memory.lo[ref] as number;
     this.#words[1] = this.#memory.hi[ref] as number;
     this.#words[2] = this.#memory.lo[ref + 1] as number;
     this.#words[3] = this.#memory.hi[ref + 1] as number;
+    return true;
+  }
+
+  /** The fetched command: CERROR_NONE and CONS moves past it, or the reason why not. */
+  #consume(log2: number): number {
+    const command = this.#command;
+    const effect = this.#judge(this.#words, 0, command);
+    if (effect === ILLEGAL) return CERROR_ILL;
+    if (command.op === OP.SYNC) return this.#synchronise(command, log2);
+    const waits = this.#list !== null && command.op !== OP.ATC_INV; // the endpoint is asked when the command is consumed
+    this.#list?.add(this.#words, effect === EFFECT && waits);
+    if (effect === EFFECT && !waits) this.#execute(command);
+    this.#cons = queueNext(this.#cons, log2);
+    return CERROR_NONE;
+  }
+
+  /** Decodes the words into `c` and says what they come to (§4.1.3–4.1.7). CERROR_ILL goes before IGNORED (§4.1.3). */
+  #judge(words: Uint32Array, at: number, c: Command): number {
+    const features = this.#rules.features;
+    decodeCommand(words, at, c);
+    let verdict = commandVerdict(c, words, at, features).verdict;
+    if (verdict === 'reserved' && !this.#rules.strictReserved) verdict = effectVerdict(ignoreReserved(c, features), features).verdict;
+    if (verdict === 'illegal' || verdict === 'reserved') return ILLEGAL;
+    if (verdict !== 'legal') return NO_EFFECT;
+    c.ttl = effectiveTtl(c, features);
+    return !this.#owner.enabled && (c.op === OP.ATC_INV || c.op === OP.PRI_RESP) ? NO_EFFECT : EFFECT;
+  }
+
+  #execute(c: Command): void {
+    if (!this.#owner.execute(c)) this.#timedOut = true;
+  }
+
+  /** A command that waited until its CMD_SYNC. */
+  #carryOut(words: Uint32Array, at: number): void {
+    this.#judge(words, at, this.#waited);
+    this.#execute(this.#waited);
+  }
+
+  /**
+   * CMD_SYNC (§4.7.3). After a timeout it is not consumed and gives no signal; acknowledged, it runs again, and completes
+   * since nothing is outstanding any more. CONS moves before the MSI is seen (§3.18).
+   */
+  #synchronise(c: Command, log2: number): number {
+    if (this.#list !== null && !(this.#again && this.#list.empty)) this.#list.end();
+    this.#again = this.#timedOut;
+    this.#timedOut = false;
+    if (this.#again) return CERROR_ATC_INV_SYNC;
+    this.#owner.execute(c);
+    this.#owner.synced();
+    this.#cons = queueNext(this.#cons, log2);
+    if (c.cs === CS_IRQ && this.#rules.features.msi && c.msiAddress !== 0) this.#signal(c);
+    return CERROR_NONE; // CS = SEV: an event for CPUs, none of which waits here
+  }
+
+  /** The MSI: one word of 32 bits at MSIAddress. */
+  #signal(c: Command): void {
+    const memory = this.#memory;
+    const ref = wordAt(memory, c.msiAddress * 4);
+    if (ref < 0) this.#owner.msiLost();
+    else if (c.msiAddress % 2 === 0) memory.commit(ref, c.msiData, memory.hi[ref] as number);
+    else memory.commit(ref, memory.lo[ref] as number, c.msiData);
   }
 }

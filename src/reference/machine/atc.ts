@@ -3,25 +3,27 @@
  * it could be answered with now it may hold: that is implied. When something that such an answer rests on goes, the entry is recorded; only
  * ATC_INV and its SYNC remove it then. Entries that could be asked for again come back whatever is invalidated.
  */
-import { getField } from '../../spec/bits.js';
-import { cdVerdict } from '../../spec/cd.js';
+import { getField, POW2 } from '../../spec/bits.js';
+import { CD_HALF, cdVerdict } from '../../spec/cd.js';
 import type { Features } from '../../spec/features.js';
 import { EATS_SPLIT, S1DSS_BYPASS, S1DSS_SSID0, STE, steCdMax } from '../../spec/ste.js';
 import { WORLD_EL2 } from '../../stack/transaction.js';
 import { stage1Tag, type CdVector, type Contexts, type SteVector, vectors } from './contexts.js';
-import { NEVER, type AtcFact, type Fact, type LeafFact, type Pending } from './facts.js';
+import { bury, NEVER, type AtcFact, type Fact, type LeafFact, type Pending } from './facts.js';
 import { when } from './justify.js';
 import type { MatchContext } from './match.js';
 import { stage1Allows, stage1Clean, stage2Allows, stage2Clean } from './permissions.js';
 import { effectiveEats } from './permitted.js';
 import type { Tables } from './tables.js';
 
+/** Address bits below the top byte, in frames; and the upper half of them. */
+const HALVES = 2 ** 44;
+const UPPER = 2 ** 43;
+
 interface Endpoint {
   readonly ats: boolean;
   readonly responds: boolean;
 }
-
-const EVERYWHERE = 2 ** 52;
 
 export class Atc {
   readonly #features: Features;
@@ -64,14 +66,14 @@ export class Atc {
     return this.records.filter((e) => when(e, K, m) === NEVER);
   }
 
-  apply(dead: readonly AtcFact[]): void {
-    for (const e of dead) e.alive = false;
+  apply(dead: readonly AtcFact[], now: number, queue: number): void {
+    for (const e of dead) bury(e, now, queue);
     if (dead.length > 0) this.records = this.records.filter((e) => e.alive);
   }
 
   #record(e: AtcFact): void {
     const known = this.records.some((r) => r.sid === e.sid && r.ssid === e.ssid && r.va === e.va && r.frames === e.frames && r.target === e.target
-      && r.split === e.split && r.canRead === e.canRead && r.canWrite === e.canWrite && r.premises.length === e.premises.length && r.premises.every((p, i) => p === e.premises[i]));
+      && r.split === e.split && r.aliases === e.aliases && r.canRead === e.canRead && r.canWrite === e.canWrite && r.premises.length === e.premises.length && r.premises.every((p, i) => p === e.premises[i]));
     if (!known) this.records.push(e);
   }
 
@@ -85,7 +87,7 @@ export class Atc {
       const dss = getField(ste.words, STE.S1DSS);
       if (substreams && dss === S1DSS_BYPASS) {
         if (ste.action === 'nested') this.#addStage2(out, ste);
-        else out.push(this.#entry(ste, null, -1, { va: 0, frames: EVERYWHERE, target: 0 }, [], [true, true]));
+        else out.push(this.#entry(ste, null, -1, { va: 0, frames: POW2[this.#features.oas - 12] as number, target: 0 }, [], [true, true]));
       }
       for (const e of this.#contexts.elements('cd', sid)) {
         for (const v of vectors(e)) {
@@ -99,8 +101,10 @@ export class Atc {
     return out;
   }
 
+  /** Split stage with stage 1 bypassed: the IPA is what was asked for (§3.9.1). */
   #addStage2(out: AtcFact[], ste: SteVector): void {
-    for (const leaf of this.#tables.stage2Leaves(ste.vmid)) out.push(this.#entry(ste, null, -1, leaf, [leaf], granted(null, leaf)));
+    const split = effectiveEats(ste, this.#features) === EATS_SPLIT;
+    for (const leaf of this.#tables.stage2Leaves(ste.vmid)) out.push(this.#entry(ste, null, -1, split ? { ...leaf, target: leaf.va } : leaf, [leaf], granted(null, leaf)));
   }
 
   #addStage1(out: AtcFact[], ste: SteVector, cd: CdVector, ssid: number): void {
@@ -112,21 +116,33 @@ export class Atc {
       if (f.stage === 1 && f.regime.nested) continue;
       const first = f.first ?? f;
       const span = split && f.first !== null ? { va: f.va, frames: f.frames, target: first.target + f.va - first.va } : f;
-      out.push(this.#entry(ste, cd, ssid, span, [f], granted(first, f.second)));
+      const entry = this.#entry(ste, cd, ssid, span, [f], granted(first, f.second));
+      out.push(entry);
+      if (ignoresTop(cd, f.va % HALVES < UPPER ? 0 : 1)) out.push({ ...entry, aliases: true });
     }
   }
 
   #entry(ste: SteVector, cd: CdVector | null, ssid: number, span: Pick<LeafFact, 'va' | 'frames' | 'target'>, leaves: readonly LeafFact[], may: readonly [boolean, boolean]): AtcFact {
     return {
       kind: 'atc', id: 0, premises: [...leaves, ...ste.facts, ...(cd === null ? [] : cd.facts)], ref: -1, lo: 0, hi: 0, starts: [-Infinity], ends: [Infinity], alive: true, memoFor: null, memo: 0,
-      sid: ste.sid, ssid, va: span.va, frames: span.frames, target: span.target, split: effectiveEats(ste, this.#features) === EATS_SPLIT, canRead: may[0], canWrite: may[1],
+      sid: ste.sid, ssid, va: span.va, frames: span.frames, target: span.target, split: effectiveEats(ste, this.#features) === EATS_SPLIT, aliases: false, canRead: may[0], canWrite: may[1],
     };
   }
 }
 
+function ignoresTop(cd: CdVector, half: 0 | 1): boolean {
+  return getField(cd.words, CD_HALF[half].TBI) !== 0;
+}
+
+/** Where in the span of an entry a frame lies: frames from its start, or -1. */
+export function addressIn(e: AtcFact, frame: number): number {
+  const at = (e.aliases ? (frame % HALVES) - (e.va % HALVES) : frame - e.va);
+  return at >= 0 && at < e.frames ? at : -1;
+}
+
 /** A premise that is no longer there. */
 const GONE: AtcFact = {
-  kind: 'atc', id: 0, premises: [], ref: -1, lo: 0, hi: 0, starts: [0], ends: [0], alive: false, memoFor: null, memo: 0, sid: -1, ssid: -1, va: 0, frames: 0, target: 0, split: false, canRead: false, canWrite: false,
+  kind: 'atc', id: 0, premises: [], ref: -1, lo: 0, hi: 0, starts: [0], ends: [0], alive: false, memoFor: null, memo: 0, sid: -1, ssid: -1, va: 0, frames: 0, target: 0, split: false, aliases: false, canRead: false, canWrite: false,
 };
 
 /** The most that a completion may grant: to privileged or unprivileged requests, writes only where nothing is left to be marked dirty. */

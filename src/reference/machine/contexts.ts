@@ -220,7 +220,7 @@ export class Contexts {
     if (this.#supports.has(support)) return;
     this.#supports.add(support);
     const known = this.#tables.regimes.find((r) => r.key === key);
-    const regime: Regime = known ?? { kind: 'regime', key, ...tag, context, supports: [], roots: [] };
+    const regime: Regime = known ?? { kind: 'regime', key, ...tag, context, supports: [], past: [], roots: [] };
     const was = regime.supports.length;
     regime.supports.push({ key: support, facts });
     if (was === 0) this.#tables.opened(regime);

@@ -35,6 +35,8 @@ interface Common {
   readonly starts: number[];
   readonly ends: number[];
   alive: boolean;
+  /** When, and by a SYNC of which queue, it was removed. */
+  gone?: { readonly at: number; readonly queue: number };
   /** Answer of the justification rule for one set of commands. */
   memoFor: readonly Pending[] | null;
   memo: number;
@@ -97,6 +99,8 @@ export interface AtcFact extends Common {
   /** Output frame of the span's first frame; an IPA when `split`. */
   readonly target: number;
   readonly split: boolean;
+  /** Also for the addresses that differ in the ignored top byte alone (TBI): each is an entry of its own to the endpoint (§3.9.1). */
+  readonly aliases: boolean;
   readonly canRead: boolean;
   readonly canWrite: boolean;
 }
@@ -148,6 +152,8 @@ export interface Regime {
   readonly half: 0 | 1;
   readonly context: TableContext;
   supports: Support[];
+  /** Supports of which something was removed: a command that another queue made visible before may have met them. */
+  past: Support[];
   /** Root pages: one, or for nested stage 1 one for each stage-2 leaf under the root. */
   roots: Page[];
 }
@@ -202,4 +208,10 @@ export function beginSegment(f: Fact, now: number): void {
   if (stands(f)) return;
   f.starts.push(now);
   f.ends.push(Infinity);
+}
+
+/** The fact is no longer cached: a SYNC of `queue` completed. */
+export function bury(f: Fact, now: number, queue: number): void {
+  f.alive = false;
+  f.gone = { at: now, queue };
 }

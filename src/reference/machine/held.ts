@@ -4,10 +4,10 @@
  */
 import { l1cdPointer, l1cdValid, l1stdPointer, l1stdStreams } from '../../spec/level1.js';
 import type { CachedEntry } from '../../stack/transaction.js';
-import type { Atc } from './atc.js';
+import { addressIn, type Atc } from './atc.js';
 import type { Contexts } from './contexts.js';
 import type { LeafFact, StructureFact, TableFact } from './facts.js';
-import { stage1Allows, stage2Allows } from './permissions.js';
+import { stage1Allows, stage1Clean, stage2Allows, stage2Clean } from './permissions.js';
 import type { Tables } from './tables.js';
 import type { Memory } from '../../memory/memory.js';
 
@@ -24,7 +24,7 @@ export function holdsEntry(m: Parts, e: CachedEntry): boolean {
     case 'l1cd': case 'cd': return holdsWords(m.contexts, e, e.ssid);
     case 'table': return m.tables.translations.some((f) => f.kind === 'table' && holdsTable(f, e));
     case 'leaf': return m.tables.translations.some((f) => f.kind === 'leaf' && holdsLeaf(f, e));
-    case 'atc': return m.atc.held(e.sid).some((f) => f.ssid === e.ssid && e.frame >= f.va && e.frame + e.frames <= f.va + f.frames && f.target + e.frame - f.va === e.target
+    case 'atc': return m.atc.held(e.sid).some((f) => f.ssid === e.ssid && addressIn(f, e.frame) >= 0 && addressIn(f, e.frame) + e.frames <= f.frames && f.target + addressIn(f, e.frame) === e.target
       && (f.canRead || !e.canRead) && (f.canWrite || !e.canWrite));
   }
 }
@@ -47,16 +47,18 @@ function holdsTable(f: TableFact, e: CachedEntry): boolean {
   return sameTag(f, e) && f.va === e.frame && f.frames === e.frames && f.target === e.target;
 }
 
-/** Permissions of unprivileged data accesses; a write that would still have to be marked dirty counts. */
+/** Permissions of unprivileged data accesses; a write that would still have to mark a descriptor dirty is not one that the entry allows. */
 function holdsLeaf(f: LeafFact, e: CachedEntry): boolean {
   if (!sameTag(f, e) || e.frame < f.va || e.frame + e.frames > f.va + f.frames || f.target + e.frame - f.va !== e.target) return false;
-  const may = (write: boolean): boolean => {
-    const k = { write, privileged: false, instruction: false };
-    if (f.stage === 2) return stage2Allows(f, f.regime.context.hd, k);
-    const first = f.first ?? f;
-    return stage1Allows(first, first.regime.context.hd, k) && (f.second === null || stage2Allows(f.second, f.second.regime.context.hd, k));
-  };
-  return may(false) === e.canRead && may(true) === e.canWrite;
+  return allows(f, false) === e.canRead && allows(f, true) === e.canWrite;
+}
+
+function allows(f: LeafFact, write: boolean): boolean {
+  const k = { write, privileged: false, instruction: false };
+  const first = f.stage === 2 ? null : (f.first ?? f);
+  const second = f.stage === 2 ? f : f.second;
+  const one = first === null || (stage1Allows(first, first.regime.context.hd, k) && !(write && stage1Clean(first, first.regime.context.hd)));
+  return one && (second === null || (stage2Allows(second, second.regime.context.hd, k) && !(write && stage2Clean(second, second.regime.context.hd))));
 }
 
 /** The fact that points to the page, in words that begin with its kind. */

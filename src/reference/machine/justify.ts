@@ -7,9 +7,9 @@
  *    each premise p, at which the fact's own word holds its value; NEVER if there is none.
  * A regime is not cached: it passes K on to the words of the STE and CD that support it, and is there as soon as any pair is.
  * What is below a cached table descriptor does not need the regime that the descriptor was once read under: any walk with its tags uses it (§3.3.3).
- * A premise that is no longer cached can justify nothing. A fact is gone after the SYNC iff that moment is NEVER.
+ * A premise that is no longer cached can justify nothing that happens after its removal. A fact is gone after the SYNC iff that moment is NEVER.
  */
-import { isRegime, NEVER, type Fact, type Pending, type Premise, type Regime } from './facts.js';
+import { isRegime, NEVER, type Fact, type Pending, type Regime, type Support } from './facts.js';
 import { matches, type MatchContext } from './match.js';
 
 /** First moment not before `from` inside the segments; NEVER if there is none. */
@@ -40,25 +40,46 @@ export function when(f: Fact, K: readonly Pending[], m: MatchContext): number {
 
 function factMoment(f: Fact, own: readonly Pending[], m: MatchContext): number {
   if (own.length === 0) return f.starts[0] as number;
-  if (!m.enabled && (f.kind === 'table' || f.kind === 'leaf')) return NEVER; // nothing walks
   let from = -Infinity;
+  let end = NEVER;
+  let regime: Regime | null = null;
   for (const p of own) from = Math.max(from, p.visible);
-  for (const p of f.premises) from = Math.max(from, whenPremise(p, own, m));
-  return from === NEVER ? NEVER : firstMoment(f.starts, f.ends, from);
-}
-
-function whenPremise(p: Premise, K: readonly Pending[], m: MatchContext): number {
-  if (isRegime(p)) return whenRegime(p, K, m);
-  return p.alive ? when(p, K, m) : NEVER;
-}
-
-export function whenRegime(r: Regime, K: readonly Pending[], m: MatchContext): number {
-  if (!m.enabled) return NEVER;
-  let best = NEVER;
-  for (const s of r.supports) {
-    let moment = -Infinity;
-    for (const f of s.facts) moment = Math.max(moment, f.alive ? when(f, K, m) : NEVER);
-    best = Math.min(best, moment);
+  for (const p of f.premises) {
+    if (isRegime(p)) {
+      regime = p;
+      continue;
+    }
+    from = Math.max(from, when(p, own, m));
+    end = Math.min(end, until(p, m));
   }
+  if (regime === null) return momentBefore(f, from, end);
+  let best = NEVER;
+  for (const s of regime.supports) best = Math.min(best, momentWith(s, f, [from, end], own, m));
+  for (const s of regime.past) best = Math.min(best, momentWith(s, f, [from, end], own, m));
   return best;
+}
+
+function momentBefore(f: Fact, from: number, end: number): number {
+  const moment = firstMoment(f.starts, f.ends, from);
+  return moment < end ? moment : NEVER;
+}
+
+/** The same by way of one STE and CD. */
+function momentWith(s: Support, f: Fact, [from, end]: readonly [number, number], own: readonly Pending[], m: MatchContext): number {
+  let start = from;
+  let stop = end;
+  for (const word of s.facts) {
+    start = Math.max(start, when(word, own, m));
+    stop = Math.min(stop, until(word, m));
+  }
+  return momentBefore(f, start, stop);
+}
+
+/**
+ * Until when a premise could serve: for good while it is cached. One that a SYNC of another queue removed could until then (§3.5.6.1:
+ * queues are not ordered); one that a SYNC of this queue removed was gone before any later command of this queue acted.
+ */
+function until(p: Fact, m: MatchContext): number {
+  if (p.alive) return NEVER;
+  return p.gone === undefined || p.gone.queue === m.queue ? -Infinity : p.gone.at;
 }

@@ -66,10 +66,9 @@ export class Lookup {
     return out;
   }
 
-  /** IPA frames that cached nested stage-1 leaves give for a frame. */
-  stage1Outputs(tag: Asked, frame: number): number[] {
-    return this.#tables.translations.filter((f) => f.kind === 'leaf' && f.stage === 1 && f.regime.nested && hits(f, tag) && frame >= f.va && frame < f.va + f.frames)
-      .map((f) => f.target + frame - f.va);
+  /** Cached nested stage-1 leaves for a frame: what they give is an IPA. */
+  stage1Leaves(tag: Asked, frame: number): LeafFact[] {
+    return this.#tables.translations.filter((f): f is LeafFact => f.kind === 'leaf' && f.stage === 1 && f.regime.nested && hits(f, tag) && frame >= f.va && frame < f.va + f.frames);
   }
 
   stage2Pairs(vmid: number, ipa: number): Pair[] {

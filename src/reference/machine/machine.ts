@@ -7,10 +7,11 @@
  * At reset every cache may hold anything: one wildcard for the configuration and one for each group of StreamWorlds, which the right CFGI or TLBI and
  * its SYNC clean. SMMUEN = 0 stops every fetch and keeps every cache (§6.3.9.6). Not modelled: stall, PRI, MPAM, 32-bit and 128-bit descriptors.
  */
+import { POW2 } from '../../spec/bits.js';
 import { OP, type Command } from '../../spec/command.js';
 import { descriptorKind, LEAF, BIT_AF, BIT_READ_ONLY, BIT_S2AP_WRITE } from '../../spec/descriptor.js';
 import {
-  CR0_ATSCHK, CR0_CMDQEN, CR0_SMMUEN, CR2_E2H, CR2_REC_CFG_ATS, CR2_RECINVSID, EXTRA_CONS, EXTRA_ENABLE, EXTRA_ERROR, EXTRA_PROD, extraQueue, GBPA_ABORT, GBPA_UPDATE, GERROR_CMDQ, queuePointer, REG, vmwOf,
+  CR0_ATSCHK, CR0_CMDQEN, CR0_SMMUEN, CR2_E2H, CR2_REC_CFG_ATS, CR2_RECINVSID, EXTRA_CONS, EXTRA_ENABLE, EXTRA_ERROR, EXTRA_PROD, extraQueue, GBPA_ABORT, GBPA_UPDATE, GERROR_CMDQ, queuePointer, REG, strtabSplit, vmwOf,
 } from '../../spec/register.js';
 import type { CommandVerdict } from '../../spec/command.js';
 import type { Memory, MemoryWatcher } from '../../memory/memory.js';
@@ -19,16 +20,17 @@ import type { MachineConfig } from '../../stack/machine-world.js';
 import { OUTCOME_OK } from '../../stack/outcome.js';
 import { newAnswer, WORLD_EL1, type Answer, type CachedEntry, type Transaction } from '../../stack/transaction.js';
 import { Unmodelled } from '../../stack/violation.js';
-import { Atc } from './atc.js';
+import { addressIn, Atc } from './atc.js';
 import { Contexts } from './contexts.js';
 import type { Fact, Pending } from './facts.js';
 import { holdsEntry, pointerTo } from './held.js';
 import { Lookup } from './lookup.js';
 import { isCfgi, isTlbi, type MatchContext } from './match.js';
+import { stage1Clean, stage2Clean } from './permissions.js';
 import { Permitted, type Control, type Mode } from './permitted.js';
 import { CommandQueue } from './queue.js';
 import { StructureStore } from './structures.js';
-import { Tables } from './tables.js';
+import { cacheable, Tables } from './tables.js';
 
 export type { Mode } from './permitted.js';
 
@@ -64,6 +66,8 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
   readonly #lookup: Lookup;
   readonly #permitted: Permitted;
   readonly #registers = new Map<number, number>();
+  /** The queue whose SYNC is being judged. */
+  #syncing = 0;
   readonly #wild: Wild = { config: true, el1: true, el2: true, streams: new Set(), vmids: new Set() };
 
   constructor(memory: Memory, config: MachineConfig) {
@@ -89,9 +93,11 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
   /** Is the store that is going to be made the software's (and not the SMMU's own)? Break-before-make is judged only then. */
   set software(on: boolean) { this.tables.software = on; }
 
+  get software(): boolean { return this.tables.software; }
+
   get context(): MatchContext {
     const f = this.config.features;
-    return { vmw: f.vmidWildcard ? vmwOf(this.#read(REG.CR0)) : 0, e2h: (this.#read(REG.CR2) & CR2_E2H) !== 0 && f.hyp, ds: f.ds, wholeRunOnly: f.wholeRunOnly, enabled: this.enabled };
+    return { vmw: f.vmidWildcard ? vmwOf(this.#read(REG.CR0)) : 0, e2h: (this.#read(REG.CR2) & CR2_E2H) !== 0 && f.hyp, ds: f.ds, wholeRunOnly: f.wholeRunOnly, enabled: this.enabled, queue: this.#syncing };
   }
 
   get enabled(): boolean { return (this.#read(REG.CR0) & CR0_SMMUEN) !== 0; }
@@ -142,7 +148,7 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
 
   #control0(before: number, value: number): void {
     if ((before & CR0_SMMUEN) === 0 && (value & CR0_SMMUEN) !== 0) this.#enable();
-    if ((before & CR0_SMMUEN) !== 0 && (value & CR0_SMMUEN) === 0) this.contexts.disable();
+    if ((before & CR0_SMMUEN) !== 0 && (value & CR0_SMMUEN) === 0) this.#disable();
     (this.queues[0] as CommandQueue).enable((value & CR0_CMDQEN) !== 0);
   }
 
@@ -150,7 +156,14 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
     this.memory.journal.clock.now += 1;
     this.contexts.enable(this.#read(REG.STRTAB_BASE), this.#read(REG.STRTAB_BASE_CFG), this.context.e2h);
     for (const r of this.tables.regimes) if (r.supports.length > 0) this.tables.opened(r);
+    this.tables.enable();
     this.contexts.follow();
+  }
+
+  #disable(): void {
+    this.memory.journal.clock.now += 1;
+    this.contexts.disable();
+    this.tables.disable();
   }
 
   #acknowledged(before: number, value: number): void {
@@ -209,18 +222,19 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
   #synced(queue: number, covered: readonly Pending[]): void {
     this.memory.journal.clock.now += 1;
     if (covered.length > 0) {
+      this.#syncing = queue;
       const m = this.context;
       const K = covered.slice();
       const structures = K.some((p) => isCfgi(p.command.op)) ? this.contexts.store.judge(K, m) : [];
-      const translations = K.some((p) => isTlbi(p.command.op)) ? this.tables.judge(K) : [];
+      const translations = K.some((p) => isTlbi(p.command.op)) ? this.tables.judge(K, m) : [];
       const atc = this.atc.judge(K, m);
       this.atc.before(new Set<Fact>([...structures, ...translations]));
-      this.tables.apply(translations);
+      this.tables.apply(translations, queue);
       this.contexts.forgetDying(structures);
-      this.contexts.store.apply(structures);
-      this.atc.apply(atc);
+      this.contexts.store.apply(structures, queue);
+      this.atc.apply(atc, this.memory.journal.clock.now, queue);
       this.contexts.store.review();
-      this.tables.review();
+      this.tables.review(Math.min(...this.queues.flatMap((q) => q.pending.map((p) => p.visible))));
       this.#clean(K);
     }
     this.listener?.synced(queue, covered);
@@ -232,12 +246,22 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
     const refilled = this.enabled && w.config;
     for (const { command: c } of K) {
       if (c.op === OP.CFGI_STE_RANGE && c.range === 31) w.config = false;
-      if (c.op === OP.CFGI_STE) w.streams.add(c.sid);
+      else if (c.op === OP.CFGI_STE_RANGE) this.#addRange(w.streams, c);
+      // Leaf = 1 leaves a level-1 descriptor, which may lead to any STE (§4.3.1).
+      if (c.op === OP.CFGI_STE && (c.leaf === 0 || strtabSplit(this.#read(REG.STRTAB_BASE_CFG)) === 0)) w.streams.add(c.sid);
       if (refilled) continue;
-      if (c.op === OP.TLBI_NSNH_ALL) w.el1 = false;
+      if (c.op === OP.TLBI_NSNH_ALL || (c.op === OP.TLBI_NH_ALL && !this.config.features.stage2)) w.el1 = false;
       if (c.op === OP.TLBI_EL2_ALL) w.el2 = false;
       if (c.op === OP.TLBI_S12_VMALL) w.vmids.add(c.vmid);
     }
+  }
+
+  /** The aligned block of 2^(Range+1) streams, as far as there are streams. */
+  #addRange(streams: Set<number>, c: Command): void {
+    const size = POW2[c.range + 1] as number;
+    const first = c.sid - (c.sid % size);
+    const end = Math.min(first + size, POW2[this.config.features.sidBits] as number);
+    for (let sid = first; sid < end; sid += 1) streams.add(sid);
   }
 
   /** Caches that may hold something from before reset which this transaction could hit; or null. */
@@ -261,8 +285,9 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
       if (!this.atc.endpoint(t.sid).ats) return stopped;
       for (const e of this.atc.held(t.sid)) {
         if (stopped) break;
-        if (e.ssid !== t.ssid || t.frame < e.va || t.frame >= e.va + e.frames || !(t.write ? e.canWrite : e.canRead)) continue;
-        this.#permitted.translated(t, e, this.#control, say);
+        const at = addressIn(e, t.frame);
+        if (e.ssid !== t.ssid || at < 0 || !(t.write ? e.canWrite : e.canRead)) continue;
+        this.#permitted.translated(t, e.target + at, this.#control, { split: e.split, say });
       }
       return stopped;
     }
@@ -282,16 +307,20 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
   /** A fact that points to this page, in words. */
   pointsTo(slot: number): string | null { return pointerTo(this, slot); }
 
-  /** May the SMMU itself change a descriptor so: access flag set, or marked dirty, where hardware update is on (§3.13)? */
+  /** May the SMMU itself change a descriptor so: access flag set, or marked dirty (then accessed too), where hardware update is on (§3.13)? */
   mayUpdate(ref: number, old: readonly [number, number], now: readonly [number, number]): boolean {
     if (old[1] !== now[1]) return false;
+    const [lo, hi] = old;
     const slot = Math.floor(ref / 512);
     return this.tables.entriesAt(slot, ref % 512).some(({ page }) => {
-      const c = page.regime.context;
-      if (!c.ha || !page.writable || descriptorKind(old[0], page.level, c.tg, c.ds, c.wide) !== LEAF) return false;
-      const dirty = page.regime.stage === 1 ? (old[0] & ~BIT_READ_ONLY) >>> 0 : (old[0] | BIT_S2AP_WRITE) >>> 0;
-      const allowed = [(old[0] | BIT_AF) >>> 0, ...(c.hd ? [dirty, (dirty | BIT_AF) >>> 0] : [])];
-      return allowed.includes(now[0] >>> 0);
+      const r = page.regime;
+      const c = r.context;
+      if (!c.ha || !page.writable || !this.tables.fetchable(page) || descriptorKind(lo, page.level, c.tg, c.ds, c.wide) !== LEAF || !cacheable(page, lo, hi)) return false;
+      const accessed = (lo | BIT_AF) >>> 0;
+      if (now[0] >>> 0 === accessed) return true;
+      const guarded = { lo, hi, limits: page.limits, world: r.world };
+      if (r.stage === 1) return stage1Clean(guarded, c.hd) && now[0] >>> 0 === (accessed & ~BIT_READ_ONLY) >>> 0;
+      return stage2Clean(guarded, c.hd) && now[0] >>> 0 === (accessed | BIT_S2AP_WRITE) >>> 0;
     });
   }
 }

@@ -20,6 +20,8 @@ export interface MatchContext {
   readonly wholeRunOnly: boolean;
   /** SMMUEN: else nothing can be fetched, so nothing is justified by tables. */
   readonly enabled: boolean;
+  /** The queue whose SYNC is being judged. */
+  readonly queue: number;
 }
 
 /** VA[55] in 4 KiB frames: which half an address belongs to. */
@@ -160,13 +162,14 @@ function levelHint(c: Command, m: MatchContext): number {
 }
 
 /** TTL = 0: leaves of any level; else only those of that level. */
-function leafInRange(c: Command, f: LeafFact, m: MatchContext): boolean {
+function leafInRange(c: Command, leaf: LeafFact, m: MatchContext): boolean {
+  const f = leaf.first ?? leaf; // a piece that stage 2 cuts from a stage-1 block or run goes with any address of the whole (§4.4)
   const hint = levelHint(c, m);
   if (hint !== 0 && hint !== f.level) return false;
   if (m.wholeRunOnly && f.run && c.tg !== 0) {
     return tgOfCommand(c.tg) === f.tg && c.frame <= f.va && f.va + f.frames <= c.frame + rangeFrames(c);
   }
-  return touches(c, f.first ?? f); // a stage-1 block cached in pieces goes with any address of the block (§4.4)
+  return touches(c, f);
 }
 
 /** Leaf = 1 never asks for table descriptors; with TTL = L only those above level L (§4.4.1.1, worked example). */
@@ -205,6 +208,7 @@ function matchesAtc(c: Command, f: AtcFact): boolean {
   if (c.op !== OP.ATC_INV || c.sid !== f.sid) return false;
   if (c.ssv !== 0 && (f.ssid < 0 || (c.global === 0 && f.ssid !== c.ssid))) return false;
   if (c.size >= 52) return true;
+  if (f.aliases) return false; // no smaller span holds every alias of the top byte
   const frames = POW2[c.size] as number;
   const first = c.frame - (c.frame % frames);
   return first < f.va + f.frames && f.va < first + frames;

@@ -12,7 +12,7 @@ import { newTableContext, stage1Context } from '../../spec/tables.js';
 import { OUTCOME_ABORT, OUTCOME_FAULT, OUTCOME_OK } from '../../stack/outcome.js';
 import { ANSWER_CA, ANSWER_NONE, ANSWER_UR, newAnswer, WORLD_EL2, type Answer, type Transaction } from '../../stack/transaction.js';
 import { regimeKey, stage1Tag, type CdVector, type Contexts, type SteVector } from './contexts.js';
-import { stands, type AtcFact, type LeafFact, type StructureFact } from './facts.js';
+import { stands, type LeafFact, type StructureFact } from './facts.js';
 import type { Asked, Fault, Lookup, Pair } from './lookup.js';
 import { stage1Allows, stage1Clean, stage2Allows, stage2Clean, type Kind } from './permissions.js';
 
@@ -70,11 +70,16 @@ export class Permitted {
       this.#badStream('the StreamID is beyond the stream table');
       return;
     }
+    this.#findSte(t);
+    for (const ste of this.#contexts.steVectors(t.sid)) this.#throughSte(t, ste);
+  }
+
+  /** Step 3: what looking for the STE may end in, but for an STE. */
+  #findSte(t: Transaction): void {
     this.#level1(t);
     for (const a of this.#contexts.arraysFor('ste', t.sid, t.sid)) {
       if (this.#contexts.store.element(a, t.sid).ref < 0) this.#configuration(EVENT.F_STE_FETCH, 'the STE is outside of memory');
     }
-    for (const ste of this.#contexts.steVectors(t.sid)) this.#throughSte(t, ste);
   }
 
   /** Two-level tables: a level-1 descriptor that does not lead to this stream (§5.1.1). */
@@ -82,7 +87,7 @@ export class Permitted {
     const split = this.#contexts.split;
     if (split === 0) return;
     for (const e of this.#contexts.elements('l1std', t.sid)) {
-      if (e.ref < 0) this.#configuration(EVENT.F_STE_FETCH, 'the level-1 descriptor is outside of memory');
+      if (e.ref < 0 && e.table.open) this.#configuration(EVENT.F_STE_FETCH, 'the level-1 descriptor is outside of memory');
       for (const f of e.words[0] as StructureFact[]) {
         if (t.sid - e.index >= l1stdStreams(f.lo, split)) this.#badStream(`${which(f)} level-1 stream table descriptor`);
       }
@@ -102,7 +107,7 @@ export class Permitted {
     const max = s1 ? steCdMax(ste.words, 0, this.#features) : 0;
     if (t.ssid >= 0 && (max === 0 || t.ssid >= (POW2[max] as number))) { this.#configuration(EVENT.C_BAD_SUBSTREAMID, why); return; } // step 5
     if (ste.action === 'bypass') { this.#bypass(t, why); return; }
-    if (!s1) { this.#translate(t, { ste, cd: null }, why); return; }
+    if (!s1) { this.#stage1Bypassed(t, ste, why); return; }
     const dss = getField(ste.words, STE.S1DSS);
     if (t.ssid < 0 && max > 0) {
       if (dss === S1DSS_BYPASS) { this.#stage1Bypassed(t, ste, why); return; }
@@ -117,10 +122,11 @@ export class Permitted {
     else this.#ok(t.frame, why);
   }
 
+  /** Without stage 1 the input is an IPA: beyond the input size of the SMMU (its output size) it is a stage-1 address size fault (§3.4). */
   #stage1Bypassed(t: Transaction, ste: SteVector, why: string): void {
     if (t.frame >= this.#outputEnd()) this.#fault({ event: EVENT.F_ADDR_SIZE, stage2: 0, class: CLASS_IN, ipa: 0 }, true, why);
     else if (ste.action === 'stage1') this.#ok(t.frame, `${why}, stage 1 bypassed`);
-    else this.#translate(t, { ste, cd: null }, `${why}, stage 1 bypassed`);
+    else this.#translate(t, { ste, cd: null }, ste.action === 'stage2' ? why : `${why}, stage 1 bypassed`);
   }
 
   /** Step 6: every CD that may be cached, and what a fetch may end in. */
@@ -186,9 +192,7 @@ export class Permitted {
     }
     const tag: Asked = { ...stage1Tag(ste, cd, half), nested: ste.action === 'nested' };
     for (const p of this.#lookup.stage1Pairs(tag, frame)) this.#pair(t, use, p, why);
-    for (const p of this.#firstOnly(tag, frame)) {
-      for (const f of this.#lookup.stage2Faults(ste, p, CLASS_IN)) this.#fault(f, recordsStage2(ste), why);
-    }
+    if (tag.nested) this.#firstOnly(t, use, this.#lookup.stage1Leaves(tag, frame), { records, frame, why });
     if (context.disabled) {
       this.#fault(fault(EVENT.F_TRANSLATION), records, `${why}: EPD${half} = 1`);
       return;
@@ -197,9 +201,15 @@ export class Permitted {
     for (const f of this.#lookup.stage1Faults(ste, tag, own, frame)) this.#fault(f, f.stage2 !== 0 ? recordsStage2(ste) : records, `${why}: a walk`);
   }
 
-  /** IPAs that cached nested stage-1 leaves give: stage 2 may still fault. */
-  #firstOnly(tag: Asked, frame: number): number[] {
-    return tag.nested ? this.#lookup.stage1Outputs(tag, frame) : [];
+  /** Nested: a stage-1 leaf that denies the access ends it, whatever stage 2 would say; one that allows it leads to stage 2, which may fault. */
+  #firstOnly(t: Transaction, use: Use, leaves: readonly LeafFact[], at: { readonly records: boolean; readonly frame: number; readonly why: string }): void {
+    const k = overridden(t, use.ste);
+    for (const first of leaves) {
+      const hd = first.regime.context.hd;
+      const reads = this.#ats && stage1Allows(first, hd, { ...k, write: false, instruction: false });
+      if (!stage1Allows(first, hd, k) && !reads) this.#fault({ event: EVENT.F_PERMISSION, stage2: 0, class: CLASS_IN, ipa: 0 }, at.records, at.why);
+      else for (const f of this.#lookup.stage2Faults(use.ste, first.target + at.frame - first.va, CLASS_IN)) this.#fault(f, recordsStage2(use.ste), at.why);
+    }
   }
 
   /** A cached pair of leaves answers with its output, or with F_PERMISSION. */
@@ -228,27 +238,33 @@ export class Permitted {
     return p.second !== null && stage2Clean(p.second, hd2) && !stands(p.second) ? 'gone' : null;
   }
 
-  /** ATS: a Success with the permissions that are granted; write only when it was asked for or needs no marking. */
+  /**
+   * ATS: a Success with the permissions that are granted; write only when it was asked for or needs no marking. Whether INSTCFG makes the
+   * read of a request an instruction fetch is left open (§13.6): either may be answered.
+   */
   #complete(t: Transaction, ste: SteVector, p: Pair, why: string): void {
     const k = overridden(t, ste);
-    const read = this.#denial({ ...k, write: false, instruction: false }, p) === null;
-    const write = { ...k, write: true };
     const clean = (p.first !== null && stage1Clean(p.first, p.first.regime.context.hd)) || (p.second !== null && stage2Clean(p.second, p.second.regime.context.hd));
-    const canWrite = (t.write || !clean) && this.#denial(write, p) === null;
-    if (t.write && clean && this.#denial(write, p) === 'gone') return;
-    this.#success(effectiveEats(ste, this.#features) === EATS_SPLIT ? p.ipa : p.frame, read, canWrite, why);
+    const write = this.#denial({ ...k, write: true, instruction: false }, p);
+    if (t.write && clean && write === 'gone') return;
+    const canWrite = (t.write || !clean) && write === null;
+    const frame = effectiveEats(ste, this.#features) === EATS_SPLIT ? p.ipa : p.frame;
+    for (const instruction of overridden({ ...t, write: false }, ste).instruction ? [true, false] : [false]) {
+      const read = this.#denial({ ...k, write: false, instruction }, p) === null;
+      this.#success(frame, read, canWrite, why);
+      if (!t.write && canWrite) this.#success(frame, read, false, why); // write permission that was not asked for (NW) may be withheld
+    }
   }
 
   /** Translated traffic with a PA (or IPA) from the ATC (§3.9.1.3, §3.9.2). */
-  translated(t: Transaction, entry: AtcFact, control: Control, say: Say): void {
-    this.#say = say;
+  translated(t: Transaction, frame: number, control: Control, entry: { readonly split: boolean; readonly say: Say }): void {
+    this.#say = entry.say;
     this.#ats = false;
     this.#control = control;
-    const frame = entry.target + t.frame - entry.va;
     if (!control.enabled) { this.#abort('the SMMU is not enabled'); return; }
     if (!control.atsChk) { this.#ok(frame, entry.split ? 'ATSCHK = 0: an IPA goes out as a PA' : 'an ATC entry, unchecked'); return; }
     if (t.sid >= this.#contexts.streams) { this.#badStream('the StreamID is beyond the stream table'); return; }
-    this.#level1(t);
+    this.#findSte(t);
     for (const ste of this.#contexts.steVectors(t.sid)) {
       if (ste.action === 'illegal') this.#configuration(EVENT.C_BAD_STE, 'the STE');
       else if (ste.action === 'abort') this.#abort('the STE');
@@ -283,12 +299,15 @@ export class Permitted {
     if (this.#ats) {
       if (f.event === EVENT.F_WALK_EABT) this.#configuration(f.event, why);
       else this.#success(0, false, false, why);
-    } else if (records || f.event === EVENT.F_WALK_EABT) this.#say({ ...newAnswer(), ...f, kind: OUTCOME_FAULT }, why);
+    } else if (f.event === EVENT.F_WALK_EABT) this.#say({ ...newAnswer(), ...f, ipa: 0, kind: OUTCOME_FAULT }, why); // always recorded; has no IPA
+    else if (records) this.#say({ ...newAnswer(), ...f, kind: OUTCOME_FAULT }, why);
     else this.#abort(why);
   }
 
   #ok(frame: number, why: string): void {
-    if (this.#ats) this.#success(frame, true, true, why);
+    if (this.#ats) {
+      this.#success(frame, true, true, why);
+    }
     else this.#say({ ...newAnswer(), kind: OUTCOME_OK, frame }, why);
   }
 

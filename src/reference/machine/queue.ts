@@ -11,6 +11,7 @@ import { POW2 } from '../../spec/bits.js';
 import type { Memory } from '../../memory/memory.js';
 import { violate } from '../../stack/violation.js';
 import type { MachineConfig } from '../../stack/machine-world.js';
+import { LIMITS } from '../../stack/world.js';
 import type { Pending } from './facts.js';
 
 export interface QueueListener {
@@ -46,6 +47,7 @@ export class CommandQueue {
   #batches: Batch[] = [];
   /** The commands since the last SYNC, and those before the SYNC before it, as text: for the repeated-list erratum. */
   #list = '';
+  #length = 0;
   #lastList = '';
 
   constructor(memory: Memory, config: MachineConfig, listener: QueueListener) {
@@ -146,6 +148,7 @@ export class CommandQueue {
   #take(raw: Command, said: CommandVerdict): void {
     const f = this.#config.features;
     this.#list += `${this.#raw.join(',')};`;
+    this.#length += 1;
     const command = said.verdict === 'reserved' ? ignoreReserved(raw, f) : raw;
     const verdict = said.verdict === 'reserved' ? effectVerdict(command, f) : said;
     if (verdict.verdict !== 'legal') return;
@@ -162,7 +165,10 @@ export class CommandQueue {
   }
 
   #synchronize(): void {
-    const dropped = this.#config.features.repeatedList && this.#list !== '' && this.#list === this.#lastList;
+    const f = this.#config.features;
+    const lost = f.forceSync && this.#length > LIMITS.forcedList;
+    const dropped = lost || (f.repeatedList && this.#list !== '' && this.#list === this.#lastList);
+    this.#length = 0;
     this.#batches.push({ position: queueNext(this.#next, this.log2), covered: dropped ? [] : this.#pending });
     this.#pending = [];
     this.#lastList = this.#list;

@@ -6,7 +6,7 @@
  * An element of which nothing ever changed and whose first word is zero is implied; it is listed when a word of it is stored.
  */
 import { WORDS_PER_FRAME, type Memory } from '../../memory/memory.js';
-import { beginSegment, endSegment, NEVER, sameWord, stands, type Element, type Pending, type Premise, type StructureFact, type Structures } from './facts.js';
+import { beginSegment, bury, endSegment, NEVER, sameWord, stands, type Element, type Pending, type Premise, type StructureFact, type Structures } from './facts.js';
 import { when } from './justify.js';
 import type { MatchContext } from './match.js';
 
@@ -180,9 +180,9 @@ export class StructureStore {
   }
 
   /** Removes the dead; arrays reached through one of them close. */
-  apply(dead: readonly StructureFact[]): void {
+  apply(dead: readonly StructureFact[], queue: number): void {
     for (const f of dead) {
-      f.alive = false;
+      bury(f, this.#memory.journal.clock.now, queue);
       const list = f.element.words[f.word] as StructureFact[];
       list.splice(list.indexOf(f), 1);
     }

@@ -8,7 +8,7 @@ import { BIT_AF, BIT_NG, BIT_NT, BIT_S2AP_READ, BIT_S2AP_WRITE, descriptorKind, 
 import { contiguousEntries, levelFrames, stride } from '../../spec/granule.js';
 import type { Memory } from '../../memory/memory.js';
 import { WORLD_EL2 } from '../../stack/transaction.js';
-import { beginSegment, endSegment, NEVER, sameWord, stands, type Fact, type LeafFact, type Page, type Pending, type Premise, type Regime, type TableFact, type TranslationFact } from './facts.js';
+import { beginSegment, bury, endSegment, NEVER, sameWord, stands, type Fact, type LeafFact, type Page, type Pending, type Premise, type Regime, type TableFact, type TranslationFact } from './facts.js';
 import { when } from './justify.js';
 import type { MatchContext } from './match.js';
 import { stage2Clean, tableLimits } from './permissions.js';
@@ -67,6 +67,16 @@ export class Tables {
 
   isOpen(r: Regime): boolean {
     return r.supports.length > 0 && this.enabled;
+  }
+
+  /** SMMUEN became 0: nothing is fetched; what is cached stays (§6.3.9.6). */
+  disable(): void {
+    for (const f of this.translations) if (f.ref >= 0) endSegment(f, this.now);
+  }
+
+  /** SMMUEN became 1: cached pointers are followed again, whoever supports them. */
+  enable(): void {
+    for (const f of this.translations.slice()) if (f.kind === 'table' && f.page !== null) this.#rescan(f.page);
   }
 
   /** A regime has support (again): everything reachable from its base and from its cached pointers is. */
@@ -147,12 +157,12 @@ export class Tables {
   }
 
   /** A cached table descriptor is enough to fetch what stands below it; the base itself needs an STE and a CD that give it. */
-  #fetchable(page: Page): boolean {
+  fetchable(page: Page): boolean {
     return page.from === null ? this.isOpen(page.regime) : this.enabled;
   }
 
   #rescan(page: Page): void {
-    if (!this.#fetchable(page)) return;
+    if (!this.fetchable(page)) return;
     for (let entry = page.firstIndex; entry < page.firstIndex + page.entries; entry += 1) {
       const ref = this.refOf(page, entry);
       if (ref < 0) continue;
@@ -164,7 +174,7 @@ export class Tables {
   /** A word stands in a page: the same facts again, or new ones. */
   #derive(page: Page, entry: number, rawLo: number, hi: number): void {
     const r = page.regime;
-    if (!this.#fetchable(page)) return;
+    if (!this.fetchable(page)) return;
     const lo = canonical(page, rawLo);
     const c = r.context;
     const kind = descriptorKind(lo, page.level, c.tg, c.ds, c.wide);
@@ -298,15 +308,14 @@ export class Tables {
   }
 
   /** Facts that the SYNC's commands get rid of. Nothing changes yet. */
-  judge(K: readonly Pending[]): TranslationFact[] {
-    const m = this.#context();
+  judge(K: readonly Pending[], m: MatchContext): TranslationFact[] {
     return this.translations.filter((f) => when(f, K, m) === NEVER);
   }
 
-  apply(dead: readonly TranslationFact[]): void {
+  apply(dead: readonly TranslationFact[], queue: number): void {
     if (dead.length === 0) return;
     for (const f of dead) {
-      f.alive = false;
+      bury(f, this.now, queue);
       if (f.kind === 'table' && f.page !== null) this.#removePage(f.page);
     }
     this.translations = this.translations.filter((f) => f.alive);
@@ -327,9 +336,13 @@ export class Tables {
     }
   }
 
-  /** Regimes whose last support went; those of which nothing is left are forgotten. */
-  review(): void {
-    for (const r of this.regimes) if (r.supports.some((s) => s.facts.some((f) => !f.alive))) r.supports = r.supports.filter((s) => s.facts.every((f) => f.alive));
+  /** Regimes whose last support went; those of which nothing is left are forgotten. `oldest`: when the first pending command became visible. */
+  review(oldest: number): void {
+    for (const r of this.regimes) {
+      const lost = r.supports.filter((s) => s.facts.some((f) => !f.alive));
+      if (lost.length > 0) r.supports = r.supports.filter((s) => s.facts.every((f) => f.alive));
+      r.past = [...r.past, ...lost].filter((s) => s.facts.every((f) => f.alive || (f.gone?.at ?? 0) > oldest));
+    }
     this.regimes = this.regimes.filter((r) => {
       if (r.supports.length > 0 || this.translations.some((f) => f.regime === r)) return true;
       for (const page of r.roots) this.#removePage(page);

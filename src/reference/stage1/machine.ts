@@ -8,11 +8,12 @@
  */
 import { OP, type Command } from '../../spec/command.js';
 import { CR0_CMDQEN, CR0_SMMUEN, REG } from '../../spec/register.js';
+import { registersOf } from '../../spec/features.js';
 import type { Memory, MemoryWatcher } from '../../memory/memory.js';
-import { commandFeatures, type RegisterPort } from '../../stack/machine.js';
+import { commandFeatures, machineConfig, type RegisterPort } from '../../stack/machine.js';
 import { sameOutcome, type Outcome } from '../../stack/outcome.js';
 import { Unmodelled } from '../../stack/violation.js';
-import type { SmmuConfig } from '../../stack/world.js';
+import { LIMITS, type SmmuConfig } from '../../stack/world.js';
 import { Configuration, sameWords } from './configuration.js';
 import type { Pending, Regime } from './facts.js';
 import { isCfgi, isTlbi, matchesCd, matchesLeaf, matchesSte, matchesTable, namesTag } from './match.js';
@@ -51,7 +52,9 @@ export class Stage1Reference implements RegisterPort, MemoryWatcher, QueueListen
     this.config = config;
     this.tables = new Tables(memory);
     this.configuration = new Configuration(memory, config, this.tables);
-    this.queue = new CommandQueue(memory, commandFeatures(config), this);
+    this.queue = new CommandQueue(memory, commandFeatures(config), this, config.forceSync === true ? LIMITS.forcedList : Infinity);
+    const ids = registersOf(machineConfig(config).features);
+    for (const [offset, value] of [[REG.IDR0, ids.idr0], [REG.IDR1, ids.idr1], [REG.IDR3, ids.idr3], [REG.IDR5, ids.idr5], [REG.IIDR, ids.iidr]] as const) this.#registers.set(offset, value);
     memory.watchers.push(this);
   }
 

@@ -1,7 +1,7 @@
 /**
- * Queue: one command queue as the weakest legal SMMU consumes it (IHI 0070 §3.5, §4.1, §7.1). A command becomes
- * visible as soon as PROD is published and every earlier SYNC has completed; it may take effect at any moment from
- * then until the SYNC that covers it completes. A SYNC completes when software sees CONS pass it.
+ * Queue: one command queue as the weakest legal SMMU consumes it (IHI 0070 §3.5, §4.1, §7.1). A command may take effect at any moment
+ * from when PROD is published (a SYNC before it may complete at once, long before software looks) until the SYNC that
+ * covers it completes. A SYNC completes when software sees CONS pass it.
  */
 import { commandError, decodeCommand, describeCommand, newCommand, OP, reservedBits, type Command, type CommandFeatures } from '../../spec/command.js';
 import { queueIndex, queueUsed } from '../../spec/register.js';
@@ -20,18 +20,21 @@ export class CommandQueue {
   readonly #memory: Memory;
   readonly #features: CommandFeatures;
   readonly #listener: QueueListener;
+  readonly #most: number;
   #frame = -1;
   #log2 = 0;
   #prod = 0;
   /** Entries before it are consumed as far as software has seen. */
   #cons = 0;
-  /** Published commands that are not visible yet: the next SYNC and what stands behind it. */
-  #published: Command[] = [];
-  /** Visible commands since the last completed SYNC. */
+  /** The next SYNC and what stands behind it. */
+  #published: Pending[] = [];
+  /** Commands since the last completed SYNC. */
   #pending: Pending[] = [];
   readonly #raw = new Uint32Array(4);
 
-  constructor(memory: Memory, features: CommandFeatures, listener: QueueListener) {
+  /** `most`: commands between two SYNCs that the SMMU can take (an erratum); of a longer list all are lost. */
+  constructor(memory: Memory, features: CommandFeatures, listener: QueueListener, most = Infinity) {
+    this.#most = most;
     this.#memory = memory;
     this.#features = features;
     this.#listener = listener;
@@ -77,6 +80,7 @@ export class CommandQueue {
       this.#published = this.#published.slice();
       this.#pending = this.#pending.slice();
     }
+    this.#memory.journal.clock.now += 1;
     for (let i = 0; i < fresh; i += 1) this.#publish(queueIndex(this.#prod + i, this.#log2));
     this.#prod = value;
     this.#expose();
@@ -97,31 +101,30 @@ export class CommandQueue {
       violate({ rule: 'illegal-command', cause: `${command.op}:${error.replace(/0x[0-9a-f]+|\d+/g, '#')}`, expected: 'a legal command', actual: `${describeCommand(command)}: ${error}`, because: [] });
     }
     this.#listener.commandSeen(command);
-    this.#published.push(command);
+    this.#published.push({ command, visible: this.#memory.journal.clock.now });
   }
 
-  /** Published commands up to and including the first SYNC become visible. */
+  /** Published commands in front of the first SYNC are what it will cover. */
   #expose(): void {
-    const now = (this.#memory.journal.clock.now += 1);
     while (this.#published.length > 0) {
-      const first = this.#published[0] as Command;
-      if (first.op === OP.SYNC) return;
+      const first = this.#published[0] as Pending;
+      if (first.command.op === OP.SYNC) return;
       this.#published.shift();
-      this.#pending.push({ command: first, visible: now });
+      this.#pending.push(first);
     }
   }
 
   /** The next SYNC may complete (an act of the SMMU). False when none is waiting. */
   completeSync(): boolean {
     const first = this.#published[0];
-    if (first === undefined || first.op !== OP.SYNC) return false;
+    if (first === undefined || first.command.op !== OP.SYNC) return false;
     const before = { prod: this.#prod, published: this.#published, pending: this.#pending };
     const covered = this.#pending;
     this.#published = this.#published.slice(1);
     this.#pending = [];
     this.#memory.journal.clock.now += 1;
     this.#undo(before);
-    this.#listener.synced(covered);
+    this.#listener.synced(covered.length > this.#most ? [] : covered);
     const after = { prod: this.#prod, published: this.#published, pending: this.#pending };
     if (this.#memory.journal.recording) this.#published = this.#published.slice();
     this.#expose();
@@ -153,7 +156,7 @@ export class CommandQueue {
     violate({ rule: 'queue-integrity', cause: 'published-entry-changed', expected: 'published commands stay unchanged until consumed (§3.21.2)', actual: `entry ${entry} was overwritten while CONS is ${this.#cons} and PROD is ${this.#prod}`, because: [] });
   }
 
-  #undo(before: { prod: number; published: Command[]; pending: Pending[] }): void {
+  #undo(before: { prod: number; published: Pending[]; pending: Pending[] }): void {
     if (!this.#memory.journal.recording) return;
     this.#memory.journal.push(() => {
       this.#prod = before.prod;

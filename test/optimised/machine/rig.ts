@@ -12,6 +12,8 @@ import { CR0_CMDQEN, CR0_EVENTQEN, CR0_SMMUEN, OVERFLOW_FLAG, queueBase, queueIn
 import { CONFIG_S1, STE } from '../../../src/spec/ste.js';
 import { Journal } from '../../../src/memory/journal.js';
 import { Memory, RAM_BASE } from '../../../src/memory/memory.js';
+import type { MachineConfig } from '../../../src/stack/machine-world.js';
+import { machineConfig } from '../../../src/stack/machine.js';
 import { describeOutcome, newOutcome } from '../../../src/stack/outcome.js';
 import { DEFAULT_SMMU, type SmmuConfig } from '../../../src/stack/world.js';
 import { OptimisedMachine } from '../../../src/optimised/machine/machine.js';
@@ -22,6 +24,13 @@ const EVENT_SLOT = 4;
 
 export interface RigOptions {
   readonly config?: Partial<SmmuConfig>;
+  /** A whole machine instead. */
+  readonly machine?: MachineConfig;
+  /** Bits of CR0 and CR2 besides the enables and RECINVSID. */
+  readonly cr0?: number;
+  readonly cr2?: number;
+  /** STRTAB_BASE_CFG instead of a linear table. */
+  readonly strtab?: number;
   readonly commandLog2?: number;
   readonly eventLog2?: number;
   readonly streamLog2?: number;
@@ -33,7 +42,7 @@ export interface LeafOptions {
 }
 
 export class Rig {
-  readonly memory = new Memory(new Journal(), 64);
+  readonly memory = new Memory(new Journal(), 128);
   readonly machine: OptimisedMachine;
   readonly commandLog2: number;
   readonly eventLog2: number;
@@ -44,12 +53,13 @@ export class Rig {
   constructor(options: RigOptions = {}) {
     this.commandLog2 = options.commandLog2 ?? 8;
     this.eventLog2 = options.eventLog2 ?? 4;
-    this.machine = new OptimisedMachine(this.memory, { ...DEFAULT_SMMU, ...options.config });
+    this.machine = new OptimisedMachine(this.memory, options.machine ?? machineConfig({ ...DEFAULT_SMMU, ...options.config }));
+    if (options.cr2 !== undefined) this.machine.writeRegister(REG.CR2, options.cr2);
     this.machine.writeRegister(REG.STRTAB_BASE, RAM_BASE * 4096);
-    this.machine.writeRegister(REG.STRTAB_BASE_CFG, strtabLinear(options.streamLog2 ?? 6));
+    this.machine.writeRegister(REG.STRTAB_BASE_CFG, options.strtab ?? strtabLinear(options.streamLog2 ?? 6));
     this.machine.writeRegister(REG.CMDQ_BASE, queueBase((RAM_BASE + COMMAND_SLOT) * 4096, this.commandLog2));
     this.machine.writeRegister(REG.EVENTQ_BASE, queueBase((RAM_BASE + EVENT_SLOT) * 4096, this.eventLog2));
-    this.machine.writeRegister(REG.CR0, ON);
+    this.machine.writeRegister(REG.CR0, ON + (options.cr0 ?? 0));
   }
 
   /** Slot of a fresh page. */
@@ -69,6 +79,17 @@ export class Rig {
     setField(words, STE.V, 1);
     setField(words, STE.Config, CONFIG_S1);
     setField(words, STE.S1ContextPtr, (RAM_BASE + cdSlot) * 64);
+    change(words);
+    this.structure(sid * 8, words);
+  }
+
+  /** Edits the STE of a stream in place. */
+  restream(sid: number, change: (words: Uint32Array) => void): void {
+    const words = new Uint32Array(16);
+    for (let i = 0; i < 8; i += 1) {
+      words[2 * i] = this.memory.lo[sid * 8 + i] as number;
+      words[2 * i + 1] = this.memory.hi[sid * 8 + i] as number;
+    }
     change(words);
     this.structure(sid * 8, words);
   }

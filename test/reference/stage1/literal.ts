@@ -8,6 +8,7 @@
  *  - a regime is a tag *and* the tables it walks (ASID, base, sizes);
  *  - a cached table descriptor is enough to fetch what stands below it ("new stores into it are new leaves for every
  *    way still cached"), also while nothing supports its regime; what hangs under the base needs a supporting pair;
+ *  - a command may take effect from its publication on: a SYNC before it may be complete at once, unseen;
  *  - a premise that is not in F is never there.
  */
 import { CD, cdInputBits, cdLegal, cdOutputBits, cdStartLevel, cdTableFrame } from '../../../src/spec/cd.js';
@@ -63,7 +64,7 @@ interface Entry {
   readonly command: Command;
   /** Position since the beginning, without wrap. */
   readonly position: number;
-  visible: number;
+  readonly visible: number;
   covered: boolean;
 }
 
@@ -119,22 +120,12 @@ export class LiteralMachine {
 
   /** PROD went `count` entries further. */
   publish(count: number): void {
+    this.#now += 1;
     for (let i = 0; i < count; i += 1) {
       const ref = this.#queueRef + (this.#published % this.#queueSize) * 2;
       const raw = new Uint32Array([ref, ref + 1].flatMap((r) => [this.#memory.lo[r] as number, this.#memory.hi[r] as number]));
-      this.#queue.push({ command: decodeCommand(raw, 0, newCommand()), position: this.#published, visible: NEVER, covered: false });
+      this.#queue.push({ command: decodeCommand(raw, 0, newCommand()), position: this.#published, visible: this.#now, covered: false });
       this.#published += 1;
-    }
-    this.#expose();
-  }
-
-  /** Visible: published, and every earlier SYNC complete. */
-  #expose(): void {
-    this.#now += 1;
-    for (const e of this.#queue) {
-      if (e.covered) continue;
-      if (e.command.op === OP.SYNC) return;
-      if (e.visible === NEVER) e.visible = this.#now;
     }
   }
 
@@ -148,7 +139,6 @@ export class LiteralMachine {
       this.#sync(C);
       for (const e of C) e.covered = true;
       sync.covered = true;
-      this.#expose();
     }
   }
 
