@@ -104,7 +104,9 @@ export class Control implements RegisterPort, QueueOwner {
   }
 
   writeRegister(offset: number, value: number): void {
-    switch (offset) {
+    switch (offset) { // what software writes most comes first
+      case REG.CMDQ_PROD: this.#commands.setProd(value); return;
+      case REG.EVENTQ_CONS: this.#events.setCons(value); return;
       case REG.CR0: this.#writeCr0(value); return;
       case REG.CR1: this.#writeCr1(value); return;
       case REG.CR2: if (!this.enabled) this.#cr2 = value & this.#cr2Fields; break;
@@ -125,11 +127,9 @@ export class Control implements RegisterPort, QueueOwner {
         return;
       case REG.IRQ_CTRL: this.#irq = value & (IRQ_GERROR | IRQ_EVENTQ); return;
       case REG.CMDQ_BASE: this.#commands.setBase(value); return;
-      case REG.CMDQ_PROD: this.#commands.setProd(value); return;
       case REG.CMDQ_CONS: this.#commands.setCons(value); return;
       case REG.EVENTQ_BASE: this.#events.setBase(value); return;
       case REG.EVENTQ_PROD: this.#events.setProd(value); return;
-      case REG.EVENTQ_CONS: this.#events.setCons(value); return;
       case REG.IDR0: case REG.IDR1: case REG.IDR2: case REG.IDR3: case REG.IDR5: case REG.IDR6: case REG.IIDR:
       case REG.CR0ACK: case REG.IRQ_CTRLACK: case REG.GERROR: return; // read-only
       default: this.#writeExtra(offset, value);
@@ -137,7 +137,10 @@ export class Control implements RegisterPort, QueueOwner {
   }
 
   readRegister(offset: number): number {
-    switch (offset) {
+    switch (offset) { // what software reads most comes first
+      case REG.CMDQ_CONS: return commandCons(this.#commands.cons, this.#commands.reason);
+      case REG.EVENTQ_PROD: return this.#events.prod;
+      case REG.EVENTQ_CONS: return this.#events.cons;
       case REG.IDR0: return this.#identification.idr0;
       case REG.IDR1: return this.#identification.idr1;
       case REG.IDR2: return 0; // BA_VATOS: no VATOS page
@@ -156,10 +159,7 @@ export class Control implements RegisterPort, QueueOwner {
       case REG.STRTAB_BASE_CFG: return this.#strtabConfig;
       case REG.CMDQ_BASE: return this.#commands.base;
       case REG.CMDQ_PROD: return this.#commands.prod;
-      case REG.CMDQ_CONS: return commandCons(this.#commands.cons, this.#commands.reason);
       case REG.EVENTQ_BASE: return this.#events.base;
-      case REG.EVENTQ_PROD: return this.#events.prod;
-      case REG.EVENTQ_CONS: return this.#events.cons;
       default: return this.#readExtra(offset);
     }
   }

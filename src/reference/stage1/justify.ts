@@ -55,7 +55,10 @@ function regimeBirth(r: Regime): number {
   return best;
 }
 
-/** Premises of a table descriptor: the way to its page, one level up, and the regime. K holds TLBIs only. */
+/**
+ * Premise of a table descriptor: the way to its page, one level up, and at the base the regime. (Below a cached descriptor any walk with its tag will do,
+ * whatever regime it was once read under, §3.3.3.) K holds TLBIs only.
+ */
 export function whenWay(way: Way, K: readonly Pending[]): number {
   if (way.index < 0) return regimeBirth(way.regime); // the table base belongs to the regime
   if (way.memoFor === K) return way.memo;
@@ -68,7 +71,7 @@ export function whenWay(way: Way, K: readonly Pending[]): number {
 function wayMoment(way: Way, own: readonly Pending[]): number {
   if (own.length === 0) return way.starts[0] as number;
   if (way.parent === null) return NEVER; // an orphan: nothing leads to it
-  const from = Math.max(latest(own), whenWay(way.parent, own), regimeBirth(way.regime));
+  const from = Math.max(latest(own), whenWay(way.parent, own));
   return from === NEVER ? NEVER : firstMoment(way.starts, way.ends, from);
 }
 
@@ -143,6 +146,6 @@ export function whenLeaf(r: Regime, way: Way | null, level: number, va: number, 
   const own = K.matchingLeaf(r.asid, level, va, entryFrames(level));
   if (own.length === 0) return -Infinity;
   if (way === null) return NEVER;
-  const from = Math.max(latest(own), whenWay(way, own), regimeBirth(r));
+  const from = Math.max(latest(own), whenWay(way, own));
   return from < until ? from : NEVER;
 }

@@ -53,8 +53,6 @@ export class Stage1Reference implements RegisterPort, MemoryWatcher, QueueListen
     this.tables = new Tables(memory);
     this.configuration = new Configuration(memory, config, this.tables);
     this.queue = new CommandQueue(memory, commandFeatures(config), this, config.forceSync === true ? LIMITS.forcedList : Infinity);
-    const ids = registersOf(machineConfig(config).features);
-    for (const [offset, value] of [[REG.IDR0, ids.idr0], [REG.IDR1, ids.idr1], [REG.IDR3, ids.idr3], [REG.IDR5, ids.idr5], [REG.IIDR, ids.iidr]] as const) this.#registers.set(offset, value);
     memory.watchers.push(this);
   }
 
@@ -88,7 +86,12 @@ export class Stage1Reference implements RegisterPort, MemoryWatcher, QueueListen
   readRegister(offset: number): number {
     if (offset === REG.CR0ACK) return this.#read(REG.CR0);
     if (offset === REG.CMDQ_CONS) return this.queue.prod;
-    return this.#read(offset);
+    return offset <= REG.IIDR ? this.#identification(offset) : this.#read(offset);
+  }
+
+  #identification(offset: number): number {
+    const ids = registersOf(machineConfig(this.config).features);
+    return new Map<number, number>([[REG.IDR0, ids.idr0], [REG.IDR1, ids.idr1], [REG.IDR3, ids.idr3], [REG.IDR5, ids.idr5], [REG.IIDR, ids.iidr]]).get(offset) ?? 0;
   }
 
   #control(before: number, value: number): void {

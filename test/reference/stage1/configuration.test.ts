@@ -3,6 +3,7 @@ import test from 'ava';
 import { OP } from '../../../src/spec/command.js';
 import {
   ASID, cdRef, cdWords, cfgiCd, CFGI_ALL, cfgiSte, cmd, connected, L2, L3, nhAsid, nhVa, OTHER_ROOT, page, Rig, ROOT, SPARE, steRef, steWords, SYNC, table, ZERO,
+  leaf,
 } from './rig.js';
 
 const OLD_CD = cdWords(ASID, ROOT);
@@ -189,14 +190,22 @@ test('frozen entries cannot be rebuilt: one TLBI removes them although memory st
   t.is(rig.machine.regimes.length, 0);
 });
 
-test('without support nothing is rebuilt, whenever the leaf went', (t) => {
-  const rig = connected();
-  rig.ste(0, 'abort');
-  rig.batch(cfgiSte(0));
-  rig.publish(nhVa(ASID, 0, { leaf: 1 }), SYNC);
-  rig.clear(L3, 0); // with support, the command could act first and the leaf come back
-  rig.finish();
-  t.false(rig.holdsPage(ASID, 0, 0x10));
+test('without support nothing is rebuilt below the base; below a cached pointer any walk of its tag may rebuild it', (t) => {
+  const below = connected();
+  below.ste(0, 'abort');
+  below.batch(cfgiSte(0));
+  below.publish(nhVa(ASID, 0, { leaf: 1 }), SYNC);
+  below.clear(L3, 0); // the command could act first and the leaf come back
+  below.finish();
+  t.true(below.holdsPage(ASID, 0, 0x10));
+  const base = connected();
+  base.put(ROOT, 1, leaf(0x40000, 1));
+  base.ste(0, 'abort');
+  base.batch(cfgiSte(0));
+  base.publish(nhVa(ASID, 2 ** 18, { leaf: 1 }), SYNC);
+  base.clear(ROOT, 1);
+  base.finish();
+  t.false(base.holdsBlock(ASID, 2 ** 18, 0x40000, 1));
 });
 
 test('a regime lives while another stream supports it', (t) => {

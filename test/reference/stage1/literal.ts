@@ -164,7 +164,7 @@ export class LiteralMachine {
       const premise = this.facts.get(f.premise);
       from = Math.max(from, premise === undefined ? NEVER : this.#when(premise, must));
     }
-    if (f.kind === 'table' || f.kind === 'leaf') from = Math.max(from, this.#whenRegime(f.regime as LiteralRegime, must));
+    if ((f.kind === 'table' || f.kind === 'leaf') && f.premise === null) from = Math.max(from, this.#whenRegime(f.regime as LiteralRegime, must));
     for (let t = from; t <= this.#now; t += 1) if (this.#holds(f.own, t)) return t;
     return NEVER;
   }
