@@ -22,7 +22,7 @@ import { Endpoints } from './endpoint.js';
 import { Fault } from './fault.js';
 import { Invalidation, type Caches } from './invalidate.js';
 import { KIND_READ, KIND_WRITE, kindOf } from './permissions.js';
-import { GROUP_S1, GROUP_S1_GLOBAL } from './span-cache.js';
+import { GROUPS_S1 } from './span-cache.js';
 import { Stage2 } from './stage2.js';
 import { Tlb } from './tlb.js';
 import { Translator } from './translate.js';
@@ -195,18 +195,12 @@ export class OptimisedMachine implements ConcreteMachine, WholeMachine, Unit, He
 
   /** Leaves of stage 1 alone. */
   forEachLeaf(visit: LeafVisitor): void {
-    const t = this.#caches.tlb;
-    t.forEachEntry((e) => {
-      if (t.groupOf(e) === GROUP_S1 || t.groupOf(e) === GROUP_S1_GLOBAL) visit(t.asidOf(e), t.startOf(e), t.levelOf(e), t.lo[e] as number, t.hi[e] as number);
-    });
+    this.#caches.tlb.forEach(GROUPS_S1, visit);
   }
 
   /** Table descriptors of stage 1 alone. */
   forEachTable(visit: LeafVisitor): void {
-    const t = this.#caches.tables;
-    t.forEachEntry((e) => {
-      if (t.groupOf(e) === GROUP_S1 || t.groupOf(e) === GROUP_S1_GLOBAL) visit(t.asidOf(e), t.startOf(e), t.levelOf(e), t.lo[e] as number, t.hi[e] as number);
-    });
+    this.#caches.tables.forEach(GROUPS_S1, visit);
   }
 
   forEachSte(visit: StructureVisitor): void {

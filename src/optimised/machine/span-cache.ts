@@ -28,6 +28,8 @@ export const GROUP_BOTH_GLOBAL = 3;
 export const GROUP_S2 = 4;
 const GROUPS = 5;
 export const GROUPS_ALL = 31;
+/** Stage 1 alone, global entries among them. */
+export const GROUPS_S1 = 3;
 /** Groups whose entries come from a VA, with and without the global ones. */
 export const GROUPS_VA = 15;
 export const GROUPS_VA_TAGGED = 5;
@@ -355,10 +357,12 @@ export class SpanCache {
     for (let i = 0; i < this.entries; i += 1) if (this.#bases[i] !== -1) visit(i);
   }
 
-  /** Visits every entry; `frame` is the first of its span. */
-  forEach(visit: (asid: number, frame: number, level: number, lo: number, hi: number) => void): void {
+  /** Visits every entry of some groups (bits); `frame` is the first of its span. */
+  forEach(groups: number, visit: (asid: number, frame: number, level: number, lo: number, hi: number) => void): void {
+    if (this.#empty) return;
     for (let i = 0; i < this.entries; i += 1) {
-      if (this.#bases[i] !== -1) visit(this.asidOf(i), this.startOf(i), this.levelOf(i), this.lo[i] as number, this.hi[i] as number);
+      const base = this.#bases[i] as number;
+      if (base !== -1 && ((groups >> ((base >> 2) & 7)) & 1) !== 0) visit(this.asidOf(i), this.startOf(i), this.levelOf(i), this.lo[i] as number, this.hi[i] as number);
     }
   }
 }
