@@ -5,11 +5,12 @@
  */
 import { getField, POW2 } from '../../spec/bits.js';
 import { CD_HALF, cdVerdict } from '../../spec/cd.js';
+import { OP } from '../../spec/command.js';
 import type { Features } from '../../spec/features.js';
 import { EATS_SPLIT, S1DSS_BYPASS, S1DSS_SSID0, STE, steCdMax } from '../../spec/ste.js';
 import { WORLD_EL2 } from '../../stack/transaction.js';
 import { stage1Tag, type CdVector, type Contexts, type SteVector, vectors } from './contexts.js';
-import { bury, NEVER, type AtcFact, type Fact, type LeafFact, type Pending } from './facts.js';
+import { bury, NEVER, type AtcFact, type Fact, type LeafFact, type Pending, type TranslationFact } from './facts.js';
 import { when } from './justify.js';
 import type { MatchContext } from './match.js';
 import { stage1Allows, stage1Clean, stage2Allows, stage2Clean } from './permissions.js';
@@ -32,6 +33,8 @@ export class Atc {
   readonly #endpoints = new Map<number, Endpoint>();
   /** Entries that cannot be implied any more. */
   records: AtcFact[] = [];
+  /** Keys of the records. */
+  readonly #known = new Set<string>();
 
   constructor(features: Features, contexts: Contexts, tables: Tables) {
     this.#features = features;
@@ -54,47 +57,58 @@ export class Atc {
     return [...this.records.filter((e) => e.sid === sid), ...(this.endpoint(sid).ats ? this.#implied(sid) : [])];
   }
 
-  /** These facts are about to go: what endpoints hold because of them is recorded first. */
+  /**
+   * These facts are about to go: what endpoints hold because of them is recorded first. What goes is all that matters of its premises:
+   * without it the entry cannot be asked for again.
+   */
   before(dead: ReadonlySet<Fact>): void {
+    if (dead.size === 0) return;
     for (const [sid, endpoint] of this.#endpoints) {
       if (!endpoint.ats) continue;
-      for (const e of this.#implied(sid)) if (e.premises.some((p) => p.kind !== 'regime' && dead.has(p))) this.#record(e);
+      for (const e of this.#implied(sid, dead)) this.#record({ ...e, premises: e.premises.filter((p) => p.kind !== 'regime' && dead.has(p)) });
     }
   }
 
   judge(K: readonly Pending[], m: MatchContext): AtcFact[] {
-    return this.records.filter((e) => when(e, K, m) === NEVER);
+    return K.some((p) => p.command.op === OP.ATC_INV) ? this.records.filter((e) => when(e, K, m) === NEVER) : [];
   }
 
   apply(dead: readonly AtcFact[], now: number, queue: number): void {
-    for (const e of dead) bury(e, now, queue);
+    for (const e of dead) {
+      bury(e, now, queue);
+      this.#known.delete(keyOf(e));
+    }
     if (dead.length > 0) this.records = this.records.filter((e) => e.alive);
   }
 
   #record(e: AtcFact): void {
-    const known = this.records.some((r) => r.sid === e.sid && r.ssid === e.ssid && r.va === e.va && r.frames === e.frames && r.target === e.target
-      && r.split === e.split && r.aliases === e.aliases && r.canRead === e.canRead && r.canWrite === e.canWrite && r.premises.length === e.premises.length && r.premises.every((p, i) => p === e.premises[i]));
-    if (!known) this.records.push(e);
+    const key = keyOf(e);
+    if (this.#known.has(key)) return;
+    this.#known.add(key);
+    this.records.push(e);
   }
 
-  /** Everything that a Translation Request of the stream may be granted now. */
-  #implied(sid: number): AtcFact[] {
+  /** Everything that a Translation Request of the stream may be granted now; or only what rests on one of the facts of `about`. */
+  #implied(sid: number, about: ReadonlySet<Fact> | null = null): AtcFact[] {
     const out: AtcFact[] = [];
+    const concerns = (facts: readonly Fact[]): boolean => about === null || facts.some((f) => about.has(f));
+    const leaves = (facts: readonly Fact[]): readonly TranslationFact[] => (concerns(facts) ? this.#tables.translations : this.#tables.translations.filter((f) => about?.has(f)));
     for (const ste of this.#contexts.steVectors(sid)) {
       if (ste.action === 'illegal' || ste.action === 'abort' || ste.action === 'bypass' || effectiveEats(ste, this.#features) === 0) continue;
-      if (ste.action === 'stage2') { this.#addStage2(out, ste); continue; }
+      if (ste.action === 'stage2') { this.#addStage2(out, ste, leaves(ste.facts)); continue; }
       const substreams = steCdMax(ste.words, 0, this.#features) > 0;
       const dss = getField(ste.words, STE.S1DSS);
       if (substreams && dss === S1DSS_BYPASS) {
-        if (ste.action === 'nested') this.#addStage2(out, ste);
-        else out.push(this.#entry(ste, null, -1, { va: 0, frames: POW2[this.#features.oas - 12] as number, target: 0 }, [], [true, true]));
+        if (ste.action === 'nested') this.#addStage2(out, ste, leaves(ste.facts));
+        else if (concerns(ste.facts)) out.push(this.#entry(ste, null, -1, { va: 0, frames: POW2[this.#features.oas - 12] as number, target: 0 }, [], [true, true]));
       }
       for (const e of this.#contexts.elements('cd', sid)) {
         for (const v of vectors(e)) {
           const cd: CdVector = { ...v, index: e.index };
           if (!cdVerdict(cd.words, 0, ste.words, 0, this.#features, this.#contexts.e2h)) continue;
-          if (cd.index === 0 && (!substreams || dss === S1DSS_SSID0)) this.#addStage1(out, ste, cd, -1);
-          if (substreams && (cd.index > 0 || dss !== S1DSS_SSID0)) this.#addStage1(out, ste, cd, cd.index);
+          const from = leaves([...ste.facts, ...cd.facts]);
+          if (cd.index === 0 && (!substreams || dss === S1DSS_SSID0)) this.#addStage1(out, { ste, cd, ssid: -1 }, from);
+          if (substreams && (cd.index > 0 || dss !== S1DSS_SSID0)) this.#addStage1(out, { ste, cd, ssid: cd.index }, from);
         }
       }
     }
@@ -102,15 +116,15 @@ export class Atc {
   }
 
   /** Split stage with stage 1 bypassed: the IPA is what was asked for (§3.9.1). */
-  #addStage2(out: AtcFact[], ste: SteVector): void {
+  #addStage2(out: AtcFact[], ste: SteVector, from: readonly TranslationFact[]): void {
     const split = effectiveEats(ste, this.#features) === EATS_SPLIT;
-    for (const leaf of this.#tables.stage2Leaves(ste.vmid)) out.push(this.#entry(ste, null, -1, split ? { ...leaf, target: leaf.va } : leaf, [leaf], granted(null, leaf)));
+    for (const leaf of from) if (leaf.kind === 'leaf' && leaf.stage === 2 && leaf.vmid === ste.vmid) out.push(this.#entry(ste, null, -1, split ? { ...leaf, target: leaf.va } : leaf, [leaf], granted(null, leaf)));
   }
 
-  #addStage1(out: AtcFact[], ste: SteVector, cd: CdVector, ssid: number): void {
+  #addStage1(out: AtcFact[], { ste, cd, ssid }: { readonly ste: SteVector; readonly cd: CdVector; readonly ssid: number }, from: readonly TranslationFact[]): void {
     const tag = stage1Tag(ste, cd, 0);
     const split = effectiveEats(ste, this.#features) === EATS_SPLIT;
-    for (const f of this.#tables.translations) {
+    for (const f of from) {
       if (f.kind !== 'leaf' || f.stage === 2 || f.world !== tag.world || f.vmid !== tag.vmid || (f.asid >= 0 && f.asid !== tag.asid)) continue;
       if (ste.world === WORLD_EL2 && f.asid >= 0) continue;
       if (f.stage === 1 && f.regime.nested) continue;
@@ -128,6 +142,10 @@ export class Atc {
       sid: ste.sid, ssid, va: span.va, frames: span.frames, target: span.target, split: effectiveEats(ste, this.#features) === EATS_SPLIT, aliases: false, canRead: may[0], canWrite: may[1],
     };
   }
+}
+
+function keyOf(e: AtcFact): string {
+  return `${e.sid} ${e.ssid} ${e.va} ${e.frames} ${e.target} ${[e.split, e.aliases, e.canRead, e.canWrite].map((b) => (b ? 1 : 0)).join('')} ${e.premises.map((p) => (p.kind === 'regime' ? p.key : p.id)).join(',')}`;
 }
 
 function ignoresTop(cd: CdVector, half: 0 | 1): boolean {

@@ -163,11 +163,15 @@ export class Tables {
 
   #rescan(page: Page): void {
     if (!this.fetchable(page)) return;
-    for (let entry = page.firstIndex; entry < page.firstIndex + page.entries; entry += 1) {
-      const ref = this.refOf(page, entry);
-      if (ref < 0) continue;
-      const lo = this.#memory.lo[ref] as number;
-      if ((lo & 1) !== 0) this.#derive(page, entry, lo, this.#memory.hi[ref] as number);
+    const words = this.#memory.lo;
+    for (let done = 0; done < page.entries;) {
+      const count = Math.min(page.entries - done, WORDS - ((page.offset + done) % WORDS));
+      const ref = this.refOf(page, page.firstIndex + done);
+      for (let i = 0; ref >= 0 && i < count; i += 1) {
+        const lo = words[ref + i] as number;
+        if ((lo & 1) !== 0) this.#derive(page, page.firstIndex + done + i, lo, this.#memory.hi[ref + i] as number);
+      }
+      done += count;
     }
   }
 
