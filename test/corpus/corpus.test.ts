@@ -6,8 +6,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import test from 'ava';
 import { MUTANTS } from '../../src/mutants/mutants.js';
-import { caseId, type Case } from '../../src/operations/case.js';
-import { encodeCase, readCaseFile } from '../../src/operations/codec.js';
+import { readCaseFile } from '../../src/operations/codec.js';
+import { encodeStored, readStoredFile, storedId } from '../../src/operations/stored.js';
 
 const CORPUS = new URL('../../../corpus/', import.meta.url).pathname;
 
@@ -16,21 +16,21 @@ function files(folder: string): string[] {
 }
 
 test('every stored case is written as it would be written again', (t) => {
-  for (const file of [...files('regressions'), ...files('workloads')]) t.is(encodeCase(readCaseFile(file)), readFileSync(file, 'utf8'), file);
+  for (const file of [...files('regressions'), ...files('workloads')]) t.is(encodeStored(readStoredFile(file)), readFileSync(file, 'utf8'), file);
 });
 
 test('every regression is named by its id and lies under its rule', (t) => {
   const all = files('regressions');
   t.true(all.length > 0);
   for (const file of all) {
-    const c: Case = readCaseFile(file);
-    t.is(basename(file, '.json'), caseId(c));
+    const c = readStoredFile(file);
+    t.is(basename(file, '.json'), storedId(c));
     t.true(file.includes(`/${String(c.provenance['rule'])}/`), file);
   }
 });
 
 test('each mutant that random sequences find has a case of at most 8 operations', (t) => {
-  const cases = files('regressions').map(readCaseFile);
+  const cases = files('regressions').map(readStoredFile).filter((c) => c.kind === 'driver');
   for (const mutant of MUTANTS.filter((m) => m.found === 'fuzz')) {
     const own = cases.filter((c) => c.subject.mutant === mutant.name);
     t.true(own.length > 0, mutant.name);

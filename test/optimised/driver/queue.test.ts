@@ -58,6 +58,12 @@ test('a list holds 64 commands at the most, and only the last has the SYNC', (t)
   t.deepEqual(port.lists.flat(), [...wanted(130), 'SYNC']);
 });
 
+test('on a part that loses longer lists every list holds 63 commands at the most and has a SYNC: the erratum is read from IIDR', (t) => {
+  const r = new DriverRig(smallWorld({ smmus: [smmu({ queueLog2: 8, forceSync: true })] }), { form: 'steps' });
+  send(r, 130);
+  t.deepEqual((r.smmus[0] as FakeSmmu).lists.map((l) => [l.length, l.at(-1)]), [[64, 'SYNC'], [64, 'SYNC'], [5, 'SYNC']]);
+});
+
 test('64 commands and their SYNC are one list', (t) => {
   const { rig: r, port } = rig(8);
   send(r, 64);

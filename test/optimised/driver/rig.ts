@@ -2,6 +2,7 @@
  * Rig: the optimised driver alone, before SMMUs that only keep what they are told: registers, and every command that
  * PROD publishes, decoded. CONS follows PROD at once, or as slowly as a test asks.
  */
+import { registersOf } from '../../../src/spec/features.js';
 import { Journal } from '../../../src/memory/journal.js';
 import { Memory, RAM_BASE, WORDS_PER_FRAME } from '../../../src/memory/memory.js';
 import { Pages } from '../../../src/memory/pages.js';
@@ -9,7 +10,7 @@ import { OptimisedDriver, ownParts, type Form } from '../../../src/optimised/dri
 import type { Context, DriverObserver, Parts } from '../../../src/optimised/driver/types.js';
 import { decodeWords, describeCommand, newCommand, type Command } from '../../../src/spec/command.js';
 import { queueIndex, queueNext, queueUsed, REG } from '../../../src/spec/register.js';
-import type { RegisterPort } from '../../../src/stack/machine.js';
+import { machineConfig, type RegisterPort } from '../../../src/stack/machine.js';
 import type { Operation, Prot, Result, Target } from '../../../src/stack/operation.js';
 import { runSteps } from '../../../src/stack/steps.js';
 import { DEFAULT_SMMU, smallWorld, type SmmuConfig, type World } from '../../../src/stack/world.js';
@@ -29,8 +30,10 @@ export class FakeSmmu implements RegisterPort {
   seen: ((command: Command) => void) | null = null;
   readonly #memory: Memory;
 
-  constructor(memory: Memory) {
+  constructor(memory: Memory, config: SmmuConfig) {
     this.#memory = memory;
+    const ids = registersOf(machineConfig(config).features);
+    for (const [offset, value] of [[REG.IDR0, ids.idr0], [REG.IDR1, ids.idr1], [REG.IDR3, ids.idr3], [REG.IDR5, ids.idr5], [REG.IIDR, ids.iidr]] as const) this.registers.set(offset, value);
   }
 
   writeRegister(offset: number, value: number): void {
@@ -89,7 +92,7 @@ export class DriverRig {
 
   constructor(world: World = smallWorld(), options: RigOptions = {}) {
     this.form = options.form ?? 'plain';
-    this.smmus = world.smmus.map(() => new FakeSmmu(this.memory));
+    this.smmus = world.smmus.map((config) => new FakeSmmu(this.memory, config));
     const own = ownParts(this.form);
     this.driver = new OptimisedDriver({
       world, pages: this.pages, journal: this.journal, ports: this.smmus, 
