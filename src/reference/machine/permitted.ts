@@ -186,7 +186,8 @@ export class Permitted {
     const records = getField(cd.words, CD.R) !== 0;
     const frame = canonical(t.frame, context.tbi, half);
     const fault = (event: number): Fault => ({ event, stage2: 0, class: CLASS_IN, ipa: 0 });
-    if (!inRange(frame, context.inputBits, half, ste.world === WORLD_EL2)) {
+    // TxSZ of a half with EPDx = 1 means nothing; its addresses may still hit the TLB (§5.4.1.1).
+    if (!context.disabled && !inRange(frame, context.inputBits, half, ste.world === WORLD_EL2)) {
       this.#fault(fault(EVENT.F_TRANSLATION), records, `${why}: out of the input range`);
       return;
     }
