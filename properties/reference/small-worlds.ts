@@ -62,8 +62,6 @@ export class SmallWorld {
   /** Commands published and seen consumed since the beginning, without wrap. */
   #published = 0;
   #consumed = 0;
-  /** Does the world leave its STEs and CDs alone? */
-  get still(): boolean { return this.#mood.ste === 0 && this.#mood.cd === 0; }
   /** False on an excursion: the literal machine does not hear of it. */
   #mirrored = true;
 

@@ -1,6 +1,6 @@
 /**
- * Claim: on worlds that the stage-1 form covers, the whole machine caches everything that the stage-1 form caches, and nothing else where no STE or
- * CD is rewritten (there the whole machine also has what torn fetches give). Compared: leaves and table descriptors, by tag, level, address and value.
+ * Claim: on worlds that the stage-1 form covers, the whole machine and the stage-1 form cache the same leaves and table descriptors, by tag, level, address
+ * and value, after every step.
  */
 import test from 'ava';
 import { RandomChooser } from '../../src/stack/chooser.js';
@@ -47,25 +47,22 @@ function listWhole(m: ReferenceMachine): Set<string> {
 for (let batch = 0; batch < 4; batch += 1) {
   test(`the whole machine caches what the stage-1 form caches, batch ${batch}`, (t) => {
     let compared = 0;
-    let exact = 0;
     for (let n = 0; n < WORLDS; n += 1) {
       const w = new SmallWorld(new RandomChooser(`whole ${batch}.${n}`), false);
       const whole = beside(w);
-      const still = w.still;
       for (let i = 0; i < STEPS; i += 1) {
         w.step();
         const less = listTlb(w.rig.machine);
         const more = listWhole(whole);
         const missing = [...less].filter((name) => !more.has(name));
-        const extra = still ? [...more].filter((name) => !less.has(name)) : [];
+        const extra = [...more].filter((name) => !less.has(name));
         compared += less.size;
-        if (still) exact += less.size;
         if (missing.length + extra.length === 0) continue;
         t.fail(`world ${batch}.${n} after step ${i}: missing ${missing.join('; ')} extra ${extra.join('; ')}`);
         return;
       }
     }
-    t.log(JSON.stringify({ compared, exact }));
-    t.true(compared > WORLDS * 100 && exact > WORLDS * 20);
+    t.log(`${compared} facts compared`);
+    t.true(compared > WORLDS * 100);
   });
 }

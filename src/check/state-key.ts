@@ -13,10 +13,11 @@ export function machineKey(machine: Stage1Reference): string {
   const r = (t: number): number => rank.get(t) as number;
   const parts: string[] = [];
   for (const p of machine.queue.pending) parts.push(`c${commandText(p)}@${r(p.visible)}`);
+  for (const p of machine.queue.published) parts.push(`p${commandText(p)}@${r(p.visible)}`);
   parts.push(`w${machine.queue.waiting},${machine.queue.prod}`);
   for (let sid = 0; sid < machine.configuration.streams; sid += 1) {
     for (const f of machine.configuration.stesOf(sid)) {
-      if (f.ends.length === 1 && f.ends[0] === Infinity && f.cds.length === 0) continue; // as memory says, nothing below
+      if (f.cds.length === 0 && f.own.every((w) => w.ends.length === 1 && w.ends[0] === Infinity)) continue; // as memory says, nothing below
       parts.push(entryText(f, r));
       for (const cd of f.cds) parts.push(entryText(cd, r));
     }
@@ -31,7 +32,7 @@ function commandText(p: Pending): string {
 }
 
 function entryText(f: EntryFact, r: (t: number) => number): string {
-  return `${f.kind}${f.sid}:${f.ref}:${f.words.join('.')}[${f.starts.map(r).join('.')}][${f.ends.map(r).join('.')}]`;
+  return `${f.kind}${f.sid}:${f.ref}:${r(f.born)}:${f.own.map((w) => `${w.lo}.${w.hi}[${w.starts.map(r).join('.')}][${w.ends.map(r).join('.')}]`).join('')}`;
 }
 
 function regimeText(regime: Regime, r: (t: number) => number): string {
@@ -53,11 +54,13 @@ function wayText(w: Way, r: (t: number) => number): string {
 function collect(machine: Stage1Reference, into: Set<number>): void {
   const add = (list: readonly number[]): void => { for (const t of list) into.add(t); };
   for (const p of machine.queue.pending) into.add(p.visible);
+  for (const p of machine.queue.published) into.add(p.visible);
   for (let sid = 0; sid < machine.configuration.streams; sid += 1) {
     for (const f of machine.configuration.stesOf(sid)) {
-      add(f.starts);
-      add(f.ends);
-      for (const cd of f.cds) { add(cd.starts); add(cd.ends); }
+      for (const e of [f, ...f.cds]) {
+        into.add(e.born);
+        for (const w of e.own) { add(w.starts); add(w.ends); }
+      }
     }
   }
   const visit = (w: Way): void => {

@@ -1,7 +1,7 @@
 /**
  * Configuration: STE and CD facts of one SMMU and the regimes they support (IHI 0070 §3.21.3, §5.2.1, §5.4.1).
- * Linear stream table, one CD per stream. A snapshot of all eight words is taken whenever one of them changes:
- * every such state may have been cached, valid or not, and stays until a CFGI and its SYNC retire it.
+ * Linear stream table, one CD per stream. Structures may be fetched word by word: each combination of values that the words had since they
+ * could be fetched may be cached, valid or not, and stays until a CFGI and its SYNC retire it.
  */
 import { CD, cdGranule, cdInputBits, cdLegal, cdOutputBits, cdStartLevel, cdTableFrame } from '../../spec/cd.js';
 import { getField } from '../../spec/bits.js';
@@ -10,10 +10,13 @@ import type { Memory } from '../../memory/memory.js';
 import { cdFeatures, steFeatures } from '../../stack/machine.js';
 import { Unmodelled } from '../../stack/violation.js';
 import { OAS, type SmmuConfig } from '../../stack/world.js';
-import { isCurrent, NEVER, type EntryFact, type Pending, type Regime, type Support } from './facts.js';
+import { NEVER, type EntryFact, type Pending, type Regime, type Support, type WordHold } from './facts.js';
 import { whenCd, whenSte } from './justify.js';
 import { matchesCd } from './match.js';
 import type { Tables } from './tables.js';
+
+/** Combinations of the words of one structure that are followed. */
+const TORN_LIMIT = 512;
 
 export class Configuration {
   readonly #memory: Memory;
@@ -27,6 +30,8 @@ export class Configuration {
   /** CD facts by the slot their words lie in. */
   readonly #cdsBySlot: (EntryFact[] | undefined)[] = [];
   #regimes: Regime[] = [];
+  /** Every value that a word of an STE or CD had since it could be fetched, by reference. */
+  readonly #words = new Map<number, readonly WordHold[]>();
   /** Told of each change of an STE or CD in memory. */
   changed: ((kind: 'ste' | 'cd', sid: number) => void) | null = null;
 
@@ -59,48 +64,35 @@ export class Configuration {
     for (let sid = 0; sid < this.#streams; sid += 1) {
       const list: EntryFact[] = [];
       this.#stes[sid] = list;
-      this.#snapshotSte(sid, list);
+      this.#addSte(sid, list, this.#holds(this.#firstSlot * 512 + sid * 8));
     }
   }
 
   stored(slot: number, index: number): void {
+    const ref = slot * 512 + index;
     if (this.#streams !== 0) {
       const sid = (slot - this.#firstSlot) * 64 + Math.floor(index / 8);
-      if (slot >= this.#firstSlot && sid < this.#streams) this.#steChanged(sid);
+      if (slot >= this.#firstSlot && sid < this.#streams) this.#steChanged(sid, ref);
     }
     const cds = this.#cdsBySlot[slot];
     if (cds === undefined) return;
-    const ref = slot * 512 + index - (index % 8);
-    for (const cd of cds.slice()) if (cd.ref === ref && isCurrent(cd)) this.#cdChanged(cd);
+    const first = ref - (index % 8);
+    for (const ste of new Set(cds.filter((cd) => cd.ref === first).map((cd) => cd.ste as EntryFact))) this.#cdChanged(ste, first, ref);
   }
 
-  #words(ref: number): Uint32Array {
-    const words = new Uint32Array(16);
-    for (let i = 0; i < 8; i += 1) {
-      words[i * 2] = this.#memory.lo[ref + i] as number;
-      words[i * 2 + 1] = this.#memory.hi[ref + i] as number;
-    }
-    return words;
-  }
-
-  #steChanged(sid: number): void {
+  #steChanged(sid: number, ref: number): void {
     this.changed?.('ste', sid);
     const list = this.#stes[sid] as EntryFact[];
-    for (const f of list) if (isCurrent(f)) this.#close(f);
-    this.#snapshotSte(sid, list);
+    const hold = this.#hold(ref);
+    for (const f of list.slice()) this.#addSte(sid, list, f.own.map((w, i) => (i === ref % 8 ? hold : w)));
     this.#review();
   }
 
-  #snapshotSte(sid: number, list: EntryFact[]): void {
-    const ref = this.#firstSlot * 512 + sid * 8;
-    const words = this.#words(ref);
-    const again = list.find((f) => sameWords(f.words, words));
-    if (again !== undefined) {
-      this.#reopen(again);
-      return;
-    }
-    const fact = this.#newFact('ste', sid, ref, words, null);
-    this.#set(() => { list.push(fact); }, () => { list.pop(); });
+  #addSte(sid: number, list: EntryFact[], own: readonly WordHold[]): void {
+    if (list.some((f) => f.own.every((w, i) => w === own[i]))) return;
+    if (list.length >= TORN_LIMIT) throw new Unmodelled(`more than ${TORN_LIMIT} combinations of the words of one STE`);
+    const fact = this.#newFact('ste', sid, this.#firstSlot * 512 + sid * 8, own, null);
+    this.#set(() => { list.push(fact); }, () => { list.splice(list.indexOf(fact), 1); });
     this.#followSte(fact);
   }
 
@@ -110,21 +102,18 @@ export class Configuration {
     if (action === 'stage2' || action === 'nested') throw new Unmodelled(`STE.Config ${action}`);
     if (action !== 'stage1') return;
     if (getField(ste.words, STE.S1CDMax) !== 0) throw new Unmodelled('substreams (S1CDMax > 0)');
-    this.#snapshotCd(ste);
-  }
-
-  #snapshotCd(ste: EntryFact): void {
     const pointer = getField(ste.words, STE.S1ContextPtr) * 64;
     const slot = this.#memory.slotOf(Math.floor(pointer / 4096));
     if (slot < 0) throw new Unmodelled('a CD outside of modelled memory');
     const ref = slot * 512 + (pointer % 4096) / 8;
-    const words = this.#words(ref);
-    const again = ste.cds.find((f) => f.ref === ref && sameWords(f.words, words));
-    if (again !== undefined) {
-      this.#reopen(again);
-      return;
-    }
-    const cd = this.#newFact('cd', ste.sid, ref, words, ste);
+    this.#addCd(ste, ref, this.#holds(ref));
+  }
+
+  #addCd(ste: EntryFact, ref: number, own: readonly WordHold[]): void {
+    if (ste.cds.some((f) => f.ref === ref && f.own.every((w, i) => w === own[i]))) return;
+    if (ste.cds.length >= TORN_LIMIT) throw new Unmodelled(`more than ${TORN_LIMIT} combinations of the words of one CD`);
+    const slot = Math.floor(ref / 512);
+    const cd = this.#newFact('cd', ste.sid, ref, own, ste);
     this.#set(() => { ste.cds.push(cd); }, () => { ste.cds.splice(ste.cds.indexOf(cd), 1); });
     const into = (this.#cdsBySlot[slot] ??= []);
     this.#set(() => { into.push(cd); }, () => { into.splice(into.indexOf(cd), 1); });
@@ -132,24 +121,46 @@ export class Configuration {
     this.#support(ste, cd);
   }
 
-  #cdChanged(cd: EntryFact): void {
-    this.changed?.('cd', cd.sid);
-    this.#close(cd);
-    if (cd.ste !== null) this.#snapshotCd(cd.ste);
+  /** A word of a CD changed that may be fetched by way of this STE. */
+  #cdChanged(ste: EntryFact, first: number, ref: number): void {
+    this.changed?.('cd', ste.sid);
+    const hold = this.#hold(ref);
+    for (const cd of ste.cds.slice()) if (cd.ref === first) this.#addCd(ste, first, cd.own.map((w, i) => (i === ref % 8 ? hold : w)));
     this.#review();
   }
 
-  #newFact(kind: 'ste' | 'cd', sid: number, ref: number, words: Uint32Array, ste: EntryFact | null): EntryFact {
-    return { kind, sid, ref, words, ste, starts: [this.#memory.journal.clock.now], ends: [Infinity], cds: [] };
+  #newFact(kind: 'ste' | 'cd', sid: number, ref: number, own: readonly WordHold[], ste: EntryFact | null): EntryFact {
+    const words = new Uint32Array(16);
+    own.forEach((w, i) => { words[i * 2] = w.lo; words[i * 2 + 1] = w.hi; });
+    return { kind, sid, ref, words, ste, born: this.#memory.journal.clock.now, own, cds: [] };
   }
 
-  #close(f: EntryFact): void {
-    const last = f.ends.length - 1;
-    this.#set(() => { f.ends[last] = this.#memory.journal.clock.now; }, () => { f.ends[last] = Infinity; });
+  /** The eight words that memory holds now. */
+  #holds(ref: number): WordHold[] {
+    return Array.from({ length: 8 }, (_, i) => this.#hold(ref + i));
   }
 
-  #reopen(f: EntryFact): void {
-    this.#set(() => { f.starts.push(this.#memory.journal.clock.now); f.ends.push(Infinity); }, () => { f.starts.pop(); f.ends.pop(); });
+  /** The word that memory holds now: what it held before ends, the same value again goes on. */
+  #hold(ref: number): WordHold {
+    const now = this.#memory.journal.clock.now;
+    const lo = this.#memory.lo[ref] as number;
+    const hi = this.#memory.hi[ref] as number;
+    const known = this.#words.get(ref) ?? [];
+    for (const w of known) {
+      const last = w.ends.length - 1;
+      if (w.ends[last] !== Infinity || (w.lo === lo && w.hi === hi)) continue;
+      this.#set(() => { w.ends[last] = now; }, () => { w.ends[last] = Infinity; });
+    }
+    const again = known.find((w) => w.lo === lo && w.hi === hi);
+    if (again === undefined) {
+      const fresh: WordHold = { lo, hi, starts: [now], ends: [Infinity] };
+      this.#set(() => { this.#words.set(ref, [...known, fresh]); }, () => { this.#words.set(ref, known); });
+      return fresh;
+    }
+    if (again.ends[again.ends.length - 1] !== Infinity) {
+      this.#set(() => { again.starts.push(now); again.ends.push(Infinity); }, () => { again.starts.pop(); again.ends.pop(); });
+    }
+    return again;
   }
 
   /** A pair that translates supports the regime of its tag and tables; the first pair opens it. */
@@ -203,7 +214,19 @@ export class Configuration {
       if (f.kind === 'cd') this.#removeCd(f);
       else this.#removeSte(f);
     }
+    for (const f of dead) this.#forgetWords(f);
     if (dead.length > 0) this.#review();
+  }
+
+  /** Values of words that memory no longer holds and no fact has. */
+  #forgetWords(f: EntryFact): void {
+    const left = f.kind === 'ste' ? this.stesOf(f.sid) : (this.#cdsBySlot[Math.floor(f.ref / 512)] ?? []).filter((cd) => cd.ref === f.ref);
+    const used = new Set(left.flatMap((e) => e.own));
+    for (let ref = f.ref; ref < f.ref + 8; ref += 1) {
+      const before = this.#words.get(ref) ?? [];
+      const after = before.filter((w) => used.has(w) || w.ends[w.ends.length - 1] === Infinity);
+      if (after.length < before.length) this.#set(() => { this.#words.set(ref, after); }, () => { this.#words.set(ref, before); });
+    }
   }
 
   /** Forgets regimes of which nothing is left. */

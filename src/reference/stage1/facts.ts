@@ -21,24 +21,37 @@ export interface Pending {
   readonly visible: number;
 }
 
-/** An STE or CD as it was, or is, in memory: 16 uint32. */
+/** One 64-bit word of a structure with one of its values, and when memory held it. Shared by the facts that have it. */
+export interface WordHold {
+  readonly lo: number;
+  readonly hi: number;
+  readonly starts: number[];
+  readonly ends: number[];
+}
+
+/**
+ * An STE or CD as it may be cached: 16 uint32. Its words may have been fetched at different times, in any order (IHI 0070 §3.21.3), so
+ * it need never have stood in memory as a whole: any combination of values that the words had while they could be fetched is a fact.
+ */
 export interface EntryFact {
   readonly kind: 'ste' | 'cd';
   readonly sid: number;
   /** Reference of its first word in memory. */
   readonly ref: number;
   readonly words: Uint32Array;
-  /** Segments during which memory holds exactly these words; ends[i] is Infinity for the open one. */
-  readonly starts: number[];
-  readonly ends: number[];
+  /** When it came into being. */
+  readonly born: number;
+  /** Its eight words; `ends` of a word is Infinity while memory holds that value. */
+  readonly own: readonly WordHold[];
   /** CD: the STE that points to it. STE: null. */
   readonly ste: EntryFact | null;
   /** STE: the CDs reached through it. */
   readonly cds: EntryFact[];
 }
 
+/** Is it what memory says? */
 export function isCurrent(f: EntryFact): boolean {
-  return f.ends[f.ends.length - 1] === Infinity;
+  return f.own.every((w) => w.ends[w.ends.length - 1] === Infinity);
 }
 
 /** A stage-1 translation regime: a tag together with the tables it walks. */

@@ -33,16 +33,23 @@ function matching(K: readonly Pending[], test: (c: Command) => boolean): readonl
 
 export function whenSte(f: EntryFact, K: readonly Pending[]): number {
   const own = matching(K, (c) => matchesSte(c, f.sid));
-  if (own.length === 0) return f.starts[0] as number;
-  return firstMoment(f.starts, f.ends, latest(own));
+  if (own.length === 0) return f.born;
+  return wordsMoment(f, latest(own));
+}
+
+/** First moment not before `from` by which each word could be fetched with its value, one after the other in any order. */
+function wordsMoment(f: EntryFact, from: number): number {
+  let moment = from;
+  for (const w of f.own) moment = Math.max(moment, firstMoment(w.starts, w.ends, from));
+  return moment;
 }
 
 /** Premise of a CD: the STE that points to it. */
 export function whenCd(f: EntryFact, K: readonly Pending[]): number {
   const own = matching(K, (c) => matchesCd(c, f.sid));
-  if (own.length === 0) return f.starts[0] as number;
+  if (own.length === 0) return f.born;
   const from = Math.max(latest(own), f.ste === null ? NEVER : whenSte(f.ste, own));
-  return from === NEVER ? NEVER : firstMoment(f.starts, f.ends, from);
+  return from === NEVER ? NEVER : wordsMoment(f, from);
 }
 
 /**
@@ -51,7 +58,7 @@ export function whenCd(f: EntryFact, K: readonly Pending[]): number {
  */
 function regimeBirth(r: Regime): number {
   let best = NEVER;
-  for (const s of r.supports) best = Math.min(best, Math.max(s.ste.starts[0] as number, s.cd.starts[0] as number));
+  for (const s of r.supports) best = Math.min(best, Math.max(s.ste.born, s.cd.born));
   return best;
 }
 

@@ -47,6 +47,8 @@ export class CommandQueue {
     return (this.#prod - this.#published.length + turn) % turn;
   }
   get pending(): readonly Pending[] { return this.#pending; }
+  /** The next SYNC and what stands behind it. */
+  get published(): readonly Pending[] { return this.#published; }
   /** Published commands that wait for a SYNC before them, or are SYNCs. */
   get waiting(): number { return this.#published.length; }
 

@@ -3,7 +3,7 @@
  * TLB: from its ways and records, and through the questions that rules ask (`leavesAt`).
  */
 import { cacheableLeaf } from '../../../src/reference/stage1/tables.js';
-import type { Regime, Way } from '../../../src/reference/stage1/facts.js';
+import type { EntryFact, Regime, Way } from '../../../src/reference/stage1/facts.js';
 import type { Stage1Reference } from '../../../src/reference/stage1/machine.js';
 
 function keyOf(r: Regime): string {
@@ -70,6 +70,10 @@ function segments(f: { readonly starts: readonly number[]; readonly ends: readon
   return f.starts.map((start, i) => `${start}-${f.ends[i]}`).join(',');
 }
 
+function held(f: EntryFact): string {
+  return `${f.born} ${f.own.map(segments).join(' ')}`;
+}
+
 function wayText(way: Way, lines: string[], depth: string): void {
   lines.push(`${depth}${way.state} [${way.index}] ${way.hi}:${way.lo} level ${way.level} va ${way.va} ${segments(way)} under ${way.parent === null ? 'nothing' : `${way.parent.level}/${way.parent.va}`}`);
   for (const index of [...way.kids.keys()].sort((a, b) => a - b)) wayText(way.kids.get(index) as Way, lines, `${depth}  `);
@@ -82,7 +86,7 @@ function wayText(way: Way, lines: string[], depth: string): void {
 export function stateText(m: Stage1Reference, streams: number): string {
   const lines: string[] = [];
   for (const r of m.regimes) {
-    lines.push(`regime ${keyOf(r)} supports ${r.supports.map((s) => `${s.ste.sid}:${s.cd.ref}@${s.cd.starts[0]}`).join(' ')}`);
+    lines.push(`regime ${keyOf(r)} supports ${r.supports.map((s) => `${s.ste.sid}:${s.cd.ref}@${s.cd.born}`).join(' ')}`);
     if (r.root !== null) wayText(r.root, lines, ' root ');
     for (const way of r.wayRecs) wayText(way, lines, ' record ');
     for (const l of r.leafRecs) lines.push(` leaf ${l.level} ${l.va} [${l.index}] ${l.hi}:${l.lo} until ${l.until} way ${l.way === null ? 'none' : `${l.way.level}/${l.way.va}`}`);
@@ -94,7 +98,7 @@ export function stateText(m: Stage1Reference, streams: number): string {
   }
   for (let sid = 0; sid < streams; sid += 1) {
     for (const ste of m.configuration.stesOf(sid)) {
-      lines.push(`ste ${sid} ${ste.words.join()} ${segments(ste)}`, ...ste.cds.map((cd) => ` cd ${cd.ref} ${cd.words.join()} ${segments(cd)}`));
+      lines.push(`ste ${sid} ${ste.words.join()} ${held(ste)}`, ...ste.cds.map((cd) => ` cd ${cd.ref} ${cd.words.join()} ${held(cd)}`));
     }
   }
   lines.push(`unknown ${m.unknownConfiguration()} ${[1, 2, 3].map((asid) => m.unknownTag(asid)).join()}`);

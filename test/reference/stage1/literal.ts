@@ -9,6 +9,7 @@
  *  - a cached table descriptor is enough to fetch what stands below it ("new stores into it are new leaves for every
  *    way still cached"), also while nothing supports its regime; what hangs under the base needs a supporting pair;
  *  - a command may take effect from its publication on: a SYNC before it may be complete at once, unseen;
+ *  - the words of an STE or CD are fetched one by one: any combination of values that they had is a fact;
  *  - a premise that is not in F is never there.
  */
 import { CD, cdInputBits, cdLegal, cdOutputBits, cdStartLevel, cdTableFrame } from '../../../src/spec/cd.js';
@@ -165,7 +166,12 @@ export class LiteralMachine {
       from = Math.max(from, premise === undefined ? NEVER : this.#when(premise, must));
     }
     if ((f.kind === 'table' || f.kind === 'leaf') && f.premise === null) from = Math.max(from, this.#whenRegime(f.regime as LiteralRegime, must));
-    for (let t = from; t <= this.#now; t += 1) if (this.#holds(f.own, t)) return t;
+    return Math.max(from, ...f.own.map((w) => this.#firstHeld(w, from)));
+  }
+
+  /** Words are fetched one by one (§3.21.3): each needs a moment of its own. */
+  #firstHeld(w: OwnWord, from: number): number {
+    for (let t = from; t <= this.#now; t += 1) if (this.#holds([w], t)) return t;
     return NEVER;
   }
 
@@ -214,14 +220,20 @@ export class LiteralMachine {
     }
   }
 
+  /** Every combination of the words that facts of this entry have and those that memory holds. */
   #addEntry(kind: 'ste' | 'cd', sid: number, ref: number, premise: string | null): void {
-    const words = new Uint32Array(16);
-    const own: OwnWord[] = [];
+    const facts = [...this.facts.values()].filter((f) => f.kind === kind && f.sid === sid && f.premise === premise && f.own[0]?.ref === ref);
+    let combinations: OwnWord[][] = [[]];
     for (let i = 0; i < 8; i += 1) {
-      const lo = words[i * 2] = this.#memory.lo[ref + i] as number;
-      const hi = words[i * 2 + 1] = this.#memory.hi[ref + i] as number;
-      own.push({ ref: ref + i, lo, hi });
+      const values = new Map<string, OwnWord>();
+      for (const w of [...facts.map((f) => f.own[i] as OwnWord), { ref: ref + i, lo: this.#memory.lo[ref + i] as number, hi: this.#memory.hi[ref + i] as number }]) values.set(`${w.hi}:${w.lo}`, w);
+      combinations = combinations.flatMap((c) => [...values.values()].map((w) => [...c, w]));
     }
+    for (const own of combinations) this.#addCombination(kind, sid, ref, premise, own);
+  }
+
+  #addCombination(kind: 'ste' | 'cd', sid: number, ref: number, premise: string | null, own: readonly OwnWord[]): void {
+    const words = Uint32Array.from(own.flatMap((w) => [w.lo, w.hi]));
     const id = `${kind} ${sid} ${ref} ${words.join(',')}${premise === null ? '' : ` through ${premise}`}`;
     if (this.facts.has(id)) return;
     const regime = kind === 'cd' ? this.#regimeOf(words) : null;
