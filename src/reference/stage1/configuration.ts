@@ -22,8 +22,12 @@ export class Configuration {
   readonly #memory: Memory;
   readonly #config: SmmuConfig;
   readonly #tables: Tables;
-  /** Per StreamID: every STE that the SMMU may use, the current one among them. Empty until enabled. */
-  readonly #stes: EntryFact[][] = [];
+  /**
+   * Per StreamID: every STE that the SMMU may use, the current one among them. A stream whose STE leads nowhere and never changed is implied: it
+   * is listed when somebody asks.
+   */
+  readonly #stes: (EntryFact[] | undefined)[] = [];
+  #enabledAt = 0;
   /** First slot and number of slots of the stream table; streams of it by slot are contiguous. */
   #firstSlot = -1;
   #streams = 0;
@@ -32,6 +36,7 @@ export class Configuration {
   #regimes: Regime[] = [];
   /** Every value that a word of an STE or CD had since it could be fetched, by reference. */
   readonly #words = new Map<number, readonly WordHold[]>();
+  readonly #scratch = new Uint32Array(16);
   /** Told of each change of an STE or CD in memory. */
   changed: ((kind: 'ste' | 'cd', sid: number) => void) | null = null;
 
@@ -50,7 +55,7 @@ export class Configuration {
   }
 
   stesOf(sid: number): readonly EntryFact[] {
-    return this.#stes[sid] ?? [];
+    return sid < this.#streams ? this.#list(sid) : [];
   }
 
   /** SMMUEN became 1: every STE of the table is reachable from this moment. */
@@ -61,18 +66,44 @@ export class Configuration {
     this.#set(() => { this.#firstSlot = first; this.#streams = 2 ** log2size; }, () => { this.#firstSlot = -1; this.#streams = 0; });
     const slots = Math.ceil((this.#streams * 8) / 512);
     for (let i = 0; i < slots; i += 1) this.#memory.watch(first + i);
+    this.#enabledAt = this.#memory.journal.clock.now;
+    this.#stes.length = 0;
     for (let sid = 0; sid < this.#streams; sid += 1) {
-      const list: EntryFact[] = [];
-      this.#stes[sid] = list;
-      this.#addSte(sid, list, this.#holds(this.#firstSlot * 512 + sid * 8));
+      const ref = first * 512 + sid * 8;
+      if (steAction(this.#wordsAt(ref), 0, steFeatures()) === 'stage1') this.#followSte(this.#list(sid)[0] as EntryFact);
     }
   }
 
-  stored(slot: number, index: number): void {
+  #wordsAt(ref: number): Uint32Array {
+    for (let i = 0; i < 8; i += 1) {
+      this.#scratch[i * 2] = this.#memory.lo[ref + i] as number;
+      this.#scratch[i * 2 + 1] = this.#memory.hi[ref + i] as number;
+    }
+    return this.#scratch;
+  }
+
+  /** The STEs of a stream. One that was implied stood in memory since SMMUEN, but for a word that changes just now. (Listing it takes nothing back: no journal.) */
+  #list(sid: number, changing?: { readonly ref: number; readonly lo: number; readonly hi: number }): EntryFact[] {
+    const known = this.#stes[sid];
+    if (known !== undefined) return known;
+    const ref = this.#firstSlot * 512 + sid * 8;
+    const own = Array.from({ length: 8 }, (_, i): WordHold => {
+      const at = ref + i;
+      const was = changing?.ref === at ? changing : { lo: this.#memory.lo[at] as number, hi: this.#memory.hi[at] as number };
+      const hold: WordHold = { lo: was.lo, hi: was.hi, starts: [this.#enabledAt], ends: [Infinity] };
+      this.#words.set(at, [hold]);
+      return hold;
+    });
+    const list = [{ ...this.#newFact('ste', sid, ref, own, null), born: this.#enabledAt }];
+    this.#stes[sid] = list;
+    return list;
+  }
+
+  stored(slot: number, index: number, oldLo: number, oldHi: number): void {
     const ref = slot * 512 + index;
     if (this.#streams !== 0) {
       const sid = (slot - this.#firstSlot) * 64 + Math.floor(index / 8);
-      if (slot >= this.#firstSlot && sid < this.#streams) this.#steChanged(sid, ref);
+      if (slot >= this.#firstSlot && sid < this.#streams) this.#steChanged(sid, { ref, lo: oldLo, hi: oldHi });
     }
     const cds = this.#cdsBySlot[slot];
     if (cds === undefined) return;
@@ -80,9 +111,10 @@ export class Configuration {
     for (const ste of new Set(cds.filter((cd) => cd.ref === first).map((cd) => cd.ste as EntryFact))) this.#cdChanged(ste, first, ref);
   }
 
-  #steChanged(sid: number, ref: number): void {
+  #steChanged(sid: number, was: { readonly ref: number; readonly lo: number; readonly hi: number }): void {
     this.changed?.('ste', sid);
-    const list = this.#stes[sid] as EntryFact[];
+    const { ref } = was;
+    const list = this.#list(sid, was);
     const hold = this.#hold(ref);
     for (const f of list.slice()) this.#addSte(sid, list, f.own.map((w, i) => (i === ref % 8 ? hold : w)));
     this.#review();
@@ -200,7 +232,7 @@ export class Configuration {
     const dead: EntryFact[] = [];
     for (let sid = 0; sid < this.#streams; sid += 1) {
       if (!K.some((p) => matchesCd(p.command, sid))) continue; // whatever names an STE names its CDs as well
-      for (const ste of this.#stes[sid] as EntryFact[]) {
+      for (const ste of this.#stes[sid] ?? []) {
         if (whenSte(ste, K) === NEVER) dead.push(ste);
         for (const cd of ste.cds) if (whenCd(cd, K) === NEVER) dead.push(cd);
       }
@@ -238,7 +270,7 @@ export class Configuration {
 
   /** Every CD cached through a dead STE is dead too: whatever removes an STE must remove its CDs (§4.3.1). */
   #removeSte(f: EntryFact): void {
-    const list = this.#stes[f.sid] as EntryFact[];
+    const list = this.#list(f.sid);
     const at = list.indexOf(f);
     this.#set(() => { list.splice(at, 1); }, () => { list.splice(at, 0, f); });
     for (const cd of f.cds.slice()) this.#removeCd(cd);

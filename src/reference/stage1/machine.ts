@@ -57,7 +57,7 @@ export class Stage1Reference implements RegisterPort, MemoryWatcher, QueueListen
   }
 
   stored(slot: number, index: number, oldLo: number, oldHi: number): void {
-    this.configuration.stored(slot, index);
+    this.configuration.stored(slot, index, oldLo, oldHi);
     this.tables.stored(slot, index, oldLo, oldHi);
     this.queue.stored(slot, index);
   }
