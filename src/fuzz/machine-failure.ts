@@ -8,6 +8,7 @@ import { replayMachine } from '../lockstep/machine-replay.js';
 import type { Explanation } from '../lockstep/explain.js';
 import type { Row } from '../lockstep/replay.js';
 import type { Twins } from '../lockstep/twins.js';
+import { registerName } from '../operations/machine-fields.js';
 import { machineCaseId, type MachineCase } from '../operations/machine-case.js';
 import type { MachineOperation, MachineWorld } from '../stack/machine-world.js';
 import type { Violation } from '../stack/violation.js';
@@ -61,17 +62,23 @@ interface Context {
 
 function explain(c: MachineCandidate, violation: Violation, context: Context): Explanation {
   const story = context.told?.because ?? violation.because;
-  const because = story.length > 0 ? story : lastCommands(context.log);
+  const because = story.length > 0 ? story : lastCommands(c.operations, context);
   const failing = c.operations[context.at];
   if (failing === undefined || (failing.op !== 'claim' && failing.op !== 'free')) return { because, verified: null, tried: 0 };
   return { because, ...verify(c, violation, context) };
 }
 
-/** Without a story: what went out last. */
-function lastCommands(log: Log): string[] {
-  const seen = log.entries.filter((e) => (e.kind === 'command' && e.command.op !== OP.SYNC) || e.kind === 'synced');
-  const told = seen.slice(-SHOWN).map((e) => `op ${e.op + 1} ${e.kind === 'command' ? `${describeCommand(e.command)} becomes visible to SMMU ${e.smmu}` : `CMD_SYNC completes on SMMU ${'smmu' in e ? e.smmu : 0}`}`);
-  return [...(seen.length > SHOWN ? [`… ${seen.length - SHOWN} commands and SYNCs before these`] : []), ...told];
+/** Without a story: what went out last, boot aside, and the registers that were written. */
+function lastCommands(operations: readonly MachineOperation[], { at, log }: Context): string[] {
+  const lines: string[] = [];
+  for (const e of log.entries) {
+    const op = operations[e.op];
+    if (op === undefined || op.op === 'boot') continue;
+    if (e.kind === 'operation' && op.op === 'register' && e.op <= at) lines.push(`op ${e.op + 1} writes ${registerName(op.offset)} = 0x${op.value.toString(16)}`);
+    if (e.kind === 'command' && e.command.op !== OP.SYNC) lines.push(`op ${e.op + 1} ${describeCommand(e.command)} becomes visible to SMMU ${e.smmu}`);
+    if (e.kind === 'synced') lines.push(`op ${e.op + 1} CMD_SYNC completes on SMMU ${e.smmu}`);
+  }
+  return lines.length > SHOWN ? [`… ${lines.length - SHOWN} before these`, ...lines.slice(-SHOWN)] : lines;
 }
 
 /** Remedies one after the other: the first that makes the failing operation pass is *verified* as what is missing. */

@@ -140,7 +140,10 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
     const main = this.queues[0] as CommandQueue;
     switch (offset) {
       case REG.CR0: this.#registers.set(offset, value); this.#control0(before, value); return;
-      case REG.CR2: case REG.STRTAB_BASE: case REG.STRTAB_BASE_CFG: if (!this.enabled) this.#registers.set(offset, value); return; // guarded by SMMUEN
+      case REG.CR2: case REG.STRTAB_BASE: case REG.STRTAB_BASE_CFG: 
+        if (!this.enabled) this.#registers.set(offset, value); // guarded by SMMUEN
+        else this.trace?.notes.push({ at: this.memory.journal.clock.now + 1, text: 'a write to STRTAB_BASE, STRTAB_BASE_CFG or CR2 while SMMUEN is 1 is ignored (§6.3.12, §6.3.24)' });
+        return;
       case REG.GBPA: if (value >= GBPA_UPDATE) this.#registers.set(offset, value - GBPA_UPDATE); return;
       case REG.CMDQ_BASE: main.setBase(value); return;
       case REG.CMDQ_CONS: main.setCons(queuePointer(value)); return;
@@ -234,7 +237,7 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
       const translations = K.some((p) => isTlbi(p.command.op)) ? this.tables.judge(K, m) : [];
       const atc = this.atc.judge(K, m);
       this.atc.before(new Set<Fact>([...structures, ...translations]));
-      this.trace?.synced({ queue, at: this.memory.journal.clock.now }, K, { all: this.#facts(), dead: new Set<Fact>([...structures, ...translations, ...atc]) }, m);
+      this.trace?.synced({ queue, at: this.memory.journal.clock.now }, K, { all: this.#facts(), dead: new Set<Fact>([...structures, ...translations, ...atc]), regimes: this.tables.regimes }, m);
       this.tables.apply(translations, queue);
       this.contexts.forgetDying(structures);
       this.contexts.store.apply(structures, queue);
@@ -280,10 +283,10 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
   #unknown(t: Transaction): string | null {
     const w = this.#wild;
     if (!this.enabled || t.sid >= this.contexts.streams) return null;
-    if (w.config && !w.streams.has(t.sid)) return 'a cached STE or CD of before reset';
+    if (w.config && !w.streams.has(t.sid)) return 'a cached STE or CD of before reset: no CFGI_ALL, or CFGI_STE of the stream, and CMD_SYNC removed it yet';
     for (const ste of this.contexts.steVectors(t.sid)) {
       if (ste.action !== 'stage1' && ste.action !== 'stage2' && ste.action !== 'nested') continue;
-      if (ste.world === WORLD_EL1 ? w.el1 && !w.vmids.has(ste.vmid) : w.el2) return 'a TLB entry of before reset';
+      if (ste.world === WORLD_EL1 ? w.el1 && !w.vmids.has(ste.vmid) : w.el2) return `a TLB entry of before reset: no ${ste.world === WORLD_EL1 ? 'TLBI_NSNH_ALL' : 'TLBI_EL2_ALL'} and CMD_SYNC behind those of the configuration removed it yet`;
     }
     return null;
   }

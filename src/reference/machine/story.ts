@@ -40,7 +40,23 @@ function standing(facts: readonly Fact[], t: Teller): string[] {
   if (last === undefined) return [];
   const start = last.starts[last.starts.length - 1] as number;
   const since = start > 0 ? ` since ${t.op(start)}` : '';
-  return [`nothing stale is needed for it: memory shows the ${describeFact(last)}${since}, and everything that leads to it`];
+  const foreign = readFor(facts);
+  return [
+    ...t.trace.notes.slice(-2).map((n) => `${t.op(n.at)}: ${n.text}`),
+    `nothing stale is needed for it: memory shows the ${describeFact(last)}${since}, and everything that leads to it`,
+    ...(foreign === null ? [] : [`it was read for the ${foreign}: an entry is found by its tag alone (§3.3.3)`]),
+  ];
+}
+
+/** The structure for which a translation was read, if it is none of those that the answer rests on. */
+function readFor(facts: readonly Fact[]): string | null {
+  for (const f of facts) {
+    if ((f.kind !== 'leaf' && f.kind !== 'table') || f.regime.supports.length === 0) continue;
+    if (f.regime.supports.some((s) => s.facts.every((w) => facts.includes(w)))) continue;
+    const from = f.regime.supports[0]?.facts.find((w) => !facts.includes(w));
+    if (from !== undefined) return nameElement(from);
+  }
+  return null;
 }
 
 interface Telling {
@@ -53,9 +69,12 @@ function section(f: Fact, t: Teller, known: Map<Fact, boolean>, into: Telling): 
   if (into.told.has(key)) return;
   into.told.add(key);
   const origin = rootOf(f, known);
-  into.lines.push(originLine(origin, t));
-  if (origin !== f) into.lines.push(`the ${describeFact(f)} was derived from it`);
-  const since = origin.alive ? endOf(origin) : Math.min(endOf(origin), origin.gone?.at ?? Infinity);
+  if (origin !== f && origin.alive && into.told.has(keyOf(origin))) return; // it goes with that, or cannot be reached without it
+  const lost = stands(origin) && origin.alive ? lostWords(origin, t.trace) : [];
+  if (lost.length > 0) into.lines.push(...lostLines(lost, f, t));
+  else into.lines.push(originLine(origin, t));
+  if (lost.length === 0 && origin !== f) into.lines.push(`the ${describeFact(f)} was derived from it`);
+  const since = Math.min(endOf(origin), origin.gone?.at ?? Infinity, ...lost.map(endOf));
   const { texts, premises } = commandLines(f, t, { known, name: namer([origin, f]) }, since);
   into.lines.push(...texts.slice(0, COMMANDS));
   if (texts.length > COMMANDS) into.lines.push(`… and ${texts.length - COMMANDS} more commands that leave it`);
@@ -63,6 +82,20 @@ function section(f: Fact, t: Teller, known: Map<Fact, boolean>, into: Telling): 
   const syncs = t.trace.syncs.filter((s) => s.at > since).length;
   into.lines.push(syncs === 0 ? 'no CMD_SYNC completed since, so nothing is retired' : `${syncs} CMD_SYNC completed since, and ${syncs === 1 ? 'it does not retire it' : 'none of them retires it'}`);
   for (const p of premises) if (p.alive) section(p, t, known, into);
+}
+
+/** The words of the STE and CD that led to its tables last, when nothing does any more. */
+function lostWords(f: Fact, trace: Trace): readonly Fact[] {
+  const r = f.premises.find(isRegime);
+  return r === undefined || r.supports.length > 0 ? [] : (trace.lost.get(r) ?? []);
+}
+
+function lostLines(lost: readonly Fact[], f: Fact, t: Teller): string[] {
+  const first = lost.reduce((a, b) => (endOf(b) < endOf(a) ? b : a));
+  return [
+    `${t.op(endOf(first))} changed the ${describeFact(first)}, and the CMD_SYNC of ${t.op(first.gone?.at ?? 0)} retired it`,
+    `the ${describeFact(f)} was read by way of it, and stays until it is itself invalidated`,
+  ];
 }
 
 /** Words of one structure that went together are told once. */
@@ -90,7 +123,7 @@ function originLine(f: Fact, t: Teller): string {
   }
   const op = t.op(endOf(f));
   const changed = f.ref >= 0 && (t.memory.lo[f.ref] !== f.lo || t.memory.hi[f.ref] !== f.hi);
-  if (!changed) return `${op} cut off the way to the ${what}`;
+  if (!changed) return `${op} cut off the way to the ${what} (SMMUEN = 0, or what led to it changed): what is cached stays`;
   return `${op} made the ${what} stale: its ${f.kind === 'leaf' || f.kind === 'table' ? 'descriptor' : 'word'} changed`;
 }
 
@@ -129,11 +162,11 @@ function withoutLine(f: Fact, c: Seen, t: Teller, { known, name }: { readonly kn
   if (!matches(c.command, f, t.context)) return whyLeft(c.command, f, t.context);
   const p = t.pending.find((k) => k.visible === c.visible);
   if (p !== undefined) return `names it, but no CMD_SYNC of ${c.queue === 0 ? 'its queue' : `queue ${c.queue}`} completed behind it`;
-  if (c.command.op === OP.ATC_INV && f.kind === 'atc' && f.premises.length > 0) {
+  if (c.command.op === OP.ATC_INV && f.kind === 'atc' && f.premises.every((q) => isRegime(q) || q.alive)) {
     const k: Pending = { command: c.command, visible: c.visible };
     return whyStays(f, k, [k], { m: t.context, known }).text(t.op, name);
   }
-  return c.command.op === OP.ATC_INV ? 'names it, but was not answered: the endpoint is off or timed out (§3.9.1.4)' : 'names it, but this SMMU does not complete it (erratum of its CMD_SYNC)';
+  return c.command.op === OP.ATC_INV ? 'names it, but was not carried out: SMMUEN was 0, ATS was off at the endpoint, or it did not answer (§3.9.1.4, §4.5.1)' : 'names it, but this SMMU does not complete it (erratum of its CMD_SYNC)';
 }
 
 /** A few facts below which the story lies: what a missing command would have to name, the ones that others are derived from first. */

@@ -32,6 +32,8 @@ interface Parts {
   readonly trace: Trace | null;
 }
 
+/** CMDQ_CONS.ERR (§7.1). */
+const ERRORS: readonly string[] = ['', 'CERROR_ILL', 'CERROR_ABT', 'CERROR_ATC_INV_SYNC'];
 /** Facts that are named. */
 const NEAR = 3;
 
@@ -44,9 +46,14 @@ export function tellFacts(p: Parts, facts: readonly Fact[], op: OperationAt): To
   const chain = each.flatMap((list) => list.slice(0, 1)).filter((c, i, all) => all.findIndex((d) => describeCommand(d) === describeCommand(c)) === i);
   const single = [...each].reverse().flatMap((list) => list.map((c) => [c]));
   return {
-    lines: story(facts, { trace: p.trace, memory: p.memory, context: m, pending: p.queues.flatMap((q) => [...q.pending]), op }),
+    lines: [...stopped(p), ...story(facts, { trace: p.trace, memory: p.memory, context: m, pending: p.queues.flatMap((q) => [...q.pending]), op })],
     remedies: distinct([...single, ...(chain.length > 1 ? [chain] : [])]),
   };
+}
+
+/** A queue that waits for software to acknowledge an error (§7.1). */
+function stopped(p: Parts): string[] {
+  return p.queues.flatMap((q, i) => (q.error === 0 ? [] : [`command queue ${i} has stopped with ${ERRORS[q.error] ?? `error ${q.error}`}: what is in it from there on is not consumed`]));
 }
 
 function distinct(lists: readonly (readonly Command[])[]): (readonly Command[])[] {

@@ -41,6 +41,7 @@ export interface Gone {
 const FACTS = 2000;
 const LINES = 40_000;
 const COMMANDS = 4000;
+const DEPTH = 12;
 
 /** Is something that it rests on no longer what memory says, or no longer there? `known` remembers answers. */
 export function isStale(f: Fact, known: Map<Fact, boolean> = new Map<Fact, boolean>()): boolean {
@@ -77,6 +78,10 @@ export class Trace {
   readonly commands: Seen[] = [];
   readonly syncs: { readonly queue: number; readonly at: number }[] = [];
   readonly gone: Gone[] = [];
+  /** Regimes to which nothing leads any more: the words of the last STE and CD that did. */
+  readonly lost = new Map<Regime, readonly Fact[]>();
+  /** What else happened that a reader may not expect. */
+  readonly notes: { readonly at: number; readonly text: string }[] = [];
   readonly #lines = new Map<Fact, Line[]>();
   #count = 0;
 
@@ -89,9 +94,14 @@ export class Trace {
   }
 
   /** A SYNC is about to remove `dead`; all facts are as they were. */
-  synced(sync: { readonly queue: number; readonly at: number }, K: readonly Pending[], facts: { readonly all: Iterable<Fact>; readonly dead: ReadonlySet<Fact> }, m: MatchContext): void {
+  synced(sync: { readonly queue: number; readonly at: number }, K: readonly Pending[], facts: { readonly all: Iterable<Fact>; readonly dead: ReadonlySet<Fact>; readonly regimes: readonly Regime[] }, m: MatchContext): void {
     this.syncs.push(sync);
     const known = new Map<Fact, boolean>();
+    for (const r of facts.regimes) {
+      const last = r.supports[r.supports.length - 1];
+      if (last !== undefined && r.supports.every((x) => x.facts.some((w) => facts.dead.has(w)))) this.lost.set(r, last.facts.filter((w) => facts.dead.has(w)));
+      else if (last !== undefined) this.lost.delete(r);
+    }
     for (const f of facts.all) {
       if (facts.dead.has(f)) {
         if (this.gone.length < FACTS) this.gone.push({ fact: f, at: sync.at, by: K.find((p) => matches(p.command, f, m)) ?? null });
@@ -123,16 +133,27 @@ export function whyStays(f: Fact, p: Pending, K: readonly Pending[], s: Situatio
     return { text: (op) => `names it too early: the SMMU could act on it before ${op(end)}, and then read the old word again`, premise: null };
   }
   const own = ownCommands(f, K, s.m);
-  const premise = sourceOf(f, own, s);
+  let premise = sourceOf(f, own, s);
+  // What comes back as well tells nothing: go on to what it comes back from.
+  for (let depth = 0; premise !== null && depth < DEPTH && premise.alive && comesBack(premise, p, s.m); depth += 1) {
+    const next = sourceOf(premise, ownCommands(premise, K, s.m), s);
+    if (next === null) break;
+    premise = next;
+  }
   if (premise === null) return left('names it, but it can be read again');
   const because = whyThat(premise, p, K, s);
   return { text: (_, name) => `names it, but it can be rebuilt from ${name(premise)}, ${because}`, premise };
 }
 
+/** Is it named as well, while its own word still stands? */
+function comesBack(f: Fact, p: Pending, m: MatchContext): boolean {
+  return matches(p.command, f, m) && (f.ref < 0 || stands(f));
+}
+
 /** Why the premise serves: the command leaves it, and what another command of the batch does to it may come later. */
 function whyThat(premise: Fact, p: Pending, K: readonly Pending[], { m }: Situation): string {
   if (!premise.alive) return 'which another queue removes: queues are not ordered (§3.5.6.1)';
-  if (matches(p.command, premise, m)) return 'which comes back as well';
+  if (matches(p.command, premise, m)) return 'which can be read again as well';
   const other = K.find((k) => matches(k.command, premise, m));
   if (other === undefined) return 'which this command leaves';
   return `which only ${describeCommand(other.command)} of the same batch names: without a CMD_SYNC between the two may act in any order (§4.7.3)`;

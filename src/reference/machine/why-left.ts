@@ -3,7 +3,7 @@
  * (§4.3 configuration, §4.4 translations, §4.5 endpoints). Asked only when match.ts says that it need not. Pure.
  */
 import { POW2 } from '../../spec/bits.js';
-import { commandName, OP, rangeGranules, type Command } from '../../spec/command.js';
+import { OP, rangeGranules, type Command } from '../../spec/command.js';
 import { tgOfCommand } from '../../spec/granule.js';
 import { WORLD_EL1, WORLD_EL2, WORLD_EL2_E2H } from '../../stack/transaction.js';
 import type { AtcFact, Fact, LeafFact, StructureFact, TableFact } from './facts.js';
@@ -31,7 +31,7 @@ function whyStructure(c: Command, f: StructureFact): string {
     const size = POW2[c.range + 1] as number;
     return `covers ${numbers('stream', c.sid - (c.sid % size), size)}, not ${numbers('stream', sid, span)} (§4.3.2)`;
   }
-  if (configuration && c.op !== OP.CFGI_STE) return `${commandName(c.op) ?? 'it'} removes CDs, not STEs (§4.3.3, §4.3.4)`;
+  if (configuration && c.op !== OP.CFGI_STE) return 'removes CDs, not STEs (§4.3.3, §4.3.4)';
   if (c.sid < sid || c.sid >= sid + span) return `names stream ${c.sid}, not ${numbers('stream', sid, span)}`;
   if (c.op === OP.CFGI_CD && f.kind === 'cd') return `names CD ${c.ssid}, not CD ${index} (§4.3.3)`;
   if (c.op === OP.CFGI_CD && (c.ssid < index || c.ssid >= index + table.span)) return `names CD ${c.ssid}, not ${numbers('CD', index, table.span)}`;
@@ -55,7 +55,7 @@ function whyStage2(c: Command): string | null {
   switch (c.op) {
     case OP.TLBI_NSNH_ALL: case OP.TLBI_S12_VMALL: case OP.TLBI_S2_IPA: return null;
     case OP.TLBI_EL2_ALL: case OP.TLBI_EL2_ASID: case OP.TLBI_EL2_VA: case OP.TLBI_EL2_VAA: return 'names entries of EL2 only (§4.4.2.7)';
-    default: return `${commandName(c.op) ?? 'it'} need not touch stage-2 entries (§4.4.2.1)`;
+    default: return 'need not touch stage-2 entries (§4.4.2)';
   }
 }
 

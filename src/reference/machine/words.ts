@@ -23,7 +23,7 @@ export function describeFact(f: Fact): string {
     case 'leaf': return describeLeaf(f);
     case 'table': return describeTable(f);
     case 'atc': return describeAtc(f);
-    default: return `${nameElement(f)}${f.kind === 'ste' || f.kind === 'cd' ? ` word ${f.word}` : ''} = ${hex64(f.lo, f.hi)}`;
+    default: return `${nameElement(f)} (${f.kind === 'ste' || f.kind === 'cd' ? `word ${f.word} = ` : ''}${hex64(f.lo, f.hi)})`;
   }
 }
 
