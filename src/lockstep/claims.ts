@@ -9,17 +9,19 @@ import type { Allowed, MachineOperation } from '../stack/machine-world.js';
 import type { Ledger } from '../rules/ledger.js';
 import { anyOf } from './machine-checks.js';
 import { answerName, describeAnswer, describeTransaction } from './machine-words.js';
-import type { TransactionKind, WeakestMachine } from './twins.js';
+import type { Judged } from './telling.js';
+import type { TransactionKind } from './twins.js';
 
 type Claim = Extract<MachineOperation, { op: 'claim' }>;
 
-export function checkClaim(ledger: Ledger, weakest: WeakestMachine, claim: Claim, t: Transaction): void {
+export function checkClaim(ledger: Ledger, { weakest, telling }: Judged, claim: Claim, t: Transaction): void {
   const kind: TransactionKind = claim.translated ? 'translated' : 'access';
   ledger.judge(claim.rule);
-  weakest.permitted(kind, t, (a, reason) => {
+  weakest.permitted(kind, t, (a, reason, facts) => {
     if (a.kind === ANSWER_NONE || claim.allow.some((allowed) => matches(allowed, a))) return false;
     return ledger.fail(claim.rule, `${claim.translated ? 'a translated access' : 'an access'} may still end in ${answerName(a)}`,
-      `${describeTransaction(t, kind)}: ${anyOf(claim.allow.map(describeAllowed))}`, `SMMU ${claim.smmu} may answer ${describeAnswer(a)} (${reason})`);
+      `${describeTransaction(t, kind)}: ${anyOf(claim.allow.map(describeAllowed))}`, `SMMU ${claim.smmu} may answer ${describeAnswer(a)} (${reason})`,
+      undefined, telling?.facts(weakest, facts ?? []));
   });
 }
 

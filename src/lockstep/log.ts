@@ -19,6 +19,8 @@ export type Entry =
 export class Log {
   readonly entries: Entry[] = [];
   op = 0;
+  /** What would have ended the failure: each a list of commands, every one with a CMD_SYNC behind it; narrowest first. */
+  remedies: readonly (readonly Command[])[] = [];
 
   add(entry: Entry): void {
     if (this.entries.length < 200_000) this.entries.push(entry);

@@ -5,6 +5,9 @@
 import { ANSWER_CA, ANSWER_UR, sameAnswer, type Answer, type CachedEntry, type Transaction, type WholeMachine } from '../stack/transaction.js';
 import { ruleIndex, type Ledger } from '../rules/ledger.js';
 import { answerName, describeAnswer, describeEntry, describeTransaction } from './machine-words.js';
+import { queuePointer, queueUsed } from '../spec/register.js';
+import type { QueueView } from './software.js';
+import type { Judged } from './telling.js';
 import type { TransactionKind, WeakestMachine } from './twins.js';
 
 const REFINEMENT = ruleIndex('machine-refinement');
@@ -31,7 +34,7 @@ export function anyOf(texts: readonly string[]): string {
  * The answer is one that may be given. An ATS completion does not say what was recorded with it: where the machine leaves
  * that open, the weakest one says it. Returns whether the answer says all now.
  */
-export function checkAnswer(ledger: Ledger, weakest: WeakestMachine, kind: TransactionKind, asked: { t: Transaction; answer: Answer }): boolean {
+export function checkAnswer(ledger: Ledger, { weakest, telling }: Judged, kind: TransactionKind, asked: { t: Transaction; answer: Answer }): boolean {
   const { t, answer } = asked;
   const open = answer.event === 0 && (answer.kind === ANSWER_UR || answer.kind === ANSWER_CA);
   let said = !open;
@@ -44,15 +47,29 @@ export function checkAnswer(ledger: Ledger, weakest: WeakestMachine, kind: Trans
   });
   if (found) return said;
   return ledger.fail('machine-refinement', `an answer that the weakest machine does not allow: ${kind} ${answerName(answer)}`,
-    `${describeTransaction(t, kind)}: ${anyOf(permittedTexts(weakest, kind, t))}`, `the machine answers ${describeAnswer(answer, kind)}`);
+    `${describeTransaction(t, kind)}: ${anyOf(permittedTexts(weakest, kind, t))}`, `the machine answers ${describeAnswer(answer, kind)}`, undefined, telling?.answer(weakest, t, answer));
 }
 
 /** Everything that is cached may be cached. */
-export function checkEntries(ledger: Ledger, smmu: number, weakest: WeakestMachine, concrete: WholeMachine): void {
+export function checkEntries(ledger: Ledger, smmu: number, { weakest, telling }: Judged, concrete: WholeMachine): void {
   concrete.forEachCached((e: CachedEntry) => {
     ledger.judgeAt(REFINEMENT);
     if (weakest.holds(e)) return;
     ledger.fail('machine-refinement', `a cached ${e.kind === 'leaf' || e.kind === 'table' ? `stage-${e.stage} ` : ''}${e.kind} that is no fact`,
-      'only what memory justifies, or justified and no command had to remove', `SMMU ${smmu} has cached ${describeEntry(e)}`);
+      'only what memory justifies, or justified and no command had to remove', `SMMU ${smmu} has cached ${describeEntry(e)}`, undefined, telling?.entry(weakest, e));
   });
+}
+
+/** CONS is not ahead of what may be consumed, and an error is shown exactly where it must be. */
+export function checkQueue(ledger: Ledger, { smmu, queue }: { readonly smmu: number; readonly queue: number }, side: { readonly weakest: WeakestMachine; readonly concrete: WholeMachine }, q: QueueView): void {
+  const raw = side.concrete.readRegister(q.registers.cons);
+  const cons = queuePointer(raw);
+  const must = side.weakest.consOf(queue);
+  const failed = q.registers.failed(side.concrete);
+  ledger.judgeAt(REFINEMENT);
+  const ahead = queueUsed(must.cons, cons, q.log2) > queueUsed(must.cons, q.cons, q.log2);
+  const code = failed ? q.registers.code(raw) : 0;
+  if (!ahead && (failed ? code === must.error && cons === must.cons : must.error === 0 || cons !== must.cons)) return;
+  ledger.fail('machine-refinement', ahead ? 'CONS' : 'command error', `queue ${queue} of SMMU ${smmu}: CONS at most 0x${must.cons.toString(16)}${must.error === 0 ? '' : ` with error ${must.error}`}`,
+    `CONS 0x${cons.toString(16)}${failed ? ` with error ${code}` : ''}`);
 }

@@ -5,7 +5,7 @@
  */
 import type { Command, CommandVerdict } from '../spec/command.js';
 import { describeCommand, OP, WORDS_PER_COMMAND, decodeCommand, encodeCommand, newCommand } from '../spec/command.js';
-import { queuePointer, queueUsed } from '../spec/register.js';
+import { queueUsed } from '../spec/register.js';
 import { Journal } from '../memory/journal.js';
 import { Memory, WORDS_PER_FRAME, type MemoryWatcher } from '../memory/memory.js';
 import { Ledger, ruleIndex } from '../rules/ledger.js';
@@ -15,10 +15,11 @@ import { newAnswer, newTransaction, type Answer, type Transaction, type WholeMac
 import { checkClaim } from './claims.js';
 import { EventReader } from './event-reader.js';
 import type { Log } from './log.js';
-import { checkAnswer, checkEntries } from './machine-checks.js';
+import { checkAnswer, checkEntries, checkQueue } from './machine-checks.js';
 import { RecordCheck } from './record-check.js';
 import { Software, type QueueView } from './software.js';
-import { OWN_TWINS, type TransactionKind, type Twins, type WeakestMachine } from './twins.js';
+import { Telling, type Judged } from './telling.js';
+import { OWN_TWINS, type TransactionKind, type Twins } from './twins.js';
 
 const ILLEGAL = ruleIndex('illegal-command');
 const QUEUE = ruleIndex('queue-integrity');
@@ -42,8 +43,7 @@ export interface MachineStep {
 }
 
 /** One SMMU of the world with everything around it. */
-interface Side {
-  readonly weakest: WeakestMachine;
+interface Side extends Judged {
   readonly concrete: WholeMachine;
   readonly software: Software;
   readonly events: EventReader;
@@ -61,6 +61,7 @@ export class MachineLockstep implements MemoryWatcher {
   readonly commands = new Float64Array(256);
   index = -1;
   readonly #log: Log | undefined;
+  readonly #telling: Telling | null;
   readonly #transaction: Transaction = newTransaction();
   readonly #answer: Answer = newAnswer();
   /** Held stores: the last value of each word, in the order of their first store. */
@@ -79,6 +80,7 @@ export class MachineLockstep implements MemoryWatcher {
     this.memory = new Memory(new Journal(), world.frames);
     for (let slot = 0; slot < world.frames; slot += 1) this.memory.watch(slot);
     this.memory.watchers.push(this); // first: it judges a store by what the weakest machine knows before it
+    this.#telling = options.log === undefined ? null : new Telling(options.log, this.memory.journal.clock);
     const twins = options.twins ?? OWN_TWINS;
     this.sides = world.smmus.map((_, i) => this.#side(i, twins));
   }
@@ -88,6 +90,7 @@ export class MachineLockstep implements MemoryWatcher {
     const weakest = twins.weakest(this.memory, config);
     const concrete = twins.concrete(this.memory, config);
     weakest.judged = this.world.judged;
+    if (this.#telling !== null) weakest.remember?.();
     const events = new EventReader(this.memory, concrete, config.features.eventLog2);
     const port: RegisterPort = {
       writeRegister: (offset, value) => {
@@ -110,9 +113,9 @@ export class MachineLockstep implements MemoryWatcher {
         this.#log?.add({ kind: 'synced', op: this.index, smmu, covered: 0 });
         records.synced();
       },
-      conflict: (what) => { this.#conflict(smmu, what); },
+      conflict: (what, facts) => { this.#conflict(smmu, what, facts ?? []); },
     };
-    return { weakest, concrete, software, records, events, messages: new Set() };
+    return { weakest, telling: this.#telling, concrete, software, records, events, messages: new Set() };
   }
 
   #commandSeen(smmu: number, queue: number, seen: { command: Command; verdict: CommandVerdict }): void {
@@ -126,11 +129,12 @@ export class MachineLockstep implements MemoryWatcher {
       `queue ${queue} of SMMU ${smmu} holds ${describeCommand(command)}: ${verdict.why}`);
   }
 
-  #conflict(smmu: number, what: string): void {
+  #conflict(smmu: number, what: string, facts: readonly unknown[]): void {
     if (!this.world.judged) return;
     if (what.startsWith('a published command')) this.ledger.fail('queue-integrity', 'a published command is overwritten', 'published commands stay as they are until they are consumed', `SMMU ${smmu}: ${what}`);
     this.ledger.judge('break-before-make');
-    this.ledger.fail('break-before-make', 'an entry is replaced without going through invalid', 'invalid, TLBI, CMD_SYNC, then the new entry', `SMMU ${smmu}: ${what}`);
+    this.ledger.fail('break-before-make', 'an entry is replaced without going through invalid', 'invalid, TLBI, CMD_SYNC, then the new entry', `SMMU ${smmu}: ${what}`,
+      undefined, this.#telling?.facts((this.sides[smmu] as Side).weakest, facts));
   }
 
   /** MemoryWatcher: the concrete machine stores only event records, messages, and access flags and dirty state. */
@@ -156,6 +160,7 @@ export class MachineLockstep implements MemoryWatcher {
     if (slot < 0) return false;
     const ref = slot * WORDS_PER_FRAME + Math.floor((address % 4096) / 8);
     this.#held.delete(ref);
+    this.#telling?.visible(address);
     this.#commit(ref, lo, hi);
     return true;
   }
@@ -174,6 +179,7 @@ export class MachineLockstep implements MemoryWatcher {
     this.index += 1;
     if (this.#log !== undefined) {
       this.#log.op = this.index;
+      this.#telling?.begin();
       this.#log.add({ kind: 'operation', op: this.index });
     }
     try {
@@ -218,6 +224,7 @@ export class MachineLockstep implements MemoryWatcher {
     }
     const ref = slot * WORDS_PER_FRAME + (op.at % 4096) / 8;
     this.#held.set(ref, { lo: op.lo, hi: op.hi });
+    this.#telling?.held(op.at);
     return null;
   }
 
@@ -239,6 +246,7 @@ export class MachineLockstep implements MemoryWatcher {
     if (this.#held.size === 0) return 'nothing waits';
     const held = [...this.#held];
     this.#held.clear();
+    this.#telling?.visible();
     for (const [ref, { lo, hi }] of held) this.#commit(ref, lo, hi);
     return null;
   }
@@ -331,13 +339,13 @@ export class MachineLockstep implements MemoryWatcher {
     else side.concrete.translated(t, a);
     this.#working = -1;
     this.#recordAt = -1;
-    const said = checkAnswer(this.ledger, side.weakest, op.op, { t, answer: a });
+    const said = checkAnswer(this.ledger, side, op.op, { t, answer: a });
     side.records.answered(t, a, { writable, said, translated: op.op === 'translated' });
     return { ...this.#after(op, null), answer: a };
   }
 
   #claim(side: Side, op: Extract<MachineOperation, { op: 'claim' }>): string | null {
-    checkClaim(this.ledger, side.weakest, op, this.#fill(op));
+    checkClaim(this.ledger, side, op, this.#fill(op));
     return null;
   }
 
@@ -352,7 +360,7 @@ export class MachineLockstep implements MemoryWatcher {
         if (what === null) return;
         const table = what.startsWith('table');
         this.ledger.fail(table ? 'stale-walk' : 'use-after-free', `a ${what.split(' ', 1)[0] ?? ''} points to a freed page`, 'nothing that memory or a cache holds points to a freed page',
-          `SMMU ${smmu}: ${what} points to 0x${(this.memory.frameOf(slot) * 4096).toString(16)}`);
+          `SMMU ${smmu}: ${what} points to 0x${(this.memory.frameOf(slot) * 4096).toString(16)}`, undefined, this.#telling?.facts(side.weakest, side.weakest.pointerFacts?.(slot) ?? []));
       });
     }
     return null;
@@ -364,29 +372,15 @@ export class MachineLockstep implements MemoryWatcher {
     this.sides.forEach((side, smmu) => {
       this.#collect(side);
       side.records.settle();
-      side.software.queues.forEach((q, queue) => { if (q.known) this.#queue(side, smmu, queue, q); });
-      if (deep && 'smmu' in op && op.smmu === smmu) checkEntries(this.ledger, smmu, side.weakest, side.concrete);
+      side.software.queues.forEach((q, queue) => { if (q.known) checkQueue(this.ledger, { smmu, queue }, side, q); });
+      if (deep && 'smmu' in op && op.smmu === smmu) checkEntries(this.ledger, smmu, side, side.concrete);
     });
     return { operation: op, note, answer: null };
   }
 
-  /** CONS is not ahead of what may be consumed, and an error is shown exactly where it must be. */
-  #queue(side: Side, smmu: number, queue: number, q: QueueView): void {
-    const raw = side.concrete.readRegister(q.registers.cons);
-    const cons = queuePointer(raw);
-    const must = side.weakest.consOf(queue);
-    const failed = q.registers.failed(side.concrete);
-    this.ledger.judgeAt(REFINEMENT);
-    const ahead = queueUsed(must.cons, cons, q.log2) > queueUsed(must.cons, q.cons, q.log2);
-    const code = failed ? q.registers.code(raw) : 0;
-    if (!ahead && (failed ? code === must.error && cons === must.cons : must.error === 0 || cons !== must.cons)) return;
-    this.ledger.fail('machine-refinement', ahead ? 'CONS' : 'command error', `queue ${queue} of SMMU ${smmu}: CONS at most 0x${must.cons.toString(16)}${must.error === 0 ? '' : ` with error ${must.error}`}`,
-      `CONS 0x${cons.toString(16)}${failed ? ` with error ${code}` : ''}`);
-  }
-
   /** The end of a sequence: what is cached is judged once more. */
   close(): void {
-    this.sides.forEach((side, smmu) => { checkEntries(this.ledger, smmu, side.weakest, side.concrete); });
+    this.sides.forEach((side, smmu) => { checkEntries(this.ledger, smmu, side, side.concrete); });
   }
 }
 

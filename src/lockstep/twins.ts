@@ -19,7 +19,7 @@ export interface WeakestListener {
   commandSeen(queue: number, command: Command, verdict: CommandVerdict): void;
   synced(queue: number, covered: readonly unknown[]): void;
   /** Break-before-make was not kept. */
-  conflict(what: string): void;
+  conflict(what: string, facts?: readonly unknown[]): void;
 }
 
 /** The weakest legal SMMU, as far as the runner asks it. It hears of every store by itself. */
@@ -35,13 +35,22 @@ export interface WeakestMachine extends RegisterPort {
   /** CONS at its furthest, and the error code that it must show there (0: none). */
   consOf(queue: number): { readonly cons: number; readonly error: number };
   /** Visits what may be answered until `visit` says true; was it stopped? */
-  permitted(kind: TransactionKind, t: Transaction, visit: (a: Answer, reason: string) => boolean): boolean;
+  permitted(kind: TransactionKind, t: Transaction, visit: (a: Answer, reason: string, facts?: readonly unknown[]) => boolean): boolean;
   /** May this be cached now? */
   holds(e: CachedEntry): boolean;
   /** A fact that points to this page, in words: it starts with "table" for a table descriptor. */
   pointsTo(slot: number): string | null;
   /** May the SMMU itself change this word so (access flag and dirty state, §3.13)? */
   mayUpdate(ref: number, old: readonly [number, number], now: readonly [number, number]): boolean;
+  /** From now on keep what telling needs. A machine that cannot tell leaves out all of these. */
+  remember?(): void;
+  /** Why what rests on these facts (of `permitted`, `pointerFacts`, `conflict`) can still be used; `op` names the operation of a moment. */
+  tell?(facts: readonly unknown[], op: (time: number) => string): { readonly lines: readonly string[]; readonly remedies: readonly (readonly Command[])[] };
+  /** What comes nearest to an entry, or an answer, that is not allowed. */
+  tellEntry?(e: CachedEntry, op: (time: number) => string): readonly string[];
+  tellAnswer?(t: Transaction, a: Answer, op: (time: number) => string): readonly string[];
+  /** The facts behind what `pointsTo` says. */
+  pointerFacts?(slot: number): readonly unknown[];
 }
 
 export interface Twins {

@@ -6,7 +6,7 @@ import { l1cdPointer, l1cdValid, l1stdPointer, l1stdStreams } from '../../spec/l
 import type { CachedEntry } from '../../stack/transaction.js';
 import { addressIn, type Atc } from './atc.js';
 import type { Contexts } from './contexts.js';
-import type { LeafFact, StructureFact, TableFact } from './facts.js';
+import { isRegime, type Fact, type LeafFact, type StructureFact, type TableFact } from './facts.js';
 import { stage1Allows, stage1Clean, stage2Allows, stage2Clean } from './permissions.js';
 import type { Tables } from './tables.js';
 import type { Memory } from '../../memory/memory.js';
@@ -39,7 +39,7 @@ function holdsWords(contexts: Contexts, e: CachedEntry, index: number): boolean 
   }));
 }
 
-function sameTag(f: TableFact | LeafFact, e: CachedEntry): boolean {
+export function sameTag(f: TableFact | LeafFact, e: CachedEntry): boolean {
   return f.world === e.world && f.vmid === e.vmid && f.asid === e.asid && f.stage === e.stage && f.tg === e.tg && f.level === e.level;
 }
 
@@ -61,26 +61,39 @@ function allows(f: LeafFact, write: boolean): boolean {
   return one && (second === null || (stage2Allows(second, second.regime.context.hd, k) && !(write && stage2Clean(second, second.regime.context.hd))));
 }
 
-/** The fact that points to the page, in words that begin with its kind. */
-export function pointerTo(m: Parts, slot: number): string | null {
+/** What points to a page: words that begin with its kind, and the facts. */
+export interface Pointer {
+  readonly text: string;
+  readonly facts: readonly Fact[];
+}
+
+export function pointerTo(m: Parts, slot: number): Pointer | null {
   const frame = m.memory.frameOf(slot);
   for (const a of m.contexts.store.arrays) {
-    if (a.premises.length > 0 && a.open && covers(a.address, a.count * a.stride, frame)) return `${a.kind === 'ste' ? 'level-1 stream table descriptor' : 'STE or level-1 CD'} that leads to ${a.kind} structures`;
+    if (a.premises.length > 0 && a.open && covers(a.address, a.count * a.stride, frame)) {
+        return { text: `${a.kind === 'ste' ? 'level-1 stream table descriptor' : 'STE or level-1 CD'} that leads to ${a.kind} structures`, facts: a.premises.filter((p) => !isRegime(p)) };
+      }
     for (const e of a.elements.values()) {
       for (const f of e.words[0] as StructureFact[]) {
-        if (a.kind === 'l1std' && l1stdStreams(f.lo, m.contexts.split) > 0 && covers(l1stdPointer(f.lo, f.hi), l1stdStreams(f.lo, m.contexts.split) * 64, frame)) return 'level-1 stream table descriptor';
-        if (a.kind === 'l1cd' && l1cdValid(f.lo) && covers(l1cdPointer(f.lo, f.hi, 1), 4096, frame)) return 'level-1 CD';
+        if (a.kind === 'l1std' && l1stdStreams(f.lo, m.contexts.split) > 0 && covers(l1stdPointer(f.lo, f.hi), l1stdStreams(f.lo, m.contexts.split) * 64, frame)) {
+          return { text: 'level-1 stream table descriptor', facts: [f] };
+        }
+        if (a.kind === 'l1cd' && l1cdValid(f.lo) && covers(l1cdPointer(f.lo, f.hi, 1), 4096, frame)) return { text: 'level-1 CD', facts: [f] };
       }
     }
   }
   for (const f of m.tables.translations) {
     if (f.kind !== 'table' || f.page === null) continue;
     const frames = Math.ceil((f.page.offset + f.page.entries) / 512);
-    if (frame >= f.page.frame && frame < f.page.frame + frames) return `table descriptor of stage ${f.stage}, level ${f.level}, for 0x${(f.va * 4096).toString(16)}`;
+    if (frame >= f.page.frame && frame < f.page.frame + frames) {
+      return { text: `table descriptor of stage ${f.stage}, level ${f.level}, for 0x${(f.va * 4096).toString(16)}`, facts: [f] };
+    }
   }
   for (const r of m.tables.regimes) {
     if (r.supports.length === 0) continue;
-    if (r.roots.some((p) => frame >= p.frame && frame < p.frame + Math.ceil((p.offset + p.entries) / 512))) return `regime: the base of the tables of ${r.stage === 2 ? `vmid ${r.vmid}` : `asid ${r.asid}`}`;
+    if (r.roots.some((p) => frame >= p.frame && frame < p.frame + Math.ceil((p.offset + p.entries) / 512))) {
+      return { text: `regime: the base of the tables of ${r.stage === 2 ? `vmid ${r.vmid}` : `asid ${r.asid}`}`, facts: r.supports[0]?.facts ?? [] };
+    }
   }
   return null;
 }

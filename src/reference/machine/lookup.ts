@@ -21,12 +21,16 @@ export interface Fault {
   readonly stage2: number;
   readonly class: number;
   readonly ipa: number;
+  /** The cached descriptor below which the walk went on, or the leaf that denies. */
+  readonly from?: TableFact | LeafFact | null;
 }
 
 /** Leaves that together translate an address; a stage that is off or bypassed is null. */
 export interface Pair {
   readonly first: LeafFact | null;
   readonly second: LeafFact | null;
+  /** The combined entry, when it is one that hit. */
+  readonly via?: LeafFact;
   /** Frame between the stages, and output frame. */
   readonly ipa: number;
   readonly frame: number;
@@ -59,7 +63,7 @@ export class Lookup {
       const result = f.target + frame - f.va;
       if (f.stage === 3) {
         const first = f.first as LeafFact;
-        out.push({ first, second: f.second, ipa: first.target + frame - first.va, frame: result });
+        out.push({ first, second: f.second, ipa: first.target + frame - first.va, frame: result, via: f });
       } else if (!f.regime.nested) out.push({ first: f, second: null, ipa: result, frame: result });
       else if (tag.nested) for (const p of this.stage2Pairs(tag.vmid, result)) out.push({ ...p, first: f });
     }
@@ -79,13 +83,13 @@ export class Lookup {
   /** Faults that stage 2 may give for an IPA; `purpose`: CLASS of the record. */
   stage2Faults(ste: SteVector, ipa: number, purpose: number): Fault[] {
     const context = stage2Context(ste.words, 0, this.#features, newTableContext());
-    const fault = (event: number): Fault => ({ event, stage2: 1, class: purpose, ipa });
+    const fault = (event: number, from: TableFact | null = null): Fault => ({ event, stage2: 1, class: purpose, ipa, from });
     if (ipa >= (POW2[context.inputBits - 12] as number)) return [fault(EVENT.F_TRANSLATION)];
     const key = regimeKey({ world: WORLD_EL1, vmid: ste.vmid, asid: -1, stage: 2, nested: false, half: 0 }, context);
     const out: Fault[] = [];
     for (const page of this.#pages(key, (f) => f.stage === 2 && f.vmid === ste.vmid, ipa)) {
       const event = this.#entryFault(page, ipa);
-      if (event !== 0) out.push(fault(event));
+      if (event !== 0) out.push(fault(event, page.from));
     }
     return out;
   }
@@ -96,8 +100,8 @@ export class Lookup {
     const { key, context } = own;
     for (const page of this.#pages(key, (f) => f.stage !== 2 && f.regime.nested === tag.nested && hits(f, tag), frame)) {
       const event = this.#entryFault(page, frame);
-      if (event === EVENT.F_PERMISSION) out.push({ event, stage2: 1, class: CLASS_TT, ipa: this.#ipaOfEntry(page, frame) });
-      else if (event !== 0) out.push({ event, stage2: 0, class: event === EVENT.F_WALK_EABT ? CLASS_TT : CLASS_IN, ipa: 0 });
+      if (event === EVENT.F_PERMISSION) out.push({ event, stage2: 1, class: CLASS_TT, ipa: this.#ipaOfEntry(page, frame), from: page.from });
+      else if (event !== 0) out.push({ event, stage2: 0, class: event === EVENT.F_WALK_EABT ? CLASS_TT : CLASS_IN, ipa: 0, from: page.from });
     }
     if (!tag.nested) return out;
     const va = context.inputBits === 64 ? 0 : frame;
@@ -117,7 +121,7 @@ export class Lookup {
   #descriptorFaults(ste: SteVector, ipa: number): Fault[] {
     const out = this.stage2Faults(ste, ipa, CLASS_TT);
     for (const p of this.stage2Pairs(ste.vmid, ipa)) {
-      if (!readable(p.second as LeafFact)) out.push({ event: EVENT.F_PERMISSION, stage2: 1, class: CLASS_TT, ipa });
+      if (!readable(p.second as LeafFact)) out.push({ event: EVENT.F_PERMISSION, stage2: 1, class: CLASS_TT, ipa, from: p.second });
     }
     return out;
   }

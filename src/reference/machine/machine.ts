@@ -31,6 +31,8 @@ import { Permitted, type Control, type Mode } from './permitted.js';
 import { CommandQueue } from './queue.js';
 import { StructureStore } from './structures.js';
 import { cacheable, Tables } from './tables.js';
+import { nearestAnswer, nearestEntry, tellFacts, type Told } from './tell.js';
+import { Trace, type OperationAt } from './trace.js';
 
 export type { Mode } from './permitted.js';
 
@@ -42,7 +44,7 @@ export interface MachineListener {
   /** A SYNC is complete and the facts it retires are gone. */
   synced(queue: number, covered: readonly Pending[]): void;
   /** Software broke break-before-make. */
-  conflict(what: string): void;
+  conflict(what: string, facts?: readonly Fact[]): void;
 }
 
 interface Wild {
@@ -61,6 +63,8 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
   readonly atc: Atc;
   readonly queues: readonly CommandQueue[];
   listener: MachineListener | null = null;
+  /** Kept while a failure is being explained. */
+  trace: Trace | null = null;
   /** Is software held to the rules about PROD and published entries? */
   judged = false;
   readonly #lookup: Lookup;
@@ -76,7 +80,7 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
     const f = config.features;
     this.tables = new Tables(memory, {
       stage2Born: (leaf) => { this.contexts.stage2Born(leaf); },
-      conflict: (what) => { this.listener?.conflict(what); },
+      conflict: (what, old) => { this.listener?.conflict(what, [old]); },
     }, f.bbml, () => this.context);
     this.contexts = new Contexts(new StructureStore(memory, { wordBorn: (fact) => { this.contexts.wordBorn(fact); } }, () => this.tables.nextId()), f, this.tables);
     this.atc = new Atc(f, this.contexts, this.tables);
@@ -136,7 +140,10 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
     const main = this.queues[0] as CommandQueue;
     switch (offset) {
       case REG.CR0: this.#registers.set(offset, value); this.#control0(before, value); return;
-      case REG.CR2: case REG.STRTAB_BASE: case REG.STRTAB_BASE_CFG: if (!this.enabled) this.#registers.set(offset, value); return; // guarded by SMMUEN
+      case REG.CR2: case REG.STRTAB_BASE: case REG.STRTAB_BASE_CFG: 
+        if (!this.enabled) this.#registers.set(offset, value); // guarded by SMMUEN
+        else this.trace?.notes.push({ at: this.memory.journal.clock.now + 1, text: 'a write to STRTAB_BASE, STRTAB_BASE_CFG or CR2 while SMMUEN is 1 is ignored (§6.3.12, §6.3.24)' });
+        return;
       case REG.GBPA: if (value >= GBPA_UPDATE) this.#registers.set(offset, value - GBPA_UPDATE); return;
       case REG.CMDQ_BASE: main.setBase(value); return;
       case REG.CMDQ_CONS: main.setCons(queuePointer(value)); return;
@@ -215,6 +222,7 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
 
   #seen(queue: number, c: Command, v: CommandVerdict): void {
     this.memory.journal.clock.now += 1;
+    this.trace?.seen({ queue, command: { ...c }, verdict: v, visible: this.memory.journal.clock.now });
     this.listener?.commandSeen(queue, c, v);
   }
 
@@ -229,6 +237,7 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
       const translations = K.some((p) => isTlbi(p.command.op)) ? this.tables.judge(K, m) : [];
       const atc = this.atc.judge(K, m);
       this.atc.before(new Set<Fact>([...structures, ...translations]));
+      this.trace?.synced({ queue, at: this.memory.journal.clock.now }, K, { all: this.#facts(), dead: new Set<Fact>([...structures, ...translations, ...atc]), regimes: this.tables.regimes }, m);
       this.tables.apply(translations, queue);
       this.contexts.forgetDying(structures);
       this.contexts.store.apply(structures, queue);
@@ -237,7 +246,13 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
       this.tables.review(Math.min(...this.queues.flatMap((q) => q.pending.map((p) => p.visible))));
       this.#clean(K);
     }
+    else this.trace?.syncs.push({ queue, at: this.memory.journal.clock.now });
     this.listener?.synced(queue, covered);
+  }
+
+  /** Everything that is cached and listed. */
+  #facts(): Fact[] {
+    return [...this.contexts.store.arrays.flatMap((a) => [...a.elements.values()].flatMap((e) => e.words.flat())), ...this.tables.translations, ...this.atc.records];
   }
 
   /** What is left of the wildcards. While a stale STE may be cached and used, the TLB may be filled through it again (§4.3.6 note). */
@@ -268,18 +283,18 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
   #unknown(t: Transaction): string | null {
     const w = this.#wild;
     if (!this.enabled || t.sid >= this.contexts.streams) return null;
-    if (w.config && !w.streams.has(t.sid)) return 'a cached STE or CD of before reset';
+    if (w.config && !w.streams.has(t.sid)) return 'a cached STE or CD of before reset: no CFGI_ALL, or CFGI_STE of the stream, and CMD_SYNC removed it yet';
     for (const ste of this.contexts.steVectors(t.sid)) {
       if (ste.action !== 'stage1' && ste.action !== 'stage2' && ste.action !== 'nested') continue;
-      if (ste.world === WORLD_EL1 ? w.el1 && !w.vmids.has(ste.vmid) : w.el2) return 'a TLB entry of before reset';
+      if (ste.world === WORLD_EL1 ? w.el1 && !w.vmids.has(ste.vmid) : w.el2) return `a TLB entry of before reset: no ${ste.world === WORLD_EL1 ? 'TLBI_NSNH_ALL' : 'TLBI_EL2_ALL'} and CMD_SYNC behind those of the configuration removed it yet`;
     }
     return null;
   }
 
-  /** Calls `visit` with each answer that may be given, until it returns true. Returns whether it did. */
-  permitted(mode: Mode, t: Transaction, visit: (a: Answer, reason: string) => boolean): boolean {
+  /** Calls `visit` with each answer that may be given, why, and the facts that it rests on, until it returns true. Returns whether it did. */
+  permitted(mode: Mode, t: Transaction, visit: (a: Answer, reason: string, facts: readonly Fact[]) => boolean): boolean {
     let stopped = false;
-    const say = (a: Answer, reason: string): void => { if (!stopped && visit(a, reason)) stopped = true; };
+    const say = (a: Answer, reason: string, facts: readonly Fact[]): void => { if (!stopped && visit(a, reason, facts)) stopped = true; };
     if (mode === 'translated') {
       this.#permitted.none(say, 'the ATC holds nothing for it');
       if (!this.atc.endpoint(t.sid).ats) return stopped;
@@ -287,7 +302,7 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
         if (stopped) break;
         const at = addressIn(e, t.frame);
         if (e.ssid !== t.ssid || at < 0 || !(t.write ? e.canWrite : e.canRead)) continue;
-        this.#permitted.translated(t, e.target + at, this.#control, { split: e.split, say });
+        this.#permitted.translated(t, e.target + at, this.#control, { fact: e, say });
       }
       return stopped;
     }
@@ -296,16 +311,29 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
       return stopped;
     }
     const unknown = this.#unknown(t);
-    if (unknown !== null) say({ ...newAnswer(), kind: OUTCOME_OK, frame: UNKNOWN_FRAME }, unknown);
+    if (unknown !== null) say({ ...newAnswer(), kind: OUTCOME_OK, frame: UNKNOWN_FRAME }, unknown, []);
     this.#permitted.collect(t, mode === 'ats-request', this.#control, say);
     return stopped;
   }
+
+  /** From now on what is needed to tell why is kept. */
+  remember(): void { this.trace ??= new Trace(); }
+
+  /** Why what rests on these facts can still be used, and commands that would end it. */
+  tell(facts: readonly Fact[], op: OperationAt): Told { return tellFacts(this, facts, op); }
+
+  /** Facts that come nearest to a cached entry, or to an answer, for which there is none. */
+  tellEntry(e: CachedEntry, op: OperationAt): readonly string[] { return nearestEntry(this, e, op); }
+  tellAnswer(t: Transaction, a: Answer, op: OperationAt): readonly string[] { return nearestAnswer(this, t, a, op); }
 
   /** Is an entry of a concrete machine's caches a fact? */
   holds(e: CachedEntry): boolean { return holdsEntry(this, e); }
 
   /** A fact that points to this page, in words. */
-  pointsTo(slot: number): string | null { return pointerTo(this, slot); }
+  pointsTo(slot: number): string | null { return pointerTo(this, slot)?.text ?? null; }
+
+  /** The facts by which one points to it. */
+  pointerFacts(slot: number): readonly Fact[] { return pointerTo(this, slot)?.facts ?? []; }
 
   /** May the SMMU itself change a descriptor so: access flag set, or marked dirty (then accessed too), where hardware update is on (§3.13)? */
   mayUpdate(ref: number, old: readonly [number, number], now: readonly [number, number]): boolean {

@@ -12,7 +12,7 @@ import { newTableContext, stage1Context } from '../../spec/tables.js';
 import { OUTCOME_ABORT, OUTCOME_FAULT, OUTCOME_OK } from '../../stack/outcome.js';
 import { ANSWER_CA, ANSWER_NONE, ANSWER_UR, newAnswer, WORLD_EL2, type Answer, type Transaction } from '../../stack/transaction.js';
 import { regimeKey, stage1Tag, type CdVector, type Contexts, type SteVector } from './contexts.js';
-import { stands, type LeafFact, type StructureFact } from './facts.js';
+import { stands, type AtcFact, type Fact, type LeafFact, type StructureFact } from './facts.js';
 import type { Asked, Fault, Lookup, Pair } from './lookup.js';
 import { stage1Allows, stage1Clean, stage2Allows, stage2Clean, type Kind } from './permissions.js';
 
@@ -28,7 +28,8 @@ export interface Control {
   readonly atsChk: boolean;
 }
 
-export type Say = (answer: Answer, reason: string) => void;
+/** `facts`: what the answer rests on, all of them needed. */
+export type Say = (answer: Answer, reason: string, facts: readonly Fact[]) => void;
 
 /** CD half of an address: VA[55]. */
 const UPPER = 2 ** 43;
@@ -46,6 +47,8 @@ export class Permitted {
   readonly #lookup: Lookup;
   /** What is being collected. */
   #say: Say = () => undefined;
+  /** What the answer that is being worked out rests on so far. */
+  #facts: readonly Fact[] = [];
   #ats = false;
   #control: Control = { enabled: false, gbpaAbort: false, recordUnknown: false, recordAts: false, atsChk: false };
 
@@ -58,6 +61,7 @@ export class Permitted {
   /** Every answer of an untranslated transaction, or of a Translation Request. */
   collect(t: Transaction, ats: boolean, control: Control, say: Say): void {
     this.#say = say;
+    this.#facts = [];
     this.#ats = ats;
     this.#control = control;
     if (!control.enabled) { // step 1
@@ -71,7 +75,7 @@ export class Permitted {
       return;
     }
     this.#findSte(t);
-    for (const ste of this.#contexts.steVectors(t.sid)) this.#throughSte(t, ste);
+    for (const ste of this.#contexts.steVectors(t.sid)) this.#resting(ste.facts, () => { this.#throughSte(t, ste); });
   }
 
   /** Step 3: what looking for the STE may end in, but for an STE. */
@@ -89,7 +93,7 @@ export class Permitted {
     for (const e of this.#contexts.elements('l1std', t.sid)) {
       if (e.ref < 0 && e.table.open) this.#configuration(EVENT.F_STE_FETCH, 'the level-1 descriptor is outside of memory');
       for (const f of e.words[0] as StructureFact[]) {
-        if (t.sid - e.index >= l1stdStreams(f.lo, split)) this.#badStream(`${which(f)} level-1 stream table descriptor`);
+        if (t.sid - e.index >= l1stdStreams(f.lo, split)) this.#resting([f], () => { this.#badStream(`${which(f)} level-1 stream table descriptor`); });
       }
     }
   }
@@ -134,8 +138,10 @@ export class Permitted {
     this.#fetchFaults(ste, index, why);
     for (const cd of this.#contexts.cdVectors(ste.sid, index)) {
       const reason = `${why}, ${cd.facts.every(stands) ? 'the CD in memory' : 'a cached older CD'}`;
-      if (!cdVerdict(cd.words, 0, ste.words, 0, this.#features, this.#contexts.e2h)) this.#configuration(EVENT.C_BAD_CD, reason);
-      else this.#translate(t, { ste, cd }, reason);
+      this.#resting(cd.facts, () => {
+        if (!cdVerdict(cd.words, 0, ste.words, 0, this.#features, this.#contexts.e2h)) this.#configuration(EVENT.C_BAD_CD, reason);
+        else this.#translate(t, { ste, cd }, reason);
+      });
     }
   }
 
@@ -155,7 +161,7 @@ export class Permitted {
     this.#stage2Fetch(ste, Math.floor((table + Math.floor(index / span) * 8) / 4096), why);
     for (const e of this.#contexts.elements('l1cd', ste.sid, index)) {
       for (const f of e.words[0] as StructureFact[]) {
-        if (!l1cdValid(f.lo)) this.#configuration(EVENT.C_BAD_SUBSTREAMID, `${why}, ${which(f)} level-1 CD`);
+        if (!l1cdValid(f.lo)) this.#resting([f], () => { this.#configuration(EVENT.C_BAD_SUBSTREAMID, `${why}, ${which(f)} level-1 CD`); });
         else this.#stage2Fetch(ste, Math.floor((l1cdPointer(f.lo, f.hi, format) + (index % span) * 64) / 4096), why);
       }
     }
@@ -168,7 +174,7 @@ export class Permitted {
     for (const p of this.#lookup.stage2Pairs(ste.vmid, ipa)) {
       const leaf = p.second as LeafFact;
       if (!stage2Allows(leaf, false, { write: false, privileged: true, instruction: false })) {
-        this.#fault({ event: EVENT.F_PERMISSION, stage2: 1, class: CLASS_CD, ipa }, recordsStage2(ste), `${why}: fetching the CD`);
+        this.#fault({ event: EVENT.F_PERMISSION, stage2: 1, class: CLASS_CD, ipa, from: leaf }, recordsStage2(ste), `${why}: fetching the CD`);
       }
     }
   }
@@ -208,13 +214,17 @@ export class Permitted {
     for (const first of leaves) {
       const hd = first.regime.context.hd;
       const reads = this.#ats && stage1Allows(first, hd, { ...k, write: false, instruction: false });
-      if (!stage1Allows(first, hd, k) && !reads) this.#fault({ event: EVENT.F_PERMISSION, stage2: 0, class: CLASS_IN, ipa: 0 }, at.records, at.why);
-      else for (const f of this.#lookup.stage2Faults(use.ste, first.target + at.frame - first.va, CLASS_IN)) this.#fault(f, recordsStage2(use.ste), at.why);
+      if (!stage1Allows(first, hd, k) && !reads) this.#fault({ event: EVENT.F_PERMISSION, stage2: 0, class: CLASS_IN, ipa: 0, from: first }, at.records, at.why);
+      else for (const f of this.#lookup.stage2Faults(use.ste, first.target + at.frame - first.va, CLASS_IN)) this.#resting([first], () => { this.#fault(f, recordsStage2(use.ste), at.why); });
     }
   }
 
   /** A cached pair of leaves answers with its output, or with F_PERMISSION. */
   #pair(t: Transaction, use: Use, p: Pair, why: string): void {
+    this.#resting(p.via !== undefined ? [p.via] : [p.first, p.second].filter((f) => f !== null), () => { this.#answerPair(t, use, p, why); });
+  }
+
+  #answerPair(t: Transaction, use: Use, p: Pair, why: string): void {
     const k = overridden(t, use.ste);
     const stale = [p.first, p.second].some((f) => f !== null && !stands(f)) ? `${why}, a stale leaf` : why;
     if (this.#ats) { this.#complete(t, use.ste, p, stale); return; }
@@ -258,28 +268,38 @@ export class Permitted {
   }
 
   /** Translated traffic with a PA (or IPA) from the ATC (§3.9.1.3, §3.9.2). */
-  translated(t: Transaction, frame: number, control: Control, entry: { readonly split: boolean; readonly say: Say }): void {
+  translated(t: Transaction, frame: number, control: Control, entry: { readonly fact: AtcFact; readonly say: Say }): void {
     this.#say = entry.say;
+    this.#facts = [entry.fact];
     this.#ats = false;
     this.#control = control;
     if (!control.enabled) { this.#abort('the SMMU is not enabled'); return; }
-    if (!control.atsChk) { this.#ok(frame, entry.split ? 'ATSCHK = 0: an IPA goes out as a PA' : 'an ATC entry, unchecked'); return; }
+    if (!control.atsChk) { this.#ok(frame, entry.fact.split ? 'ATSCHK = 0: an IPA goes out as a PA' : 'an ATC entry, unchecked'); return; }
     if (t.sid >= this.#contexts.streams) { this.#badStream('the StreamID is beyond the stream table'); return; }
     this.#findSte(t);
-    for (const ste of this.#contexts.steVectors(t.sid)) {
-      if (ste.action === 'illegal') this.#configuration(EVENT.C_BAD_STE, 'the STE');
-      else if (ste.action === 'abort') this.#abort('the STE');
-      else {
-        const eats = ste.action === 'bypass' ? 0 : effectiveEats(ste, this.#features);
-        if (eats === 0) this.#configuration(EVENT.F_TRANSL_FORBIDDEN, 'the STE does not allow ATS');
-        else if (eats === EATS_SPLIT) this.#translate({ ...t, frame }, { ste, cd: null }, 'an ATC entry, stage 2 of it');
-        else this.#ok(frame, 'an ATC entry');
-      }
-    }
+    for (const ste of this.#contexts.steVectors(t.sid)) this.#resting(ste.facts, () => { this.#checked({ ...t, frame }, ste); });
+  }
+
+  /** ATSCHK = 1: what the STE says of a Translated transaction. */
+  #checked(t: Transaction, ste: SteVector): void {
+    if (ste.action === 'illegal') { this.#configuration(EVENT.C_BAD_STE, 'the STE'); return; }
+    if (ste.action === 'abort') { this.#abort('the STE'); return; }
+    const eats = ste.action === 'bypass' ? 0 : effectiveEats(ste, this.#features);
+    if (eats === 0) this.#configuration(EVENT.F_TRANSL_FORBIDDEN, 'the STE does not allow ATS');
+    else if (eats === EATS_SPLIT) this.#translate(t, { ste, cd: null }, 'an ATC entry, stage 2 of it');
+    else this.#ok(t.frame, 'an ATC entry');
   }
 
   none(say: Say, why: string): void {
-    say({ ...newAnswer(), kind: ANSWER_NONE }, why);
+    say({ ...newAnswer(), kind: ANSWER_NONE }, why, []);
+  }
+
+  /** Everything that `act` says rests on these facts as well. */
+  #resting(facts: readonly Fact[], act: () => void): void {
+    const before = this.#facts;
+    this.#facts = before.length === 0 ? facts : [...before, ...facts];
+    act();
+    this.#facts = before;
   }
 
   #outputEnd(): number {
@@ -292,16 +312,21 @@ export class Permitted {
 
   /** Configuration errors always abort and record; an ATS request completes with CA, recorded only with REC_CFG_ATS. */
   #configuration(event: number, why: string): void {
-    if (!this.#ats) this.#say({ ...newAnswer(), kind: OUTCOME_FAULT, event }, why);
-    else this.#say({ ...newAnswer(), kind: ANSWER_CA, event: this.#control.recordAts && (event !== EVENT.C_BAD_STREAMID || this.#control.recordUnknown) ? event : 0 }, why);
+    if (!this.#ats) this.#say({ ...newAnswer(), kind: OUTCOME_FAULT, event }, why, this.#facts);
+    else this.#say({ ...newAnswer(), kind: ANSWER_CA, event: this.#control.recordAts && (event !== EVENT.C_BAD_STREAMID || this.#control.recordUnknown) ? event : 0 }, why, this.#facts);
   }
 
-  #fault(f: Fault, records: boolean, why: string): void {
+  #fault({ from, ...f }: Fault, records: boolean, why: string): void {
+    if (from === undefined || from === null) this.#faulted(f, records, why);
+    else this.#resting([from], () => { this.#faulted(f, records, why); });
+  }
+
+  #faulted(f: Fault, records: boolean, why: string): void {
     if (this.#ats) {
       if (f.event === EVENT.F_WALK_EABT) this.#configuration(f.event, why);
       else this.#success(0, false, false, why);
-    } else if (f.event === EVENT.F_WALK_EABT) this.#say({ ...newAnswer(), ...f, ipa: 0, kind: OUTCOME_FAULT }, why); // always recorded; has no IPA
-    else if (records) this.#say({ ...newAnswer(), ...f, kind: OUTCOME_FAULT }, why);
+    } else if (f.event === EVENT.F_WALK_EABT) this.#say({ ...newAnswer(), ...f, ipa: 0, kind: OUTCOME_FAULT }, why, this.#facts); // always recorded; has no IPA
+    else if (records) this.#say({ ...newAnswer(), ...f, kind: OUTCOME_FAULT }, why, this.#facts);
     else this.#abort(why);
   }
 
@@ -309,19 +334,19 @@ export class Permitted {
     if (this.#ats) {
       this.#success(frame, true, true, why);
     }
-    else this.#say({ ...newAnswer(), kind: OUTCOME_OK, frame }, why);
+    else this.#say({ ...newAnswer(), kind: OUTCOME_OK, frame }, why, this.#facts);
   }
 
   #success(frame: number, canRead: boolean, canWrite: boolean, why: string): void {
-    this.#say({ ...newAnswer(), kind: OUTCOME_OK, frame: canRead || canWrite ? frame : 0, canRead, canWrite }, why);
+    this.#say({ ...newAnswer(), kind: OUTCOME_OK, frame: canRead || canWrite ? frame : 0, canRead, canWrite }, why, this.#facts);
   }
 
   #abort(why: string): void {
-    this.#say({ ...newAnswer(), kind: OUTCOME_ABORT }, why);
+    this.#say({ ...newAnswer(), kind: OUTCOME_ABORT }, why, this.#facts);
   }
 
   #refuse(event: number, why: string): void {
-    this.#say({ ...newAnswer(), kind: ANSWER_UR, event }, why);
+    this.#say({ ...newAnswer(), kind: ANSWER_UR, event }, why, this.#facts);
   }
 }
 

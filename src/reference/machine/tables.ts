@@ -20,7 +20,7 @@ export interface TableListener {
   /** A stage-2 leaf came into being: structures fetched through it become reachable. */
   stage2Born(leaf: LeafFact): void;
   /** A leaf that overlaps another cached one of its tag in a way that needs break-before-make. */
-  conflict(what: string): void;
+  conflict(what: string, old: LeafFact): void;
 }
 
 /** Frames from which an address is beyond the output size. */
@@ -303,10 +303,10 @@ export class Tables {
       if (f.kind !== 'leaf' || f.run || f.stage !== leaf.stage || f.world !== leaf.world || f.vmid !== leaf.vmid) continue;
       if (f.asid !== leaf.asid && f.asid >= 0 && leaf.asid >= 0) continue;
       if (leaf.va >= f.va + f.frames || f.va >= leaf.va + leaf.frames) continue;
-      if (f.target - f.va !== leaf.target - leaf.va) this.#listener.conflict('another output address while the old leaf may be cached');
-      else if ((f.asid < 0) !== (leaf.asid < 0)) this.#listener.conflict('a global leaf beside a non-global one');
+      if (f.target - f.va !== leaf.target - leaf.va) this.#listener.conflict('another output address while the old leaf may be cached', f);
+      else if ((f.asid < 0) !== (leaf.asid < 0)) this.#listener.conflict('a global leaf beside a non-global one', f);
       else if (f.frames !== leaf.frames && (this.#bbml === 0 || (this.#bbml === 1 && ((f.lo | leaf.lo) & BIT_NT) === 0))) {
-        this.#listener.conflict('another block size while the old leaf may be cached');
+        this.#listener.conflict('another block size while the old leaf may be cached', f);
       }
     }
   }
