@@ -11,7 +11,7 @@ import { replayMachine } from '../lockstep/machine-replay.js';
 import { failureBlock, machineCommand } from '../report/failure.js';
 import { commandKinds, fuzzBlock, fuzzJson, progressLine, type FailureLine, type FuzzSummary } from '../report/fuzz.js';
 import { count, visible } from '../report/words.js';
-import { RULES } from '../rules/ledger.js';
+import { RAW_RULES } from '../rules/ledger.js';
 import { replayFirst } from './cases.js';
 import { UsageError, type ExitCode } from './exit.js';
 import { codeOf, verdictOf } from './fuzz-verdict.js';
@@ -153,10 +153,9 @@ export class MachineSession {
 
   #progressText(): string {
     const counts = this.#result.ledger.counts();
-    const rules = RULES.filter((rule) => rule.where !== 'driver');
     return progressLine({
-      verb: 'fuzz', elapsedMs: this.#elapsed(), runs: this.#result.runs, operations: this.#result.operations, rulesDecided: rules.filter((rule) => counts[rule.id].decided > 0).length,
-      rulesTotal: rules.length, failures: this.#result.failures.length, rssBytes: process.memoryUsage.rss(), seed: this.#s.seed,
+      verb: 'fuzz', elapsedMs: this.#elapsed(), runs: this.#result.runs, operations: this.#result.operations, rulesDecided: RAW_RULES.filter((rule) => counts[rule].decided > 0).length,
+      rulesTotal: RAW_RULES.length, failures: this.#result.failures.length, rssBytes: process.memoryUsage.rss(), seed: this.#s.seed,
     });
   }
 }

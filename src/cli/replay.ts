@@ -122,7 +122,7 @@ function replayNamed(c: NamedCase, p: Parsed, out: Output, counts: Counts): void
   counts.cases += 1;
   counts.operations += done.operations;
   counts.observed += done.observed;
-  out.print(`case ${c.id}  ${visible(c.file)}\n  subject    ${c.case.kind === 'machine' ? MACHINES : subjectText(mutant)}`);
+  out.print(`case ${c.id}  ${visible(c.file)}\n  subject    ${c.case.kind === 'machine' ? MACHINES : subjectText(mutant)}${scenarioText(c.case.provenance)}`);
   if (p.values.has('diff') && done.violation === null) out.print(diffTable(done, c.case.kind === 'machine'));
   const problems = problemsOf(c, done, mutant, until !== undefined);
   if (problems.length > 0) {
@@ -138,6 +138,13 @@ function replayNamed(c: NamedCase, p: Parsed, out: Output, counts: Counts): void
 }
 
 type AnyRun = CaseRun | CaseRun<MachineOperation>;
+
+/** What a corner case is about, where its file says so. */
+function scenarioText(provenance: Readonly<Record<string, string | number>>): string {
+  const { scenario, clause } = provenance;
+  if (typeof scenario !== 'string') return '';
+  return `\n  scenario   ${visible(scenario)}${typeof clause === 'string' ? ` (${visible(clause)})` : ''}`;
+}
 
 /** With its mutant a broken rule is what fails, whatever a right subject would show. */
 function problemsOf(c: NamedCase, done: AnyRun, mutant: string | null, cut: boolean): string[] {

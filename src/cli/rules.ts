@@ -4,6 +4,7 @@
 import { campaign, newResult } from '../fuzz/campaign.js';
 import { MUTANTS } from '../mutants/mutants.js';
 import { CORNER_CASES, DECIDED, isDecided } from '../operations/corner/cases.js';
+import { cornerFileName } from '../operations/corner/files.js';
 import { PROFILES, type Profile } from '../operations/profiles.js';
 import { cornerCasesBlock, mutantsBlock, rulesBlock } from '../report/tables.js';
 import { counted } from '../report/words.js';
@@ -34,9 +35,9 @@ function printMutants(out: Output): void {
 }
 
 function printCornerCases(out: Output): void {
-  const cornerCases = CORNER_CASES.map((c) => (isDecided(c) ? { number: c.number, scenario: c.scenario, rule: c.rule } : { number: c.number, outOfScope: c.outOfScope }));
+  const cornerCases = CORNER_CASES.map((c) => (isDecided(c) ? { number: c.number, scenario: c.scenario, rule: c.rule, right: cornerFileName(c, 'right'), wrong: cornerFileName(c, 'wrong') } : { number: c.number, outOfScope: c.outOfScope }));
   out.print(cornerCasesBlock(cornerCases));
-  out.print(`${counted(DECIDED.length, 'corner case')} of ${CORNER_CASES.length} decided, each by a right and a wrong form in corpus/corner-cases`);
+  out.print(`${counted(DECIDED.length, 'corner case')} of ${CORNER_CASES.length} decided, each by a right and a wrong form: corpus/corner-cases/NNN-*-right.json and -wrong.json`);
   out.document({ schema: 1, verb: 'rules', verdict: 'ok', cornerCases, timing: {} });
 }
 

@@ -45,7 +45,7 @@ function workDriver(c: Case, violation: Violation, corpus: string, timeMs: numbe
 function workMachine(c: MachineCase, violation: Violation, corpus: string, timeMs: number | undefined): MachineFound {
   const { seed, run: drawn } = c.provenance;
   const origin = typeof seed === 'string' && typeof drawn === 'number' ? { seed, run: drawn } : null;
-  const store = new MachineStore(corpus, violation, origin);
+  const store = new MachineStore(corpus, violation, origin, c);
   store.original(c, violation);
   return workUpMachine({ ...c, violation }, { store, shrink: true, origin, ...(timeMs === undefined ? {} : { timeMs }) });
 }

@@ -30,11 +30,11 @@ export interface MachineFailureRecord extends Pick<FailureRecord, 'id' | 'violat
   readonly origin: MachineOrigin | null;
 }
 
-/** The stored form. `expect` is what right machines show: no violation. */
-export function machineFailureCase(c: MachineCandidate, violation: Violation, origin: MachineOrigin | null): MachineCase {
+/** The stored form. `expect` is what right machines show: no violation, unless the case at hand was stored with another expectation (`like`). */
+export function machineFailureCase(c: MachineCandidate, violation: Violation, origin: MachineOrigin | null, like?: Pick<MachineCase, 'expect' | 'provenance'>): MachineCase {
   return {
-    schema: 1, kind: 'machine', world: c.world, operations: c.operations, expect: { verdict: 'ok' },
-    provenance: { rule: violation.rule, cause: violation.cause, ...(origin === null ? {} : { seed: origin.seed, run: origin.run }) },
+    schema: 1, kind: 'machine', world: c.world, operations: c.operations, expect: like?.expect ?? { verdict: 'ok' },
+    provenance: { ...like?.provenance, rule: violation.rule, cause: violation.cause, ...(origin === null ? {} : { seed: origin.seed, run: origin.run }) },
   };
 }
 

@@ -101,7 +101,7 @@ class MachineShrinker {
       change({ mergeRuns: USUAL_CONFIG.mergeRuns });
       change({ strictReserved: USUAL_CONFIG.strictReserved });
     });
-    this.#try({ ...this.#best, world: { ...world(), frames: USUAL_WORLD.frames } });
+    if (world().frames > USUAL_WORLD.frames) this.#try({ ...this.#best, world: { ...world(), frames: USUAL_WORLD.frames } });
   }
 
   /** The plain form of each operation, and of each of its fields. */

@@ -4,6 +4,7 @@
  */
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { MachineCase } from '../operations/machine-case.js';
 import { encodeStored, storedId, type StoredCase } from '../operations/stored.js';
 import type { Candidate } from './shrink.js';
 import { failureCase, type Origin } from './failure.js';
@@ -68,7 +69,8 @@ export class FailureStore extends SequenceStore<Candidate> {
 
 /** Of raw machine sequences. */
 export class MachineStore extends SequenceStore<MachineCandidate> {
-  constructor(corpus: string, violation: Violation, origin: MachineOrigin | null) {
-    super(corpus, violation.rule, (c, v) => machineFailureCase(c, v, origin));
+  /** `like`: the case that is shrunk: what it expects, and where it is from, stays. */
+  constructor(corpus: string, violation: Violation, origin: MachineOrigin | null, like?: Pick<MachineCase, 'expect' | 'provenance'>) {
+    super(corpus, violation.rule, (c, v) => machineFailureCase(c, v, origin, like));
   }
 }

@@ -19,7 +19,7 @@ export function checkClaim(ledger: Ledger, { weakest, telling }: Judged, claim: 
   ledger.judge(claim.rule);
   weakest.permitted(kind, t, (a, reason, facts) => {
     if (a.kind === ANSWER_NONE || claim.allow.some((allowed) => matches(allowed, a))) return false;
-    return ledger.fail(claim.rule, `${claim.translated ? 'a translated access' : 'an access'} may still end in ${answerName(a)}`,
+    return ledger.fail(claim.rule, `${claim.translated ? 'a translated access' : 'an access'} may still end in ${answerName(a)}: ${reason.replace(/0x[0-9a-f]+|\d+/g, '#')}`,
       `${describeTransaction(t, kind)}: ${anyOf(claim.allow.map(describeAllowed))}`, `SMMU ${claim.smmu} may answer ${describeAnswer(a)} (${reason})`,
       undefined, telling?.facts(weakest, facts ?? []));
   });

@@ -2,7 +2,7 @@
  * Machine checks: what the concrete machine did, held against the weakest machine: the answer to one transaction, and
  * what is cached. Both are rule machine-refinement.
  */
-import { ANSWER_CA, ANSWER_UR, sameAnswer, type Answer, type CachedEntry, type Transaction, type WholeMachine } from '../stack/transaction.js';
+import { sameAnswer, type Answer, type CachedEntry, type Transaction, type WholeMachine } from '../stack/transaction.js';
 import { ruleIndex, type Ledger } from '../rules/ledger.js';
 import { answerName, describeAnswer, describeEntry, describeTransaction } from './machine-words.js';
 import { queuePointer, queueUsed } from '../spec/register.js';
@@ -30,23 +30,12 @@ export function anyOf(texts: readonly string[]): string {
   return texts.length > TOLD ? `${shown} or ${texts.length - TOLD} more` : shown;
 }
 
-/**
- * The answer is one that may be given. An ATS completion does not say what was recorded with it: where the machine leaves
- * that open, the weakest one says it. Returns whether the answer says all now.
- */
-export function checkAnswer(ledger: Ledger, { weakest, telling }: Judged, kind: TransactionKind, asked: { t: Transaction; answer: Answer }): boolean {
+/** The answer is one that may be given, with the event that is recorded with it. */
+export function checkAnswer(ledger: Ledger, { weakest, telling }: Judged, kind: TransactionKind, asked: { t: Transaction; answer: Answer }): void {
   const { t, answer } = asked;
-  const open = answer.event === 0 && (answer.kind === ANSWER_UR || answer.kind === ANSWER_CA);
-  let said = !open;
   ledger.judgeAt(REFINEMENT);
-  const found = weakest.permitted(kind, t, (a) => {
-    if (!sameAnswer(a, answer) && !(open && a.kind === answer.kind)) return false;
-    answer.event = a.event;
-    said = true;
-    return true;
-  });
-  if (found) return said;
-  return ledger.fail('machine-refinement', `an answer that the weakest machine does not allow: ${kind} ${answerName(answer)}`,
+  if (weakest.permitted(kind, t, (a) => sameAnswer(a, answer))) return;
+  ledger.fail('machine-refinement', `an answer that the weakest machine does not allow: ${kind} ${answerName(answer)}`,
     `${describeTransaction(t, kind)}: ${anyOf(permittedTexts(weakest, kind, t))}`, `the machine answers ${describeAnswer(answer, kind)}`, undefined, telling?.answer(weakest, t, answer));
 }
 
@@ -55,7 +44,7 @@ export function checkEntries(ledger: Ledger, smmu: number, { weakest, telling }:
   concrete.forEachCached((e: CachedEntry) => {
     ledger.judgeAt(REFINEMENT);
     if (weakest.holds(e)) return;
-    ledger.fail('machine-refinement', `a cached ${e.kind === 'leaf' || e.kind === 'table' ? `stage-${e.stage} ` : ''}${e.kind} that is no fact`,
+    ledger.fail('machine-refinement', `a cached ${e.kind === 'leaf' || e.kind === 'table' ? `${e.stage === 3 ? 'combined' : `stage-${e.stage}`} ` : ''}${e.kind} that is no fact`,
       'only what memory justifies, or justified and no command had to remove', `SMMU ${smmu} has cached ${describeEntry(e)}`, undefined, telling?.entry(weakest, e));
   });
 }

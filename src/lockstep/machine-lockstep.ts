@@ -33,6 +33,9 @@ export interface MachineOptions {
   readonly twins?: Twins;
 }
 
+/** How the weakest machine says that a pointer stands in memory. */
+const STILL = 'which memory still holds';
+
 /** What one operation came to. */
 export interface MachineStep {
   readonly operation: MachineOperation;
@@ -339,8 +342,8 @@ export class MachineLockstep implements MemoryWatcher {
     else side.concrete.translated(t, a);
     this.#working = -1;
     this.#recordAt = -1;
-    const said = checkAnswer(this.ledger, side, op.op, { t, answer: a });
-    side.records.answered(t, a, { writable, said, translated: op.op === 'translated' });
+    checkAnswer(this.ledger, side, op.op, { t, answer: a });
+    side.records.answered(t, a, { writable, translated: op.op === 'translated' });
     return { ...this.#after(op, null), answer: a };
   }
 
@@ -359,7 +362,7 @@ export class MachineLockstep implements MemoryWatcher {
         const what = side.weakest.pointsTo(slot);
         if (what === null) return;
         const table = what.startsWith('table');
-        this.ledger.fail(table ? 'stale-walk' : 'use-after-free', `a ${what.split(' ', 1)[0] ?? ''} points to a freed page`, 'nothing that memory or a cache holds points to a freed page',
+        this.ledger.fail(table ? 'stale-walk' : 'use-after-free', `${what.endsWith(STILL) ? 'memory still holds' : 'only caches hold'} a ${what.split(' ', 1)[0] ?? ''} that points to a freed page`, 'nothing that memory or a cache holds points to a freed page',
           `SMMU ${smmu}: ${what} points to 0x${(this.memory.frameOf(slot) * 4096).toString(16)}`, undefined, this.#telling?.facts(side.weakest, side.weakest.pointerFacts?.(slot) ?? []));
       });
     }

@@ -27,7 +27,6 @@ interface Owed {
 /** Does the record say what the answer says? */
 function fits(r: FaultRecord, { t, a, translated }: Owed): boolean {
   const address = translated || r.inputFrame === t.frame;
-  if (a.event === 0) return r.sid === t.sid; // whatever it was
   if (r.type !== a.event || r.sid !== t.sid) return false;
   if (a.kind === ANSWER_CA) return r.ssid === Math.max(0, t.ssid); // the answer says no more about it
   if (a.event === EVENT.C_BAD_SUBSTREAMID) return r.ssid === Math.max(0, t.ssid); // always valid, without SSV (§7.3.9)
@@ -53,13 +52,12 @@ export class RecordCheck {
   }
 
   /**
-   * An answer was given. `writable`: the event queue could take a record then; `said`: the answer says whether there is one; `translated`: what
-   * was sent is an address from the ATC, which only the machine knows.
+   * An answer was given. `writable`: the event queue could take a record then; `translated`: what was sent is an address from the ATC, which
+   * only the machine knows.
    */
-  answered(t: Transaction, a: Answer, how: { readonly writable: boolean; readonly said: boolean; readonly translated: boolean }): void {
-    const { writable, said, translated } = how;
+  answered(t: Transaction, a: Answer, how: { readonly writable: boolean; readonly translated: boolean }): void {
+    const { writable, translated } = how;
     const owed = { t: { ...t }, a: { ...a }, translated, overdue: false };
-    if (!said) this.#owed.push({ ...owed, optional: true });
     if (a.event === 0) return;
     this.#ledger.judgeAt(REFINEMENT);
     this.#open += 1;

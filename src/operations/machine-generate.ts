@@ -84,7 +84,7 @@ class MachineGenerator {
     if (roll < 34) this.#access('access');
     else if (roll < 50) this.#leaf();
     else if (roll < 54) this.#table();
-    else if (roll < 63) this.#structure();
+    else if (roll < 63) this.#configuration();
     else if (roll < 73) this.#command();
     else if (roll < 81) this.#sync(this.#smmu(), this.#queue());
     else if (roll < 93) this.#ats();
@@ -196,6 +196,27 @@ class MachineGenerator {
     const command = plain({ op: OP.ATC_INV, sid: pick(c, ats).sid, size: pick(c, [0, 9, 52]), frame: e.frame - (e.frame % 512) });
     this.#add({ op: 'command', smmu, queue, command });
     this.#sync(smmu, queue);
+  }
+
+  #configuration(): void {
+    if (this.#layout.level1.length > 0 && oneIn(this.#c, 3)) this.#level1();
+    else this.#structure();
+  }
+
+  /** A level-1 descriptor goes or comes back; mostly the CFGI that belongs to it follows, and somebody looks. */
+  #level1(): void {
+    const c = this.#c;
+    const e = pick(c, this.#layout.level1);
+    e.lo = e.lo === e.valid ? 0 : e.valid;
+    this.#store(e.at, e.lo, e.hi);
+    const users = this.#layout.streams.filter((s) => e.kind === 'l1std' || s.ssids.length > 0);
+    const stream = users.length === 0 ? this.#stream() : pick(c, users);
+    const smmu = this.#smmu();
+    const queue = this.#queue();
+    const op = e.kind === 'l1std' ? OP.CFGI_STE : pick(c, [OP.CFGI_CD, OP.CFGI_CD, OP.CFGI_CD_ALL]);
+    this.#add({ op: 'command', smmu, queue, command: plain({ op, sid: stream.sid, leaf: oneIn(c, 4) ? 1 : 0, ssid: stream.ssids.length === 0 ? 0 : pick(c, stream.ssids) }) });
+    if (!oneIn(c, 6)) this.#sync(smmu, queue);
+    this.#add({ op: 'access', ...this.#where(stream), smmu });
   }
 
   /** An STE or CD changes in one or two fields, its words in any order; mostly a CFGI follows. */

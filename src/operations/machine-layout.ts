@@ -32,6 +32,15 @@ export interface Stream {
   readonly ats: boolean;
 }
 
+/** A level-1 descriptor as it stands in memory, and what its low half is when it is invalid. */
+export interface Level1 {
+  readonly at: number;
+  readonly kind: 'l1std' | 'l1cd';
+  readonly valid: number;
+  readonly hi: number;
+  lo: number;
+}
+
 /** First frames of the pages that stage 1 maps to, and where stage 2 sends them. */
 const IPA_DATA = 0x10;
 const PA_DATA = 0x90000;
@@ -42,6 +51,7 @@ export class Layout {
   readonly pool = new Pool();
   readonly streams: Stream[] = [];
   readonly structures: Structure[] = [];
+  readonly level1: Level1[] = [];
   readonly trees: Tree[] = [];
   readonly asids: readonly number[];
   readonly vmids: readonly number[];
@@ -67,8 +77,13 @@ export class Layout {
     for (const first of new Set(sids.map((sid) => Math.floor(sid / 64)))) {
       const at = RAM + (PLACE.streams2 + (first % 2)) * 4096;
       const span = first === 0 && oneIn(this.#c, 8) ? 3 : 7;
-      this.#emit(this.boot.streams + first * 8, l1stdLow(at, span), l1High(at));
+      this.#level1Entry('l1std', this.boot.streams + first * 8, l1stdLow(at, span), l1High(at));
     }
+  }
+
+  #level1Entry(kind: Level1['kind'], at: number, lo: number, hi: number): void {
+    if (!this.level1.some((e) => e.at === at)) this.level1.push({ kind, at, valid: lo, lo, hi });
+    this.#emit(at, lo, hi);
   }
 
   #steAt(sid: number): number {
@@ -143,7 +158,7 @@ export class Layout {
     const table = RAM + (two ? PLACE.cds2 : PLACE.cds) * 4096;
     for (const ssid of ssids) this.#cd(table + ssid * 64, nested, el2, trees);
     const max = two ? Math.min(f.ssidBits, 7) : 2;
-    if (two) this.#emit(RAM + PLACE.cdTable * 4096, l1cdLow(table), l1High(table));
+    if (two) this.#level1Entry('l1cd', RAM + PLACE.cdTable * 4096, l1cdLow(table), l1High(table));
     return { S1ContextPtr: (two ? RAM + PLACE.cdTable * 4096 : table) / 64, S1CDMax: max, S1Fmt: two ? 1 : 0, S1DSS: c.index(4) };
   }
 

@@ -3,7 +3,7 @@
  * was not covered. Pure.
  */
 import { commandName } from '../spec/command.js';
-import { RULES, type RuleCount } from '../rules/ledger.js';
+import { RAW_RULES, RULES, type RuleCount } from '../rules/ledger.js';
 import type { RuleId } from '../stack/violation.js';
 import { clock, count, counted, labelled, percent, seconds, shares, short, visible, wrap } from './words.js';
 
@@ -117,7 +117,7 @@ function mutantText(s: FuzzSummary): string {
 }
 
 function rulesText(s: FuzzSummary): string[] {
-  const asked = new Set<string>(RULES.filter((r) => r.where !== (s.answers === undefined ? 'machine' : 'driver')).map((r) => r.id));
+  const asked = new Set<string>(s.answers === undefined ? RULES.filter((r) => r.where !== 'machine').map((r) => r.id) : RAW_RULES);
   const entries = Object.entries(s.rules).filter(([id]) => asked.has(id));
   const decided = entries.filter(([, c]) => c.decided > 0).length;
   const never = entries.filter(([, c]) => c.armed === 0).map(([id]) => id);

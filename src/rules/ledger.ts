@@ -35,6 +35,9 @@ export const RULES: readonly RuleText[] = [
   { id: 'tag-lifetime', claim: 'a tag (ASID, VMID) is used again only when nothing of its former owner can be used any more', source: 'IHI 0070 §3.17, §3.21.1, §4.4', cost: 'the permitted answers of one claim', where: 'machine' },
 ];
 
+/** Rules that random machine sequences ask: the others need software that is judged, or claims, which stored cases have. */
+export const RAW_RULES: readonly RuleId[] = ['machine-refinement', 'stale-event'];
+
 const INDEX = new Map<RuleId, number>(RULE_IDS.map((id, i) => [id, i]));
 
 /** The place of a rule in the counters: hot rules look it up once. */

@@ -6,7 +6,7 @@ import { l1cdPointer, l1cdValid, l1stdPointer, l1stdStreams } from '../../spec/l
 import type { CachedEntry } from '../../stack/transaction.js';
 import { addressIn, type Atc } from './atc.js';
 import type { Contexts } from './contexts.js';
-import { isRegime, type Fact, type LeafFact, type StructureFact, type TableFact } from './facts.js';
+import { isRegime, stands, type Fact, type LeafFact, type StructureFact, type TableFact } from './facts.js';
 import { stage1Allows, stage1Clean, stage2Allows, stage2Clean } from './permissions.js';
 import type { Tables } from './tables.js';
 import type { Memory } from '../../memory/memory.js';
@@ -100,4 +100,9 @@ export function pointerTo(m: Parts, slot: number): Pointer | null {
 
 function covers(address: number, bytes: number, frame: number): boolean {
   return frame >= Math.floor(address / 4096) && frame * 4096 < address + bytes;
+}
+
+/** Is a pointer what memory says now, or only cached? */
+export function inMemory(f: Fact): boolean {
+  return f.ref >= 0 ? stands(f) : f.premises.every((p) => isRegime(p) || inMemory(p));
 }

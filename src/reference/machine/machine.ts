@@ -23,7 +23,7 @@ import { Unmodelled } from '../../stack/violation.js';
 import { addressIn, Atc } from './atc.js';
 import { Contexts } from './contexts.js';
 import type { Fact, Pending } from './facts.js';
-import { holdsEntry, pointerTo } from './held.js';
+import { holdsEntry, inMemory, pointerTo } from './held.js';
 import { Lookup } from './lookup.js';
 import { isCfgi, isTlbi, type MatchContext } from './match.js';
 import { stage1Clean, stage2Clean } from './permissions.js';
@@ -330,7 +330,10 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
   holds(e: CachedEntry): boolean { return holdsEntry(this, e); }
 
   /** A fact that points to this page, in words. */
-  pointsTo(slot: number): string | null { return pointerTo(this, slot)?.text ?? null; }
+  pointsTo(slot: number): string | null {
+    const pointer = pointerTo(this, slot);
+    return pointer === null ? null : `${pointer.text}, ${pointer.facts.every(inMemory) ? 'which memory still holds' : 'which only caches hold'}`;
+  }
 
   /** The facts by which one points to it. */
   pointerFacts(slot: number): readonly Fact[] { return pointerTo(this, slot)?.facts ?? []; }
