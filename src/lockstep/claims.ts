@@ -10,19 +10,30 @@ import type { Ledger } from '../rules/ledger.js';
 import { anyOf } from './machine-checks.js';
 import { answerName, describeAnswer, describeTransaction } from './machine-words.js';
 import type { Judged } from './telling.js';
-import type { TransactionKind } from './twins.js';
+import type { TransactionKind, WeakestMachine } from './twins.js';
 
 type Claim = Extract<MachineOperation, { op: 'claim' }>;
 
 export function checkClaim(ledger: Ledger, { weakest, telling }: Judged, claim: Claim, t: Transaction): void {
   const kind: TransactionKind = claim.translated ? 'translated' : 'access';
+  const allowed = (a: Answer): boolean => a.kind === ANSWER_NONE || claim.allow.some((one) => matches(one, a));
   ledger.judge(claim.rule);
   weakest.permitted(kind, t, (a, reason, facts) => {
-    if (a.kind === ANSWER_NONE || claim.allow.some((allowed) => matches(allowed, a))) return false;
+    if (allowed(a)) return false;
     return ledger.fail(claim.rule, `${claim.translated ? 'a translated access' : 'an access'} may still end in ${answerName(a)}: ${reason.replace(/0x[0-9a-f]+|\d+/g, '#')}`,
       `${describeTransaction(t, kind)}: ${anyOf(claim.allow.map(describeAllowed))}`, `SMMU ${claim.smmu} may answer ${describeAnswer(a)} (${reason})`,
-      undefined, telling?.facts(weakest, facts ?? []));
+      undefined, telling?.facts(weakest, facts ?? [], restOf(weakest, kind, t, allowed)));
   });
+}
+
+/** The facts of every answer that the claim does not allow. */
+function restOf(weakest: WeakestMachine, kind: TransactionKind, t: Transaction, allowed: (a: Answer) => boolean): readonly unknown[] {
+  const found = new Set<unknown>();
+  weakest.permitted(kind, t, (a, _, facts) => {
+    if (!allowed(a)) for (const f of facts ?? []) found.add(f);
+    return false;
+  });
+  return [...found];
 }
 
 function matches(allowed: Allowed, a: Answer): boolean {

@@ -47,9 +47,9 @@ export class Telling {
     return 'the start';
   };
 
-  /** Why what rests on these facts is possible. */
-  facts(weakest: WeakestMachine, facts: readonly unknown[]): readonly string[] {
-    const told = weakest.tell?.(facts, this.op);
+  /** Why what rests on these facts is possible; `also`: facts of what must end as well. */
+  facts(weakest: WeakestMachine, facts: readonly unknown[], also: readonly unknown[] = []): readonly string[] {
+    const told = weakest.tell?.(facts, this.op, also);
     if (told === undefined) return this.#waiting();
     this.#log.remedies = told.remedies;
     return [...this.#waiting(), ...told.lines];

@@ -44,8 +44,8 @@ export interface WeakestMachine extends RegisterPort {
   mayUpdate(ref: number, old: readonly [number, number], now: readonly [number, number]): boolean;
   /** From now on keep what telling needs. A machine that cannot tell leaves out all of these. */
   remember?(): void;
-  /** Why what rests on these facts (of `permitted`, `pointerFacts`, `conflict`) can still be used; `op` names the operation of a moment. */
-  tell?(facts: readonly unknown[], op: (time: number) => string): { readonly lines: readonly string[]; readonly remedies: readonly (readonly Command[])[] };
+  /** Why what rests on these facts (of `permitted`, `pointerFacts`, `conflict`) can still be used; `op` names the operation of a moment; remedies end what rests on `also` as well. */
+  tell?(facts: readonly unknown[], op: (time: number) => string, also?: readonly unknown[]): { readonly lines: readonly string[]; readonly remedies: readonly (readonly Command[])[] };
   /** What comes nearest to an entry, or an answer, that is not allowed. */
   tellEntry?(e: CachedEntry, op: (time: number) => string): readonly string[];
   tellAnswer?(t: Transaction, a: Answer, op: (time: number) => string): readonly string[];

@@ -319,8 +319,8 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
   /** From now on what is needed to tell why is kept. */
   remember(): void { this.trace ??= new Trace(); }
 
-  /** Why what rests on these facts can still be used, and commands that would end it. */
-  tell(facts: readonly Fact[], op: OperationAt): Told { return tellFacts(this, facts, op); }
+  /** Why what rests on these facts can still be used, and commands that would end it, and what rests on `also`. */
+  tell(facts: readonly Fact[], op: OperationAt, also: readonly Fact[] = []): Told { return tellFacts(this, facts, op, also); }
 
   /** Facts that come nearest to a cached entry, or to an answer, for which there is none. */
   tellEntry(e: CachedEntry, op: OperationAt): readonly string[] { return nearestEntry(this, e, op); }

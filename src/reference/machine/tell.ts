@@ -37,10 +37,11 @@ const ERRORS: readonly string[] = ['', 'CERROR_ILL', 'CERROR_ABT', 'CERROR_ATC_I
 /** Facts that are named. */
 const NEAR = 3;
 
-export function tellFacts(p: Parts, facts: readonly Fact[], op: OperationAt): Told {
+/** `also`: what rests on other facts and must end too. */
+export function tellFacts(p: Parts, facts: readonly Fact[], op: OperationAt, also: readonly Fact[]): Told {
   if (p.trace === null) return { lines: [], remedies: [] };
   const m = p.context;
-  const guilty = culprits(facts);
+  const guilty = culprits([...facts, ...also]);
   const each = guilty.map((f) => remediesFor(f, m));
   // What is derived goes after what it is derived from: the narrowest command for each, in that order.
   const chain = each.flatMap((list) => list.slice(0, 1)).filter((c, i, all) => all.findIndex((d) => describeCommand(d) === describeCommand(c)) === i);
@@ -111,7 +112,8 @@ export function nearestAnswer(p: Parts, t: Transaction, a: Answer, op: Operation
   const leaf = (g: Gone): boolean => g.fact.kind === 'leaf' && t.frame >= g.fact.va && t.frame < g.fact.va + g.fact.frames && a.kind === OUTCOME_OK && g.fact.target + t.frame - g.fact.va === a.frame;
   const leaves = gone.filter(leaf);
   if (leaves.length > 0) return leaves.slice(-NEAR).map((g) => went(g, op));
-  const words = gone.filter((g) => isStructure(g.fact) && (g.fact.kind === 'ste' ? g.fact.element.index === t.sid : g.fact.element.table.sid === t.sid));
+  const stes = gone.filter((g) => g.fact.kind === 'ste' && g.fact.element.index === t.sid);
+  const words = stes.length > 0 ? stes : gone.filter((g) => isStructure(g.fact) && g.fact.element.table.sid === t.sid);
   const here = p.tables.translations.filter((f) => f.kind === 'leaf' && f.stage !== 2 && t.frame >= f.va && t.frame < f.va + f.frames);
   return [
     ...words.slice(-NEAR).map((g) => went(g, op)),

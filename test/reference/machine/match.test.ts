@@ -3,49 +3,17 @@
  * remove it; all others need not. Then the address side: TTL, TG, ranges, halves, runs; VMID wildcards; ATC spans.
  */
 import test from 'ava';
-import type { AtcFact, Element, Fact, LeafFact, Page, Regime, StructureFact, Structures, TableFact } from '../../../src/reference/machine/facts.js';
+import type { Fact } from '../../../src/reference/machine/facts.js';
 import { isCfgi, isTlbi, matches, type MatchContext } from '../../../src/reference/machine/match.js';
 import { OP, type Command } from '../../../src/spec/command.js';
 import type { Tg } from '../../../src/spec/granule.js';
-import { newTableContext } from '../../../src/spec/tables.js';
+import { atc, combined, leafFact, structure, tableFact } from './made.js';
 import { atcInv, CFGI_ALL, cfgiCd, cfgiSte, cmd, EL2_ALL, nhAll, nhAsid, nhVa, NSNH_ALL, s12, s2Ipa, SYNC } from './rig.js';
 
 const M: MatchContext = { vmw: 0, e2h: false, ds: false, wholeRunOnly: false, enabled: true, queue: 0 };
 const E2H: MatchContext = { ...M, e2h: true };
-const COMMON = { id: 1, premises: [], ref: -1, lo: 0, hi: 0, starts: [0], ends: [Infinity], alive: true, diedAt: Infinity, diedBy: -1, memoFor: null, memo: 0 };
-const REGIME: Regime = { kind: 'regime', key: '', world: 0, vmid: 0, asid: 0, stage: 1, nested: false, half: 0, context: newTableContext(), supports: [], past: [], roots: [] };
-const NO_PAGE: Page | null = null;
-const EL1 = 0;
 const EL2 = 1;
 const EL2_E2H = 2;
-
-function leafFact(change: Partial<LeafFact>): LeafFact {
-  return {
-    ...COMMON, kind: 'leaf', regime: REGIME, world: EL1, vmid: 3, asid: 7, stage: 1, tg: 12, level: 3, va: 0x200, frames: 1, target: 0x900, limits: 0, run: false, first: null, second: null, ...change,
-  };
-}
-
-function tableFact(change: Partial<TableFact>): TableFact {
-  return { ...COMMON, kind: 'table', regime: REGIME, world: EL1, vmid: 3, asid: 7, stage: 1, tg: 12, level: 2, va: 0x200, frames: 512, target: 0x900, limits: 0, page: NO_PAGE, ...change };
-}
-
-function combined(change: Partial<LeafFact>): LeafFact {
-  const first = leafFact(change);
-  return { ...first, stage: 3, first, second: leafFact({ stage: 2, asid: -1 }) };
-}
-
-function structure(kind: StructureFact['kind'], sid: number, [index, span]: readonly [number, number]): StructureFact {
-  const owned = kind === 'cd' || kind === 'l1cd';
-  const table: Structures = {
-    kind, sid: owned ? sid : -1, first: index, span, count: 4, address: 0, stride: 8, premises: [], since: 0, elements: new Map(), open: true,
-  };
-  const element: Element = { table, index, ref: 0, words: [] };
-  return { ...COMMON, kind, element, word: 0 };
-}
-
-function atc(change: Partial<AtcFact>): AtcFact {
-  return { ...COMMON, kind: 'atc', sid: 5, ssid: -1, va: 0x200, frames: 1, target: 0x900, split: false, aliases: false, canRead: true, canWrite: true, ...change };
-}
 
 /** Commands that all name sid 5, substream 2, vmid 3, asid 7, frame 0x200; each address command with Leaf = 0 and with Leaf = 1. */
 const AT = { vmid: 3, asid: 7, frame: 0x200 };
