@@ -4,7 +4,7 @@ import { Log } from '../../src/lockstep/log.js';
 import { replayMachine } from '../../src/lockstep/machine-replay.js';
 import { Telling } from '../../src/lockstep/telling.js';
 import { DECIDED } from '../../src/operations/corner/cases.js';
-import { newCommand } from '../../src/spec/command.js';
+import { newCommand, OP } from '../../src/spec/command.js';
 import { BOOT, FakeWeakest, rig, script, WHERE } from './fake-twins.js';
 
 function numbered(n: number): (typeof DECIDED)[number] {
@@ -63,9 +63,18 @@ test('a claim, a freed page, a replaced leaf: each tells what is behind it', (t)
   t.regex(story(59).join('\n'), /STE of stream 1 .* stale/);
   t.regex(story(89).join('\n'), /made the stage-1 leaf .* level 2\} stale/);
   t.regex(story(49).join('\n'), /no barrier followed/);
+  t.notRegex(story(45).join('\n'), /no barrier followed/, 'it came, too late');
   t.regex(story(82).join('\n'), /was not carried out/);
   t.regex(story(101).join('\n'), /while SMMUEN is 1 is ignored/);
   t.regex(story(70).join('\n'), /command queue 0 has stopped with CERROR_ABT/);
+});
+
+test('remedies end every answer that the claim does not allow, not only the one that is told', (t) => {
+  const c = numbered(37);
+  const log = new Log();
+  const wrong = c.wrong.filter((o) => o.op !== 'command');
+  t.truthy(replayMachine(c.world, wrong, { log }).violation);
+  t.true(log.remedies.some((r) => r.length > 1 && r[0]?.op === OP.TLBI_S2_IPA), JSON.stringify(log.remedies.map((r) => r.map((k) => k.op))));
 });
 
 test('every wrong corner case that breaks a claim or frees a page has a story of at most 16 lines, without holes in its words', (t) => {

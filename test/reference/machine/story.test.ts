@@ -106,6 +106,23 @@ test('tables to which no CD leads any more: the CD is named, and the command tha
   t.is(story[2], 't CFGI_STE sid 0 leaf: CFGI need not touch the TLB (§4.3.1)');
 });
 
+test('SYNCs before the store do not count, and a long story is cut', (t) => {
+  const rig = remembering(connected());
+  rig.batch(cfgiSte(3));
+  rig.clear(L3, 0);
+  for (let i = 0; i < 12; i += 1) rig.batch(nhAsid(ASID + 1 + i));
+  const { lines } = told(rig, 0, 0x10);
+  t.is(lines.at(-1), '12 CMD_SYNC completed since, and none of them retires it');
+  t.is(lines.at(-2), '… and 4 more commands that leave it');
+  t.is(lines.length, 11);
+  rig.clear(L3, 1);
+  rig.batch(nhAsid(ASID + 20), nhAsid(ASID + 21));
+  const facts = rig.machine.tables.translations.filter((f) => f.kind === 'leaf' && (f.va === 0 || f.va === 1));
+  const long = rig.machine.tell(facts, at).lines;
+  t.is(long.length, 14);
+  t.regex(long.at(-1) ?? '', /^… and \d+ more$/);
+});
+
 test('memory still says so', (t) => {
   const rig = remembering(connected());
   rig.put(L3, 0, leaf(0x30));

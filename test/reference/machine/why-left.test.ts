@@ -97,6 +97,7 @@ test('every fact has a remedy, and every remedy removes it', (t) => {
     for (const c of found) t.true(matches(c, f, m));
   }
   t.is(describeCommand(remediesFor(LEAF, M)[0] ?? SYNC), 'TLBI_NH_VA vmid 3 asid 7 va 0x200000 leaf');
+  t.is(describeCommand(remediesFor(structure('ste', -1, [5, 1]), M)[0] ?? SYNC), 'CFGI_STE sid 5 leaf');
   t.is(describeCommand(remediesFor(tableFact({}), M)[0] ?? SYNC), 'TLBI_NH_VA vmid 3 asid 7 va 0x200000');
   t.is(describeCommand(remediesFor(atc({ ssid: 2, frames: 3 }), M)[0] ?? SYNC), 'ATC_INV sid 5 ssid 2 va 0x200000 size 2');
   t.is(remediesFor(atc({ aliases: true }), M)[0]?.size, 52);
