@@ -207,8 +207,10 @@ class MachineGenerator {
   #level1(): void {
     const c = this.#c;
     const e = pick(c, this.#layout.level1);
+    if (this.#torn + 1 > TORN_WORDS) this.#quieten();
     e.lo = e.lo === e.valid ? 0 : e.valid;
     this.#store(e.at, e.lo, e.hi);
+    this.#torn += 1;
     const users = this.#layout.streams.filter((s) => e.kind === 'l1std' || s.ssids.length > 0);
     const stream = users.length === 0 ? this.#stream() : pick(c, users);
     const smmu = this.#smmu();
