@@ -7,6 +7,7 @@
  * with, because a CD's legality, StreamWorld and VMID come from there (§5.4.1); another STE snapshot has another serial number, and the CD is
  * decoded again. Small and direct-mapped, so that snapshots are lost, too.
  */
+import { Arrays } from './arrays.js';
 import { getField } from '../../spec/bits.js';
 import { CD, CD_BYTES, cdVerdict } from '../../spec/cd.js';
 import { CLASS_CD, EVENT } from '../../spec/event.js';
@@ -45,11 +46,12 @@ export class ConfigCache {
   readonly #heard: Heard;
   readonly #stage2: Stage2;
   readonly #tlb: Tlb;
-  readonly #sids = new Float64Array(ENTRIES).fill(-1);
+  readonly #arrays = new Arrays(2048);
+  readonly #sids = this.#arrays.f64(ENTRIES).fill(-1);
   readonly #indices = new Int32Array(ENTRIES);
   /** Serial number of the STE that the entry was decoded for. */
   readonly #serials = new Int32Array(ENTRIES);
-  readonly #words = new Uint32Array(ENTRIES * HALVES);
+  readonly #words = this.#arrays.u32(ENTRIES * HALVES);
   readonly #level1 = new Level1Cache();
   readonly legal = new Uint8Array(ENTRIES);
   /** CD.R: are this context's translation faults recorded? */

@@ -3,17 +3,19 @@
  * (IHI 0070 §3.21.3). Each serves `count` indices from `first` on; L1CDs belong to the stream that fetched them. A few
  * entries, searched from end to end; replacement goes round.
  */
+import { Arrays } from './arrays.js';
 import { POW2 } from '../../spec/bits.js';
 
 const ENTRIES = 8;
 
 export class Level1Cache {
   /** Owner, or -1 for an empty entry. */
-  readonly #owners = new Float64Array(ENTRIES).fill(-1);
-  readonly #first = new Float64Array(ENTRIES);
-  readonly #counts = new Float64Array(ENTRIES);
+  readonly #arrays = new Arrays(1024);
+  readonly #owners = this.#arrays.f64(ENTRIES).fill(-1);
+  readonly #first = this.#arrays.f64(ENTRIES);
+  readonly #counts = this.#arrays.f64(ENTRIES);
   /** Two uint32 for each entry. */
-  readonly words = new Uint32Array(ENTRIES * 2);
+  readonly words = this.#arrays.u32(ENTRIES * 2);
   #turn = 0;
 
   /** The descriptor of `owner` that serves `index` in a table where each serves 2^log2, or -1. */

@@ -5,6 +5,7 @@
  * Why it equals its slow twin (decode the snapshot at each access): the fields an access needs are taken out once, when
  * the snapshot is, and a snapshot never changes afterwards. Small and direct-mapped, so that snapshots are lost, too.
  */
+import { Arrays } from './arrays.js';
 import { getField, POW2 } from '../../spec/bits.js';
 import { EVENT } from '../../spec/event.js';
 import type { Features } from '../../spec/features.js';
@@ -45,11 +46,12 @@ export class StreamCache {
   readonly #features: Features;
   readonly #fault: Fault;
   readonly #heard: Heard;
+  readonly #arrays = new Arrays(2048);
   /** StreamIDs, -1 for an empty entry: `sids[sid & STREAM_MASK] === sid` says that the STE of `sid` is here. */
-  readonly sids = new Float64Array(ENTRIES).fill(-1);
+  readonly sids = this.#arrays.f64(ENTRIES).fill(-1);
   /** CD that traffic without SubstreamID ends at (an index of the CD cache), legal and without overrides; or -1: not looked up since something changed. */
   readonly settled = new Int8Array(ENTRIES).fill(-1);
-  readonly words = new Uint32Array(ENTRIES * HALVES);
+  readonly words = this.#arrays.u32(ENTRIES * HALVES);
   readonly #level1 = new Level1Cache();
   /** Another number for every snapshot: what was decoded for it is good while this stays. */
   readonly serial = new Int32Array(ENTRIES);
@@ -64,14 +66,14 @@ export class StreamCache {
   readonly plain = new Int8Array(ENTRIES);
   readonly zeroDisabled = new Uint8Array(ENTRIES);
   /** CD table: address in bytes, S1Fmt. */
-  readonly cdTable = new Float64Array(ENTRIES);
+  readonly cdTable = this.#arrays.f64(ENTRIES);
   readonly cdFormat = new Uint8Array(ENTRIES);
   /** Stage 2, and S2R: are its faults recorded? */
   readonly second = new Array<Context>(ENTRIES).fill(NO_CONTEXT);
   readonly records = new Uint8Array(ENTRIES);
   readonly eats = new Uint8Array(ENTRIES);
   /** Kinds of access as PRIVCFG and INSTCFG make them, by kind; `overrides`: any other than itself? */
-  readonly kinds = new Uint8Array(ENTRIES * KINDS);
+  readonly kinds = this.#arrays.u8(ENTRIES * KINDS);
   readonly overrides = new Uint8Array(ENTRIES);
   #table = 0;
   #split = 0;

@@ -174,25 +174,34 @@ export class Configuration {
 
   /** The word that memory holds now: what it held before ends, the same value again goes on. */
   #hold(ref: number): WordHold {
-    const now = this.#memory.journal.clock.now;
     const lo = this.#memory.lo[ref] as number;
     const hi = this.#memory.hi[ref] as number;
-    const known = this.#words.get(ref) ?? [];
-    for (const w of known) {
-      const last = w.ends.length - 1;
-      if (w.ends[last] !== Infinity || (w.lo === lo && w.hi === hi)) continue;
-      this.#set(() => { w.ends[last] = now; }, () => { w.ends[last] = Infinity; });
+    const known = this.#words.get(ref);
+    let same: WordHold | undefined;
+    for (const w of known ?? []) {
+      if (w.lo === lo && w.hi === hi) same = w;
+      else if (w.ends[w.ends.length - 1] === Infinity) this.#endHold(w);
     }
-    const again = known.find((w) => w.lo === lo && w.hi === hi);
-    if (again === undefined) {
-      const fresh: WordHold = { lo, hi, starts: [now], ends: [Infinity] };
-      this.#set(() => { this.#words.set(ref, [...known, fresh]); }, () => { this.#words.set(ref, known); });
-      return fresh;
+    if (same !== undefined) {
+      if (same.ends[same.ends.length - 1] !== Infinity) this.#goOn(same);
+      return same;
     }
-    if (again.ends[again.ends.length - 1] !== Infinity) {
-      this.#set(() => { again.starts.push(now); again.ends.push(Infinity); }, () => { again.starts.pop(); again.ends.pop(); });
-    }
-    return again;
+    const fresh: WordHold = { lo, hi, starts: [this.#memory.journal.clock.now], ends: [Infinity] };
+    this.#words.set(ref, known === undefined ? [fresh] : [...known, fresh]);
+    if (this.#memory.journal.recording) this.#memory.journal.push(() => { if (known === undefined) this.#words.delete(ref); else this.#words.set(ref, known); });
+    return fresh;
+  }
+
+  #endHold(w: WordHold): void {
+    const last = w.ends.length - 1;
+    w.ends[last] = this.#memory.journal.clock.now;
+    if (this.#memory.journal.recording) this.#memory.journal.push(() => { w.ends[last] = Infinity; });
+  }
+
+  #goOn(w: WordHold): void {
+    w.starts.push(this.#memory.journal.clock.now);
+    w.ends.push(Infinity);
+    if (this.#memory.journal.recording) this.#memory.journal.push(() => { w.starts.pop(); w.ends.pop(); });
   }
 
   /** A pair that translates supports the regime of its tag and tables; the first pair opens it. */
@@ -252,12 +261,12 @@ export class Configuration {
 
   /** Values of words that memory no longer holds and no fact has. */
   #forgetWords(f: EntryFact): void {
-    const left = f.kind === 'ste' ? this.stesOf(f.sid) : (this.#cdsBySlot[Math.floor(f.ref / 512)] ?? []).filter((cd) => cd.ref === f.ref);
-    const used = new Set(left.flatMap((e) => e.own));
-    for (let ref = f.ref; ref < f.ref + 8; ref += 1) {
-      const before = this.#words.get(ref) ?? [];
-      const after = before.filter((w) => used.has(w) || w.ends[w.ends.length - 1] === Infinity);
-      if (after.length < before.length) this.#set(() => { this.#words.set(ref, after); }, () => { this.#words.set(ref, before); });
+    const facts = f.kind === 'ste' ? this.stesOf(f.sid) : (this.#cdsBySlot[Math.floor(f.ref / 512)] ?? []);
+    for (let i = 0; i < 8; i += 1) {
+      const before = this.#words.get(f.ref + i);
+      if (before === undefined || before.length < 2) continue;
+      const after = before.filter((w) => w.ends[w.ends.length - 1] === Infinity || facts.some((e) => e.own[i] === w));
+      if (after.length < before.length) this.#set(() => { this.#words.set(f.ref + i, after); }, () => { this.#words.set(f.ref + i, before); });
     }
   }
 
