@@ -7,7 +7,7 @@ import { RAM_BASE } from '../../../src/memory/memory.js';
 import { BIT_AF, BIT_READ_ONLY, BIT_S2AP_WRITE, BIT_UNPRIVILEGED, HI_APTABLE_READ_ONLY, HI_DBM } from '../../../src/spec/descriptor.js';
 import { newCachedEntry } from '../../../src/stack/transaction.js';
 import {
-  ABORT, ASID, atcInv, BYPASS, cd, CD_SLOT, cfgiCd, cfgiSte, L2, L3, L32, leaf, leaf2, nested, nhAll, nhVa, RAM_ENTRY, Rig, ROOT, ROOT2, s12, s2Ipa, SPARE, stage1, stage2, STREAM_SLOT, table, tables1, tables2, VMID, ZERO, type Setup, type Word,
+  ABORT, ASID, atcInv, BYPASS, cd, CD_SLOT, cfgiCd, cfgiSte, L2, L3, L32, leaf, leaf2, nested, nhAll, nhVa, RAM_ENTRY, Rig, ROOT, ROOT2, s12, s2Ipa, SPARE, stage1, stage2, STREAM_SLOT, SYNC, table, tables1, tables2, VMID, ZERO, type Setup, type Word,
 } from './rig.js';
 
 const FAULT = 'F_TRANSLATION';
@@ -228,6 +228,21 @@ test('ATC_INV while it can be asked for again, while SMMUEN is 0, while ATS is o
   t.deepEqual(use(rig, 0), ['none', 'ok 10']);
   rig.batch(atcInv(0));
   t.deepEqual(use(rig, 0), ['none']);
+});
+
+test('ATS goes off while an ATC_INV is outstanding: it need not remove anything', (t) => {
+  for (const off of [false, true]) {
+    const rig = ats(stage1(0, { EATS: 1 }));
+    rig.clear(L3, 0);
+    rig.batch(nhVa(ASID, 0));
+    t.deepEqual(use(rig, 0), ['none', 'ok 10']);
+    rig.publish(0, atcInv(0));
+    if (off) rig.machine.setEndpoint(0, false, true);
+    rig.publish(0, SYNC);
+    rig.finish();
+    rig.machine.setEndpoint(0, true, true);
+    t.deepEqual(use(rig, 0), off ? ['none', 'ok 10'] : ['none']);
+  }
 });
 
 test('ATS off and on at the endpoint: what it held stays, though it could be asked for no more', (t) => {

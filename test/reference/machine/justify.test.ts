@@ -323,6 +323,20 @@ test('one member of a contiguous run cleared: the others keep the run-sized fact
   t.deepEqual(rig.at(20), [FAULT]);
 });
 
+test('a run goes without the member that made it, and comes back with its word although that member stayed', (t) => {
+  const rig = connected();
+  const word = leaf(0x110, 3, { hi: 1 << 20 });
+  rig.put(L3, 16, word);
+  t.deepEqual(rig.at(20), [FAULT, 'ok 114']);
+  rig.clear(L3, 16);
+  rig.batch(nhVa(ASID, 17));
+  t.deepEqual(rig.at(20), [FAULT], 'the run covers page 17');
+  t.deepEqual(rig.at(16), [FAULT, 'ok 110'], 'its member does not');
+  rig.put(L3, 16, word);
+  t.deepEqual(rig.at(16), ['ok 110']);
+  t.deepEqual(rig.at(20), [FAULT, 'ok 114']);
+});
+
 test('break-before-make: a table in the place of a block; both may be cached until one TLBI removes both', (t) => {
   const rig = connected();
   rig.put(L2, 1, leaf(0x400, 2));
