@@ -114,8 +114,8 @@ export class OptimisedDriver {
     const raw = s.port.readRegister(REG.EVENTQ_PROD);
     const prod = raw % 0x80000000;
     let cons = s.port.readRegister(REG.EVENTQ_CONS) % 0x80000000;
-    const words = new Uint32Array(EVENT_WORDS * 2);
     while (cons !== prod) {
+      const words = new Uint32Array(EVENT_WORDS * 2);
       const ref = s.eventSlot * 512 + queueIndex(cons, s.eventLog2) * EVENT_WORDS;
       for (let i = 0; i < EVENT_WORDS; i += 1) {
         words[i * 2] = memory.lo[ref + i] as number;

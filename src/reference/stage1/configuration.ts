@@ -108,7 +108,9 @@ export class Configuration {
     const cds = this.#cdsBySlot[slot];
     if (cds === undefined) return;
     const first = ref - (index % 8);
-    for (const ste of new Set(cds.filter((cd) => cd.ref === first).map((cd) => cd.ste as EntryFact))) this.#cdChanged(ste, first, ref);
+    const here = cds.filter((cd) => cd.ref === first);
+    if (here.length === 0) return;
+    for (const ste of new Set(here.map((cd) => cd.ste as EntryFact))) this.#cdChanged(ste, first, ref);
   }
 
   #steChanged(sid: number, was: { readonly ref: number; readonly lo: number; readonly hi: number }): void {

@@ -190,11 +190,13 @@ export class Stage1Reference implements RegisterPort, MemoryWatcher, QueueListen
 
   /** Must one of these commands have removed such a leaf or table descriptor? */
   leafNamed(K: readonly Pending[], asid: number, level: number, va: number, frames: number): boolean {
-    return K.some((p) => matchesLeaf(p.command, asid, level, va, frames));
+    for (const p of K) if (matchesLeaf(p.command, asid, level, va, frames)) return true;
+    return false;
   }
 
   tableNamed(K: readonly Pending[], asid: number, level: number, va: number, frames: number): boolean {
-    return K.some((p) => matchesTable(p.command, asid, level, va, frames));
+    for (const p of K) if (matchesTable(p.command, asid, level, va, frames)) return true;
+    return false;
   }
 
   get regimes(): readonly Regime[] {
