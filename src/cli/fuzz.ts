@@ -8,10 +8,11 @@ import { findMutant, MUTANTS } from '../mutants/mutants.js';
 import { findProfile, PROFILES } from '../operations/profiles.js';
 import { UsageError, type ExitCode } from './exit.js';
 import { MACHINE_BUDGET } from '../fuzz/machine-campaign.js';
-import { FuzzSession, type FuzzSettings } from './fuzz-session.js';
-import { MachineSession } from './machine-session.js';
+import { DriverDrive, type FuzzSettings } from './fuzz-session.js';
+import { MachineDrive } from './machine-session.js';
 import { duration, wholeNumber, type Parsed, type VerbSpec } from './options.js';
 import type { Output } from './output.js';
+import { Session } from './session.js';
 import type { Verb } from './verb.js';
 
 /** Failures after which `--keep-going` without a number stops. */
@@ -68,8 +69,12 @@ function settings(p: Parsed): FuzzSettings {
 export const verb: Verb = {
   spec,
   run: (p: Parsed, out: Output): Promise<ExitCode> => {
-    if (!p.values.has('machine-only')) return new FuzzSession(settings(p), out).run();
+    if (!p.values.has('machine-only')) {
+      const s = settings(p);
+      return new Session(s, new DriverDrive(s), out).run();
+    }
     for (const option of ['profile', 'mutant', 'verbose']) if (p.values.has(option)) throw new UsageError(`options --machine-only and --${option} exclude each other`);
-    return new MachineSession(settings(p), out).run();
+    const s = settings(p);
+    return new Session(s, new MachineDrive(s), out).run();
   },
 };

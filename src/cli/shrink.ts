@@ -14,7 +14,7 @@ import { mutantOf, oneCase } from './cases.js';
 import { EXIT, UsageError, worst, type ExitCode } from './exit.js';
 import { failureLine, storeOriginal, workUp, type Found } from './found.js';
 import { duration, type Parsed, type VerbSpec } from './options.js';
-import { machineLine, workUpMachine, type MachineFound } from './machine-session.js';
+import { machineLine, workUpMachine, type MachineFound } from './machine-found.js';
 import { now, type Output } from './output.js';
 import { Scratch } from './scratch.js';
 import type { Verb } from './verb.js';

@@ -93,11 +93,33 @@ export interface CachedEntry {
   canWrite: boolean;
 }
 
+const NO_WORDS = new Uint32Array(0);
+
 export function newCachedEntry(): CachedEntry {
   return {
-    kind: 'leaf', sid: 0, ssid: -1, words: new Uint32Array(0), base: 0, world: 0, stage: 1, vmid: 0, asid: -1, tg: 12, level: 3,
+    kind: 'leaf', sid: 0, ssid: -1, words: NO_WORDS, base: 0, world: 0, stage: 1, vmid: 0, asid: -1, tg: 12, level: 3,
     frame: 0, frames: 1, target: 0, canRead: false, canWrite: false,
   };
+}
+
+/** Every field that the kind does not use becomes 0 (no PASID: -1): one object serves for many entries. */
+export function resetCachedEntry(out: CachedEntry, kind: CachedKind): void {
+  out.kind = kind;
+  out.sid = 0;
+  out.ssid = -1;
+  out.words = NO_WORDS;
+  out.base = 0;
+  out.world = 0;
+  out.stage = 0;
+  out.vmid = 0;
+  out.asid = 0;
+  out.tg = 0;
+  out.level = 0;
+  out.frame = 0;
+  out.frames = 0;
+  out.target = 0;
+  out.canRead = false;
+  out.canWrite = false;
 }
 
 /** A concrete whole machine. */

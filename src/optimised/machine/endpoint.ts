@@ -8,7 +8,7 @@
  */
 import { OP, type Command } from '../../spec/command.js';
 import { POW2 } from '../../spec/bits.js';
-import type { CachedEntry } from '../../stack/transaction.js';
+import { resetCachedEntry, type CachedEntry } from '../../stack/transaction.js';
 
 const CAPACITY = 64;
 const NOTHING: Float64Array = new Float64Array(0);
@@ -136,16 +136,9 @@ export class Endpoints {
   forEach(out: CachedEntry, visit: (entry: CachedEntry) => void): void {
     for (let i = 0; i < this.#sids.length; i += 1) {
       if (this.#sids[i] === -1) continue;
-      out.kind = 'atc';
+      resetCachedEntry(out, 'atc');
       out.sid = this.#sids[i] as number;
       out.ssid = this.#ssids[i] as number;
-      out.base = 0;
-      out.world = 0;
-      out.stage = 0;
-      out.vmid = 0;
-      out.asid = 0;
-      out.tg = 0;
-      out.level = 0;
       out.frame = this.#first[i] as number;
       out.frames = this.#frames[i] as number;
       out.target = this.#targets[i] as number;

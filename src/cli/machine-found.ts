@@ -1,0 +1,35 @@
+/** Found, for raw machine sequences: shrunk, stored in the smallest form, and made into the record from which every report is printed. */
+import { machineFailureRecord, type MachineFailureRecord } from '../fuzz/machine-failure.js';
+import type { MachineFailure } from '../fuzz/machine-campaign.js';
+import { shrinkMachine } from '../fuzz/machine-shrink.js';
+import type { MachineStore } from '../fuzz/store.js';
+import { replayMachine } from '../lockstep/machine-replay.js';
+import type { FailureLine } from '../report/fuzz.js';
+import { now } from './output.js';
+
+export interface MachineFound {
+  readonly record: MachineFailureRecord;
+  /** The stored sequence shows the same violation when it is run again. */
+  readonly repeatable: boolean;
+}
+
+/** Shrinks (if asked), stores and explains a failure that `store` already holds. */
+export function workUpMachine(failure: Pick<MachineFailure, 'world' | 'operations' | 'violation'>,
+  how: { readonly store: MachineStore; readonly shrink: boolean; readonly origin: MachineFailureRecord['origin']; readonly timeMs?: number }): MachineFound {
+  const { world, operations, violation } = failure;
+  const start = now();
+  const again = replayMachine(world, operations).violation;
+  const cost = Math.max(0.1, now() - start);
+  // The shrinker has no clock: a limit of time becomes a limit of evaluations, at the cost of the longest.
+  const budget = how.timeMs === undefined ? {} : { budget: Math.max(1, Math.floor(how.timeMs / cost)) };
+  const repeatable = again?.rule === violation.rule && again.cause === violation.cause;
+  const small = how.shrink && repeatable ? shrinkMachine({ world, operations }, violation, { improved: (c, v) => { how.store.improved(c, v); }, ...budget }) : null;
+  const best = small ?? { world, operations, violation };
+  const files = how.store.finish(best, best.violation);
+  const shrunk = small === null ? null : { from: small.from, tried: small.tried, accepted: small.accepted, minimal: small.minimal };
+  return { record: machineFailureRecord(best, best.violation, how.origin, { shrunk, ...files }), repeatable };
+}
+
+export function machineLine(r: MachineFailureRecord): FailureLine {
+  return { id: r.id, rule: r.violation.rule, cause: r.violation.cause, operations: r.operations.length, shrunkFrom: r.shrunk?.from ?? null, file: r.file };
+}
