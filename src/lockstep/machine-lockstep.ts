@@ -134,7 +134,6 @@ export class MachineLockstep implements MemoryWatcher {
 
   #conflict(smmu: number, what: string, facts: readonly unknown[]): void {
     if (!this.world.judged) return;
-    if (what.startsWith('a published command')) this.ledger.fail('queue-integrity', 'a published command is overwritten', 'published commands stay as they are until they are consumed', `SMMU ${smmu}: ${what}`);
     this.ledger.judge('break-before-make');
     this.ledger.fail('break-before-make', 'an entry is replaced without going through invalid', 'invalid, TLBI, CMD_SYNC, then the new entry', `SMMU ${smmu}: ${what}`,
       undefined, this.#telling?.facts((this.sides[smmu] as Side).weakest, facts));

@@ -19,7 +19,6 @@ import type { RegisterPort } from '../../stack/machine.js';
 import type { MachineConfig } from '../../stack/machine-world.js';
 import { OUTCOME_OK } from '../../stack/outcome.js';
 import { newAnswer, WORLD_EL1, type Answer, type CachedEntry, type Transaction } from '../../stack/transaction.js';
-import { Unmodelled } from '../../stack/violation.js';
 import { addressIn, Atc } from './atc.js';
 import { Contexts } from './contexts.js';
 import type { Fact, Pending } from './facts.js';
@@ -116,10 +115,6 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
   }
 
   stored(slot: number, index: number, oldLo: number, oldHi: number): void {
-    if (this.queues.some((q) => q.holds(slot, index))) {
-      if (!this.judged) throw new Unmodelled('a store into a published command');
-      this.listener?.conflict('a published command is overwritten before it is consumed');
-    }
     this.contexts.store.stored(slot, index, oldLo, oldHi);
     this.tables.stored(slot, index, oldLo, oldHi);
   }

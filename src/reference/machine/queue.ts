@@ -98,17 +98,6 @@ export class CommandQueue {
     this.#run();
   }
 
-  /** Is this word part of a published entry that is not consumed as far as software knows? */
-  holds(slot: number, index: number): boolean {
-    if (!this.#enabled) return false;
-    const at = (this.#memory.frameOf(slot) * 4096 + index * 8 - queueAddress(this.#base, this.log2, 16)) / 16;
-    const entry = Math.floor(at);
-    const size = POW2[this.log2] as number;
-    if (entry < 0 || entry >= size || this.#error !== 0) return false;
-    const from = queueIndex(this.#next, this.log2);
-    return (entry - from + size) % size < queueUsed(this.#prod, this.#next, this.log2);
-  }
-
   /** ATS is off at the endpoint from now on: an ATC_INV that has not taken effect yet meets an Unsupported Request and need not (§3.9.1.5). */
   withdrawAtc(sid: number): void {
     const stays = (p: Pending): boolean => p.command.op !== OP.ATC_INV || p.command.sid !== sid;

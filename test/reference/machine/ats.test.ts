@@ -7,19 +7,14 @@ import { RAM_BASE } from '../../../src/memory/memory.js';
 import { BIT_AF, BIT_READ_ONLY, BIT_S2AP_WRITE, BIT_UNPRIVILEGED, HI_APTABLE_READ_ONLY, HI_DBM } from '../../../src/spec/descriptor.js';
 import { newCachedEntry } from '../../../src/stack/transaction.js';
 import {
-  ABORT, ASID, atcInv, BYPASS, cd, CD_SLOT, cfgiCd, cfgiSte, L2, L3, L32, leaf, leaf2, nested, nhAll, nhVa, RAM_ENTRY, Rig, ROOT, ROOT2, s12, s2Ipa, SPARE, stage1, stage2, STREAM_SLOT, SYNC, table, tables1, tables2, VMID, ZERO, type Setup, type Word,
+  ABORT, ASID, atcInv, BYPASS, cd, CD_SLOT, cfgiCd, cfgiSte, L2, L3, L32, leaf, leaf2, nested, nhAll, nhVa, RAM_ENTRY, Rig, ROOT, ROOT2, s12, s2Ipa, SPARE, stage1, stage2, started, STREAM_SLOT, SYNC, table, tables1, VMID, ZERO, type Setup, type Word,
 } from './rig.js';
 
 const FAULT = 'F_TRANSLATION';
 const SPLIT = 2;
 
 function made(setup: Setup, build: (rig: Rig) => void): Rig {
-  const rig = new Rig(setup);
-  tables1(rig);
-  tables2(rig);
-  rig.cd(0, cd(ASID, ROOT));
-  build(rig);
-  rig.start();
+  const rig = started(setup, build);
   for (let sid = 0; sid < 8; sid += 1) rig.machine.setEndpoint(sid, true, true);
   return rig;
 }

@@ -4,20 +4,11 @@
  */
 import test from 'ava';
 import { BIT_AF, BIT_READ_ONLY, BIT_S2AP_READ, BIT_S2AP_WRITE, BIT_UNPRIVILEGED, HI_APTABLE_PRIVILEGED, HI_APTABLE_READ_ONLY, HI_PXN, HI_PXNTABLE, HI_UXN, HI_UXNTABLE } from '../../../src/spec/descriptor.js';
-import { ASID, cd, L2, L3, L32, leaf, leaf2, nested, Rig, ROOT, ROOT2, stage1, stage2, table, tables1, tables2, VMID, type Setup, type Word } from './rig.js';
-
-function made(setup: Setup, build: (rig: Rig) => void): Rig {
-  const rig = new Rig(setup);
-  tables1(rig);
-  tables2(rig);
-  rig.cd(0, cd(ASID, ROOT));
-  build(rig);
-  return rig.start();
-}
+import { ASID, cd, L2, L3, L32, leaf, leaf2, nested, Rig, ROOT, ROOT2, stage1, stage2, started, table, VMID, type Word } from './rig.js';
 
 /** Stage 1 with this word for VA 0. */
 function withLeaf(word: Word, fields: Parameters<typeof cd>[2] = {}, more: Parameters<typeof stage1>[1] = {}): Rig {
-  return made({}, (rig) => {
+  return started({}, (rig) => {
     rig.put(L3, 0, word);
     rig.cd(0, cd(ASID, ROOT, fields));
     rig.ste(0, stage1(0, more));
@@ -54,7 +45,7 @@ for (const [name, hi, expected] of TABLES) {
   test(`stage-1 table at any level, ${name}: ${expected}; not with HAD`, (t) => {
     for (const [slot, next] of [[ROOT, L2], [L2, L3]] as const) {
       for (const had of [0, 1]) {
-        const rig = made({}, (r) => {
+        const rig = started({}, (r) => {
           r.put(slot, 0, table(next, hi));
           r.cd(0, cd(ASID, ROOT, { HAD0: had }));
           r.ste(0, stage1(0));
@@ -82,7 +73,7 @@ for (const [name, word, expected] of LEAVES2) {
       r.ste(0, words);
     };
     for (const words of [stage2(ROOT2, VMID), nested(0, ROOT2, [VMID, {}])]) {
-      const rig = made({}, build(words));
+      const rig = started({}, build(words));
       const answers = [false, true].map((privileged) => [{ write: false }, { write: true }, { instruction: true }].map((k, i) => {
         const a = rig.ask({ privileged, frame: 0x10, ...k });
         if (a.join() !== 'ok 20') t.deepEqual(a, ['F_PERMISSION s2 IN 10']);

@@ -9,29 +9,19 @@ import { BIT_AF, BIT_READ_ONLY, BIT_S2AP_READ, BIT_UNPRIVILEGED, HI_PXN, HI_UXN 
 import { GBPA_ABORT, GBPA_UPDATE, REG } from '../../../src/spec/register.js';
 import { CONFIG_S1 } from '../../../src/spec/ste.js';
 import {
-  ABORT, ASID, BYPASS, cd, CD_SLOT, cfgiCd, cfgiSte, cmd, connected, guarded, L2, L3, L32, leaf, leaf2, nestedRig, nhAll, RAM_ENTRY, Rig, ROOT, ROOT2, s12, SPARE, stage1, stage2, ste, STREAM_SLOT, table, tables1, toTable, VMID, ZERO, nested, tables2, type Setup, type Word,
+  ABORT, ASID, BYPASS, cd, CD_SLOT, cfgiCd, cfgiSte, cmd, connected, guarded, L2, L3, L32, leaf, leaf2, nested, nestedRig, nhAll, RAM_ENTRY, Rig, ROOT, ROOT2, s12, SPARE, stage1, stage2, started, ste, STREAM_SLOT, table, tables1, toTable, VMID, ZERO, type Setup, type Word,
 } from './rig.js';
 
 const FAULT = 'F_TRANSLATION';
 const OUT = 2 ** 36; // the first frame beyond 48 bits
 
-/** The streams' entries and CDs first, then enabled: nothing is stale. */
-function made(setup: Setup, build: (rig: Rig) => void): Rig {
-  const rig = new Rig(setup);
-  tables1(rig);
-  tables2(rig);
-  rig.cd(0, cd(ASID, ROOT));
-  build(rig);
-  return rig.start();
-}
-
 function withSte(words: Uint32Array, setup: Setup = {}): Rig {
-  return made(setup, (rig) => { rig.ste(0, words); });
+  return started(setup, (rig) => { rig.ste(0, words); });
 }
 
 /** Stream 0 with stage 1 and this CD. */
 function withCd(words: Uint32Array, setup: Setup = {}): Rig {
-  return made(setup, (rig) => {
+  return started(setup, (rig) => {
     rig.cd(0, words);
     rig.ste(0, stage1(0));
   });
@@ -39,7 +29,7 @@ function withCd(words: Uint32Array, setup: Setup = {}): Rig {
 
 /** Stage 1 with this word for VA 0. */
 function withLeaf(word: Word, fields: Parameters<typeof cd>[2] = {}, more: Parameters<typeof stage1>[1] = {}): Rig {
-  return made({}, (rig) => {
+  return started({}, (rig) => {
     rig.put(L3, 0, word);
     rig.cd(0, cd(ASID, ROOT, fields));
     rig.ste(0, stage1(0, more));
@@ -97,7 +87,7 @@ test('two-level stream table: every way to C_BAD_STREAMID and F_STE_FETCH', (t) 
 // ---- steps 3 to 5: the STE --------------------------------------------------------------------------------------------------------------
 
 test('an STE: V = 0, abort, bypass, illegal', (t) => {
-  const rig = made({}, (r) => {
+  const rig = started({}, (r) => {
     r.ste(1, ABORT);
     r.ste(2, BYPASS);
     r.ste(3, stage1(0, { STRW: 1 }));
@@ -119,7 +109,7 @@ test('a substream where there is none: C_BAD_SUBSTREAMID', (t) => {
 });
 
 test('S1DSS: terminate, bypass, substream 0; each with and without a substream', (t) => {
-  const rig = (dss: number): Rig => made({}, (r) => {
+  const rig = (dss: number): Rig => started({}, (r) => {
     r.cd(1, cd(2, SPARE));
     r.ste(0, stage1(0, { S1CDMax: 1, S1DSS: dss }));
   });
@@ -150,7 +140,7 @@ test('a CD: V = 0 and illegal ones are C_BAD_CD; outside of memory F_CD_FETCH', 
 test('two-level CD tables, 4K and 64K: L1CD invalid, outside of memory, and CDs by index', (t) => {
   const l1 = SPARE;
   for (const [format, max, per] of [[1, 8, 64], [2, 12, 1024]] as const) {
-    const rig = made({ ssidBits: 12 }, (r) => {
+    const rig = started({ ssidBits: 12 }, (r) => {
       r.l1cd(l1, 0, 32);
       r.structure(32 * 512, cd(ASID, ROOT));
       r.structure(32 * 512 + 8, cd(2, SPARE + 1));
@@ -170,7 +160,7 @@ test('two-level CD tables, 4K and 64K: L1CD invalid, outside of memory, and CDs 
 
 test('input range: TxSZ of each half, EPD, and VA[55]', (t) => {
   const top = 2 ** 52;
-  const rig = made({}, (r) => {
+  const rig = started({}, (r) => {
     r.put(SPARE, 511, table(SPARE + 1));
     r.put(SPARE + 1, 511, table(SPARE + 2));
     r.put(SPARE + 2, 511, leaf(0x77));
@@ -187,7 +177,7 @@ test('input range: TxSZ of each half, EPD, and VA[55]', (t) => {
 });
 
 test('TBI: the top byte is ignored', (t) => {
-  const rig = made({}, (r) => {
+  const rig = started({}, (r) => {
     r.put(SPARE, 511, table(SPARE + 1));
     r.put(SPARE + 1, 511, table(SPARE + 2));
     r.put(SPARE + 2, 511, leaf(0x77));
@@ -214,7 +204,7 @@ test('EPD0 = 1 stops walks; what is cached is still hit', (t) => {
 });
 
 test('EL2: one half, no ASID, AP[1] counts as 1, XN at bit 54', (t) => {
-  const rig = (e2h: boolean, word: Word): Rig => made({ e2h }, (r) => {
+  const rig = (e2h: boolean, word: Word): Rig => started({ e2h }, (r) => {
     r.put(L3, 0, word);
     r.ste(0, stage1(0, { STRW: 2 }));
   });
@@ -252,7 +242,7 @@ test('walks: invalid, reserved, address size, access flag, outside of memory', (
 });
 
 test('tables beyond the output size and outside of memory', (t) => {
-  const to = (word: Word, ips = 5): string[] => made({}, (r) => {
+  const to = (word: Word, ips = 5): string[] => started({}, (r) => {
     r.put(L2, 0, word);
     r.cd(0, cd(ASID, ROOT, { IPS: ips }));
     r.ste(0, stage1(0));
@@ -263,14 +253,14 @@ test('tables beyond the output size and outside of memory', (t) => {
 });
 
 test('blocks: the offset in them; a block at level 0 is reserved', (t) => {
-  const rig = made({}, (r) => {
+  const rig = started({}, (r) => {
     r.put(ROOT, 1, leaf(3 * GBF, 1));
     r.put(L2, 1, leaf(512, 2));
     r.ste(0, stage1(0));
   });
   t.deepEqual(rig.at(GBF + 0x1234), [`ok ${(3 * GBF + 0x1234).toString(16)}`]);
   t.deepEqual(rig.at(512 + 3), [`ok ${(512 + 3).toString(16)}`]);
-  const level0 = made({}, (r) => {
+  const level0 = started({}, (r) => {
     r.put(SPARE, 0, table(ROOT));
     r.put(SPARE, 1, leaf(0, 0));
     r.cd(0, cd(ASID, SPARE, { T0SZ: 16 }));
@@ -287,7 +277,7 @@ test('16K and 64K granules', (t) => {
     const frames = 2 ** (shift - 12);
     const base = 32; // aligned to 64K
     const perPage = 2 ** (shift - 3);
-    const rig = made({}, (r) => {
+    const rig = started({}, (r) => {
       r.put(base, 0, table(base + frames)); // a level-2 root
       r.put(base, 1, leaf(perPage * frames * 2, 2));
       r.put(base + frames, 1, leaf(frames * 9));
@@ -311,7 +301,7 @@ test('CD.R = 0: the faults of stage 1 are silent; F_WALK_EABT is not', (t) => {
 // ---- step 8: stage 2 --------------------------------------------------------------------------------------------------------------------
 
 test('stage 2 alone: range, invalid, address size, access flag, outside of memory', (t) => {
-  const rig = (word: Word, more: Parameters<typeof stage2>[2] = {}): string[] => made({}, (r) => {
+  const rig = (word: Word, more: Parameters<typeof stage2>[2] = {}): string[] => started({}, (r) => {
     r.put(L32, 0x10, word);
     r.ste(0, stage2(ROOT2, VMID, more));
   }).at(0x10);
@@ -327,7 +317,7 @@ test('stage 2 alone: range, invalid, address size, access flag, outside of memor
 });
 
 test('concatenated stage-2 tables: 40 bits from level 1 are two pages', (t) => {
-  const rig = made({}, (r) => {
+  const rig = started({}, (r) => {
     r.put(SPARE + 1, 0, leaf2(7 * GBF, 1));
     r.ste(0, stage2(SPARE, VMID, { S2T0SZ: 24 }));
   });
@@ -339,7 +329,7 @@ test('concatenated stage-2 tables: 40 bits from level 1 are two pages', (t) => {
 
 /** Nested; RAM is mapped page by page, but for `slot`, which has `word`. */
 function hole(slot: number, word: Word, more: Parameters<typeof stage2>[2] = {}): string[] {
-  return made({}, (r) => {
+  return started({}, (r) => {
     r.put(ROOT2, RAM_ENTRY, table(SPARE + 1));
     r.put(SPARE + 1, 0, table(SPARE + 2));
     for (let i = 0; i < 64; i += 1) r.put(SPARE + 2, i, i === slot ? word : leaf2(RAM_BASE + i));
@@ -377,7 +367,7 @@ test('class IN: the output of stage 1; and stage-1 faults of a nested stream are
 });
 
 test('nested two-level CD table: the L1CD is fetched through stage 2, and the CD', (t) => {
-  const build = (gone: number): Rig => made({}, (r) => {
+  const build = (gone: number): Rig => started({}, (r) => {
     r.l1cd(SPARE + 3, 0, SPARE + 4);
     r.structure((SPARE + 4) * 512 + 8, cd(ASID, ROOT));
     r.put(ROOT2, RAM_ENTRY, table(SPARE + 1));

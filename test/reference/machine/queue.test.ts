@@ -165,22 +165,6 @@ test('an extra queue that is off consumes nothing; its CONS may be set then', (t
   t.is(rig.machine.consOf(1).cons, 7);
 });
 
-test('published entries: a store is unmodelled, or a conflict where software is judged', (t) => {
-  const fill = (judged: boolean): Rig => {
-    const rig = connected();
-    rig.machine.judged = judged;
-    rig.publish(0, cmd({ op: 0x08 }), NSNH_ALL);
-    return rig;
-  };
-  const conflicts: string[] = [];
-  const rig = fill(true);
-  rig.machine.listener = { commandSeen: () => undefined, synced: () => undefined, conflict: (what) => { conflicts.push(what); } };
-  const { cons } = rig.machine.consOf(0);
-  rig.put(QUEUE_SLOT, (cons + 1) * 2, { lo: OP.SYNC, hi: 0 });
-  t.deepEqual(conflicts, [], 'while the error is active entries may be rewritten (§7.1)');
-  t.false(rig.machine.queues[0]?.holds(QUEUE_SLOT, (cons + 1) * 2));
-});
-
 test('PROD must not overtake CONS where software is judged', (t) => {
   const rig = connected();
   rig.machine.judged = true;

@@ -324,6 +324,16 @@ function others(rig: Rig): Rig {
   return rig.start();
 }
 
+/** Tables of both stages and one CD; then what `build` adds (entries of streams), and last enabled: nothing is stale. */
+export function started(setup: Setup, build: (rig: Rig) => void): Rig {
+  const rig = new Rig(setup);
+  tables1(rig);
+  tables2(rig);
+  rig.cd(0, cd(ASID, ROOT));
+  build(rig);
+  return rig.start();
+}
+
 /** Stream 0: stage 1, VA 0 → 0x10, VA 1 → 0x11. The other streams abort. Enabled, caches clean. */
 export function connected(setup: Setup = {}): Rig {
   const rig = new Rig(setup);
