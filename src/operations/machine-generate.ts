@@ -18,6 +18,8 @@ import type { MachineOperation, MachineWorld, Where } from '../stack/machine-wor
 import { plain, randomCommand, remedyFor } from './machine-commands.js';
 import { Layout, type Stream, type Structure } from './machine-layout.js';
 import type { Entry } from './machine-trees.js';
+import { generateReachRun } from './reach-generate.js';
+import type { Reach } from './reach.js';
 import { drawBoot, drawConfigs, machineWorld, oneIn, pick, PLACE, RAM } from './machine-worlds.js';
 
 /** Operations of a run at most, the layout's stores included. */
@@ -30,9 +32,9 @@ export interface MachineRun {
   readonly operations: readonly MachineOperation[];
 }
 
-/** Draws a whole run; at most `most` operations. */
-export function generateMachineRun(chooser: Chooser, most = RUN_OPERATIONS): MachineRun {
-  return new MachineGenerator(chooser, most).run();
+/** Draws a whole run; at most `most` operations. With a `reach`: a short one within it. */
+export function generateMachineRun(chooser: Chooser, most?: number, reach?: Reach): MachineRun {
+  return reach === undefined ? new MachineGenerator(chooser, most ?? RUN_OPERATIONS).run() : generateReachRun(chooser, reach, most);
 }
 
 class MachineGenerator {
