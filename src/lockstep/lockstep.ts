@@ -21,7 +21,7 @@ import { freedRule } from '../rules/freed.js';
 import { LeafRules } from '../rules/leaves.js';
 import { Ledger, ruleIndex } from '../rules/ledger.js';
 import type { Scene } from '../rules/scene.js';
-import { machineConfig } from '../stack/machine.js';
+import { machineConfig, type RegisterPort } from '../stack/machine.js';
 import type { Operation, Result } from '../stack/operation.js';
 import { newOutcome, type Outcome } from '../stack/outcome.js';
 import { Stuck, ViolationError } from '../stack/violation.js';
@@ -47,7 +47,14 @@ export interface Injection {
   readonly where: 'batch' | 'after';
 }
 
+/** Hears what the driver does to its SMMUs, from the first store on. */
+export interface Tap {
+  begin(memory: Memory, pages: Pages): void;
+  registerWritten(smmu: number, offset: number, value: number): void;
+}
+
 export interface LockstepOptions {
+  readonly tap?: Tap;
   readonly mutant?: string;
   readonly log?: Log;
   readonly injection?: Injection;
@@ -91,6 +98,7 @@ export class Lockstep {
     if (options.mutant !== undefined && this.#mutant === undefined) throw new RangeError(`no mutant is called ${options.mutant}`);
     this.memory = new Memory(this.journal);
     this.pages = new Pages(this.memory);
+    options.tap?.begin(this.memory, this.pages);
     this.references = world.smmus.map((config) => new Stage1Reference(this.memory, config));
     this.machines = world.smmus.map((config) => new OptimisedMachine(this.memory, machineConfig(config)));
     this.intent = new Intent(world);
@@ -99,13 +107,26 @@ export class Lockstep {
     this.leaves = new LeafRules(this.scene);
     this.driver = new OptimisedDriver({
       world, pages: this.pages, journal: this.journal, observer: this.#observer(), parts: this.#parts(),
-      ports: world.smmus.map((_, i) => bothPort(this.references[i] as Stage1Reference, this.machines[i] as OptimisedMachine)),
+      ports: world.smmus.map((_, i) => this.#port(i)),
     });
     this.pages.listeners.push(freedRule(this.scene));
     this.#connect();
     this.#filterBarriers();
     this.#guarded('reset', () => { this.driver.boot(); });
     afterReset(this.scene);
+  }
+
+  #port(smmu: number): RegisterPort {
+    const both = bothPort(this.references[smmu] as Stage1Reference, this.machines[smmu] as OptimisedMachine);
+    const { tap } = this.#options;
+    if (tap === undefined) return both;
+    return {
+      readRegister: (offset) => both.readRegister(offset),
+      writeRegister: (offset, value) => {
+        tap.registerWritten(smmu, offset, value);
+        both.writeRegister(offset, value);
+      },
+    };
   }
 
   #parts(): ReturnType<typeof ownParts> {

@@ -8,7 +8,7 @@ import { answerName, describeAnswer, describeEntry, describeTransaction } from '
 import { queuePointer, queueUsed } from '../spec/register.js';
 import type { QueueView } from './software.js';
 import type { Judged } from './telling.js';
-import type { TransactionKind, WeakestMachine } from './twins.js';
+import type { Likeness, TransactionKind, WeakestMachine } from './twins.js';
 
 const REFINEMENT = ruleIndex('machine-refinement');
 /** Permitted answers that are told. */
@@ -31,10 +31,10 @@ export function anyOf(texts: readonly string[]): string {
 }
 
 /** The answer is one that may be given, with the event that is recorded with it. */
-export function checkAnswer(ledger: Ledger, { weakest, telling }: Judged, kind: TransactionKind, asked: { t: Transaction; answer: Answer }): void {
-  const { t, answer } = asked;
+export function checkAnswer(ledger: Ledger, { weakest, telling }: Judged, kind: TransactionKind, asked: { t: Transaction; answer: Answer; likeness?: Likeness | undefined }): void {
+  const { t, answer, likeness } = asked;
   ledger.judgeAt(REFINEMENT);
-  if (weakest.permitted(kind, t, (a) => sameAnswer(a, answer))) return;
+  if (weakest.permitted(kind, t, (a) => (likeness === undefined ? sameAnswer(a, answer) : likeness.answer(a, answer)))) return;
   ledger.fail('machine-refinement', `an answer that the weakest machine does not allow: ${kind} ${answerName(answer)}`,
     `${describeTransaction(t, kind)}: ${anyOf(permittedTexts(weakest, kind, t))}`, `the machine answers ${describeAnswer(answer, kind)}`, undefined, telling?.answer(weakest, t, answer));
 }

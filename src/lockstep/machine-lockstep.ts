@@ -10,6 +10,7 @@ import { Journal } from '../memory/journal.js';
 import { Memory, WORDS_PER_FRAME, type MemoryWatcher } from '../memory/memory.js';
 import { Ledger, ruleIndex } from '../rules/ledger.js';
 import type { RegisterPort } from '../stack/machine.js';
+import { OUTCOME_OK } from '../stack/outcome.js';
 import type { MachineOperation, MachineWorld, Where } from '../stack/machine-world.js';
 import { newAnswer, newTransaction, type Answer, type Transaction, type WholeMachine } from '../stack/transaction.js';
 import { checkClaim } from './claims.js';
@@ -19,7 +20,7 @@ import { checkAnswer, checkEntries, checkQueue } from './machine-checks.js';
 import { RecordCheck } from './record-check.js';
 import { Software, type QueueView } from './software.js';
 import { Telling, type Judged } from './telling.js';
-import { OWN_TWINS, type TransactionKind, type Twins } from './twins.js';
+import { OWN_TWINS, type Likeness, type TransactionKind, type Twins } from './twins.js';
 
 const ILLEGAL = ruleIndex('illegal-command');
 const QUEUE = ruleIndex('queue-integrity');
@@ -43,10 +44,13 @@ export interface MachineStep {
   readonly note: string | null;
   /** Of a transaction; reused by the next one. */
   readonly answer: Answer | null;
+  /** What the machine beside the concrete one answered, if there is one; reused as well. */
+  readonly beside: Answer | null;
 }
 
 /** One SMMU of the world with everything around it. */
 interface Side extends Judged {
+  readonly likeness: Likeness | undefined;
   readonly concrete: WholeMachine;
   readonly software: Software;
   readonly events: EventReader;
@@ -109,7 +113,7 @@ export class MachineLockstep implements MemoryWatcher {
       port, store: (address, lo, hi) => this.#storeNow(address, lo, hi),
       observed: (queue, cons) => { this.#observed(smmu, queue, cons); },
     });
-    const records = new RecordCheck(this.ledger, twins.lateEvents === true);
+    const records = new RecordCheck(this.ledger, twins.lateEvents === true, twins.likeness);
     weakest.listener = {
       commandSeen: (queue, command, verdict) => { this.#commandSeen(smmu, queue, { command, verdict }); },
       synced: () => {
@@ -118,7 +122,7 @@ export class MachineLockstep implements MemoryWatcher {
       },
       conflict: (what, facts) => { this.#conflict(smmu, what, facts ?? []); },
     };
-    return { weakest, telling: this.#telling, concrete, software, records, events, messages: new Set() };
+    return { weakest, likeness: twins.likeness, telling: this.#telling, concrete, software, records, events, messages: new Set() };
   }
 
   #commandSeen(smmu: number, queue: number, seen: { command: Command; verdict: CommandVerdict }): void {
@@ -333,17 +337,36 @@ export class MachineLockstep implements MemoryWatcher {
   #transact(side: Side, op: Extract<MachineOperation, { op: TransactionKind }>): MachineStep {
     const t = this.#fill(op);
     const a = this.#answer;
-    this.#working = op.smmu;
+    const refused = this.#announce(side, op.op, t);
+    if (refused !== null) return this.#after(op, refused);
     this.#recordAt = side.events.next();
     const writable = this.#recordAt >= 0;
+    this.#working = op.smmu;
     if (op.op === 'access') side.concrete.transact(t, a);
     else if (op.op === 'ats-request') side.concrete.atsRequest(t, a);
     else side.concrete.translated(t, a);
     this.#working = -1;
     this.#recordAt = -1;
-    checkAnswer(this.ledger, side, op.op, { t, answer: a });
-    side.records.answered(t, a, { writable, translated: op.op === 'translated' });
-    return { ...this.#after(op, null), answer: a };
+    const how = { writable, translated: op.op === 'translated' };
+    for (const one of [side.concrete.besides?.() ?? null, { t, answer: a }]) {
+      if (one === null) continue;
+      checkAnswer(this.ledger, side, op.op, { ...one, likeness: side.likeness });
+      side.records.answered(one.t, one.answer, how);
+    }
+    const beside = side.concrete.beside?.() ?? null;
+    if (beside !== null) checkAnswer(this.ledger, side, op.op, { t, answer: beside });
+    return { ...this.#after(op, null), answer: a, beside };
+  }
+
+  /** A machine that is watched from outside hears where the answer may lead; or why it cannot be asked. */
+  #announce(side: Side, kind: TransactionKind, t: Transaction): string | null {
+    if (side.concrete.expect === undefined) return null;
+    const frames = new Set<number>();
+    side.weakest.permitted(kind, t, (a) => {
+      if (a.kind === OUTCOME_OK) frames.add(a.frame);
+      return false;
+    });
+    return side.concrete.expect(t, [...frames]);
   }
 
   #claim(side: Side, op: Extract<MachineOperation, { op: 'claim' }>): string | null {
@@ -377,7 +400,7 @@ export class MachineLockstep implements MemoryWatcher {
       side.software.queues.forEach((q, queue) => { if (q.known) checkQueue(this.ledger, { smmu, queue }, side, q); });
       if (deep && 'smmu' in op && op.smmu === smmu) checkEntries(this.ledger, smmu, side, side.concrete);
     });
-    return { operation: op, note, answer: null };
+    return { operation: op, note, answer: null, beside: null };
   }
 
   /** The end of a sequence: what is cached is judged once more. */

@@ -7,6 +7,7 @@ import { describeFault, EVENT, isTranslationFault, type FaultRecord } from '../s
 import { ANSWER_CA, type Answer, type Transaction } from '../stack/transaction.js';
 import { ruleIndex, type Ledger } from '../rules/ledger.js';
 import { describeAnswer } from './machine-words.js';
+import type { Likeness } from './twins.js';
 
 const REFINEMENT = ruleIndex('machine-refinement');
 const LATE = ruleIndex('stale-event');
@@ -22,6 +23,8 @@ interface Owed {
   optional: boolean;
   /** A CMD_SYNC has completed since. */
   overdue: boolean;
+  /** It was there. */
+  came: boolean;
 }
 
 /** Does the record say what the answer says? */
@@ -41,14 +44,16 @@ function fits(r: FaultRecord, { t, a, translated }: Owed): boolean {
 export class RecordCheck {
   readonly #ledger: Ledger;
   readonly #late: boolean;
+  readonly #likeness: Likeness | undefined;
   #owed: Owed[] = [];
   #came: { readonly text: string; synced: boolean }[] = [];
   #open = 0;
 
-  /** `late`: records may come as late as the next CMD_SYNC. */
-  constructor(ledger: Ledger, late: boolean) {
+  /** `late`: records may come as late as the next CMD_SYNC. `likeness`: only so much of a record counts, and it may come several times. */
+  constructor(ledger: Ledger, late: boolean, likeness?: Likeness) {
     this.#ledger = ledger;
     this.#late = late;
+    this.#likeness = likeness;
   }
 
   /**
@@ -57,7 +62,7 @@ export class RecordCheck {
    */
   answered(t: Transaction, a: Answer, how: { readonly writable: boolean; readonly translated: boolean }): void {
     const { writable, translated } = how;
-    const owed = { t: { ...t }, a: { ...a }, translated, overdue: false };
+    const owed = { t: { ...t }, a: { ...a }, translated, overdue: false, came: false };
     if (a.event === 0) return;
     this.#ledger.judgeAt(REFINEMENT);
     this.#open += 1;
@@ -67,6 +72,13 @@ export class RecordCheck {
   /** Records that software finds. */
   found(records: readonly FaultRecord[]): void {
     for (const r of records) {
+      const likeness = this.#likeness;
+      if (likeness !== undefined) {
+        const some = this.#owed.filter((o) => likeness.record(r, o.t, o.a));
+        if (some.length === 0) this.#unexpected(describeFault(r));
+        for (const o of some) o.came = true;
+        continue;
+      }
       const at = this.#owed.findIndex((o) => fits(r, o));
       const owed = this.#owed[at];
       const text = describeFault(r);
@@ -92,13 +104,13 @@ export class RecordCheck {
   /** The operation is over: what may not be late has come. */
   settle(): void {
     if (this.#late || this.#owed.length === 0) return;
-    this.#complain(this.#owed.find((o) => !o.optional));
+    this.#complain(this.#owed.find((o) => !o.optional && !o.came));
     this.#owed = [];
   }
 
   /** A CMD_SYNC is complete, and every record that was there has been found. */
   synced(): void {
-    this.#complain(this.#owed.find((o) => o.overdue && !o.optional));
+    this.#complain(this.#owed.find((o) => o.overdue && !o.optional && !o.came));
     for (const o of this.#owed) o.overdue = true;
     for (const c of this.#came) c.synced = true;
     if (this.#open > 0) this.#ledger.judgeAt(LATE, this.#open);

@@ -3,6 +3,7 @@
  * how both are made. Another concrete SMMU can stand in the optimised machine's place.
  */
 import type { Command, CommandVerdict } from '../spec/command.js';
+import type { FaultRecord } from '../spec/event.js';
 import type { Memory } from '../memory/memory.js';
 import { OptimisedMachine } from '../optimised/machine/machine.js';
 import { ReferenceMachine } from '../reference/machine/machine.js';
@@ -53,7 +54,16 @@ export interface WeakestMachine extends RegisterPort {
   pointerFacts?(slot: number): readonly unknown[];
 }
 
+/** How far what is seen of a concrete machine tells its answers apart. Without one, everything is seen. */
+export interface Likeness {
+  /** Can this be what is seen when the answer is the permitted one? */
+  answer(permitted: Answer, seen: Answer): boolean;
+  /** Does a record say what the answer says, as far as it means something? One answer may leave its record several times. */
+  record(r: FaultRecord, t: Transaction, seen: Answer): boolean;
+}
+
 export interface Twins {
+  readonly likeness?: Likeness;
   /** May event records come as late as the next CMD_SYNC? Otherwise each must be there when its transaction ends. */
   readonly lateEvents?: boolean;
   weakest(memory: Memory, config: MachineConfig): WeakestMachine;

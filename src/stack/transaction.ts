@@ -56,6 +56,9 @@ export function sameAnswer(a: Answer, b: Answer): boolean {
     && a.ipa === b.ipa && a.canRead === b.canRead && a.canWrite === b.canWrite;
 }
 
+/** An output frame that whoever watches the machine cannot tell. */
+export const FRAME_UNSEEN = -2;
+
 /** StreamWorlds (§3.3.3). */
 export const WORLD_EL1 = 0;
 export const WORLD_EL2 = 1;
@@ -122,6 +125,12 @@ export function resetCachedEntry(out: CachedEntry, kind: CachedKind): void {
   out.canWrite = false;
 }
 
+/** A transaction and what came of it. */
+export interface Answered {
+  readonly t: Transaction;
+  readonly answer: Answer;
+}
+
 /** A concrete whole machine. */
 export interface WholeMachine extends RegisterPort {
   /** Untranslated transaction. A fault leaves an event record. */
@@ -136,4 +145,13 @@ export interface WholeMachine extends RegisterPort {
   flushCaches(): void;
   /** Visits every cached entry with one reused object; `visit` must not keep it. */
   forEachCached(visit: (entry: CachedEntry) => void): void;
+  /**
+   * A machine that is watched from outside is told before each transaction which output frames its answer may name (UNKNOWN_FRAME of
+   * the reference included). Returns why the transaction cannot be sent, or null.
+   */
+  expect?(t: Transaction, frames: readonly number[]): string | null;
+  /** What the device did besides the last transaction: one that writes may read first. */
+  besides?(): Answered | null;
+  /** What another machine, which is told all that this one is told, answers to the last transaction. */
+  beside?(): Answer;
 }

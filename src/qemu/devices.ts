@@ -1,0 +1,122 @@
+/**
+ * The devices in front of QEMU's SMMU, and how one access of theirs is made and seen. Two network cards that QEMU has had for long
+ * do DMA inside of a register write, so nothing is waited for: pcnet reads its 28-byte initialisation block and shows four bytes
+ * of it again; i82559er answers a self-test command by reading and writing 8 bytes. Both have 32-bit addresses.
+ */
+import type { Qtest } from './qtest.js';
+import { READ_OFFSET, WRITE_OFFSET, type Tag } from './ram.js';
+
+export type DeviceKind = 'reader' | 'writer';
+
+interface Place {
+  readonly kind: DeviceKind;
+  readonly slot: number;
+  readonly fn: number;
+}
+
+/** StreamIDs are PCI device and function: 8, 9, 16, 17, and 72, 73 behind another level-1 descriptor of a two-level stream table. */
+const PLACES: readonly Place[] = [1, 2, 9].flatMap((slot) => [{ kind: 'reader', slot, fn: 0 }, { kind: 'writer', slot, fn: 1 }] as const);
+const MODEL: Readonly<Record<DeviceKind, string>> = { reader: 'pcnet', writer: 'i82559er' };
+
+export function sidOf(p: { readonly slot: number; readonly fn: number }): number {
+  return p.slot * 8 + p.fn;
+}
+
+export const READERS: readonly number[] = PLACES.filter((p) => p.kind === 'reader').map(sidOf);
+export const WRITERS: readonly number[] = PLACES.filter((p) => p.kind === 'writer').map(sidOf);
+/** Input frames that they can name. */
+export const INPUT_FRAMES = 2 ** 20;
+
+/** For QEMU's command line. */
+export function deviceArguments(): readonly string[] {
+  return PLACES.flatMap((p) => ['-device', `${MODEL[p.kind]},addr=0x${p.slot.toString(16)}.${p.fn},romfile=${p.fn === 0 ? ',multifunction=on' : ''}`]);
+}
+
+/** ECAM of the virt board, high and low; the host bridge answers with this. */
+const ECAMS: readonly number[] = [0x4010000000, 0x3f000000];
+const HOST_BRIDGE = 0x00081b36;
+/** First address of the 32-bit PCI memory window, and how much of it each device gets. */
+const WINDOW = 0x10000000;
+const SHARE = 0x100000;
+const PCI_COMMAND = 4;
+const MEMORY_AND_MASTER = 6;
+/** Base address register that leads to the device's registers in memory. */
+const BAR: Readonly<Record<DeviceKind, number>> = { reader: 0x14, writer: 0x10 };
+
+// pcnet: register data port, register address port, bus configuration data port; 16 bits each.
+const RDP = 0x10;
+const RAP = 0x12;
+const BDP = 0x16;
+const CSR_STOP = 4;
+const CSR_INIT = 1;
+/** i82559er: PORT, and its self-test function. */
+const PORT = 8;
+const SELF_TEST = 1;
+
+interface Device extends Place {
+  /** Byte address of its registers. */
+  readonly base: number;
+}
+
+export class Devices {
+  readonly #qtest: Qtest;
+  readonly #bySid = new Map<number, Device>();
+  /** The tickets of what a reader shows. */
+  readonly #shown: [number, number] = [0, 0];
+
+  /** Gives every device its addresses. Throws when the board is not the one that is expected. */
+  constructor(qtest: Qtest) {
+    this.#qtest = qtest;
+    const ecam = ECAMS.find((at) => qtest.value(qtest.read(4, at)) === HOST_BRIDGE);
+    if (ecam === undefined) throw new Error('no PCI host bridge answers where the virt board has one');
+    PLACES.forEach((p, i) => {
+      const config = ecam + sidOf(p) * 4096;
+      const base = WINDOW + i * SHARE;
+      qtest.write(4, config + BAR[p.kind], base);
+      qtest.write(2, config + PCI_COMMAND, MEMORY_AND_MASTER);
+      this.#bySid.set(sidOf(p), { ...p, base });
+      if (p.kind === 'reader') this.#pcnetStyle(base);
+    });
+    qtest.flush();
+  }
+
+  /** 32-bit structures. */
+  #pcnetStyle(base: number): void {
+    this.#qtest.write(2, base + RAP, 20);
+    this.#qtest.write(2, base + BDP, 2);
+  }
+
+  kindOf(sid: number): DeviceKind | null {
+    return this.#bySid.get(sid)?.kind ?? null;
+  }
+
+  /** Queues one access to a 4 KiB input frame below INPUT_FRAMES. Done when the queue is flushed. */
+  start(sid: number, frame: number): void {
+    const device = this.#bySid.get(sid);
+    if (device === undefined) throw new RangeError(`no device has StreamID ${sid}`);
+    if (device.kind === 'writer') this.#qtest.write(4, device.base + PORT, frame * 4096 + WRITE_OFFSET + SELF_TEST);
+    else this.#read(device.base, frame * 4096 + READ_OFFSET);
+  }
+
+  #read(base: number, address: number): void {
+    const q = this.#qtest;
+    const csr = (register: number, value: number): void => {
+      q.write(2, base + RAP, register);
+      q.write(2, base + RDP, value);
+    };
+    csr(0, CSR_STOP);
+    csr(1, address % 65536);
+    csr(2, Math.floor(address / 65536));
+    csr(0, CSR_INIT);
+    for (const i of [0, 1] as const) {
+      q.write(2, base + RAP, 12 + i);
+      this.#shown[i] = q.read(2, base + RDP);
+    }
+  }
+
+  /** What the reader that was started last has read. */
+  read(): Tag {
+    const [low, high] = this.#shown;
+    return this.#qtest.value(low) + this.#qtest.value(high) * 65536;
+  }
+}

@@ -1,0 +1,237 @@
+/**
+ * QemuMachine: QEMU's SMMUv3 behind the interface of a concrete machine. What an access came to is inferred from outside: the event
+ * records that it left, the tag that a reader brought back, the mark that a writer left. QEMU repeats a record for each four bytes
+ * of an access. It has no ATS, no substreams and no eviction on demand, and its caches cannot be looked into.
+ */
+import { decodeFault, EVENT, EVENT_BYTES, isTranslationFault, newFault, type FaultRecord } from '../spec/event.js';
+import { CR0_EVENTQEN, GERROR_EVENTQ_ABT, queueAddress, queueLog2, queuePointer, REG, strtabSplit } from '../spec/register.js';
+import { WORDS_PER_FRAME, type Memory } from '../memory/memory.js';
+import { OUTCOME_ABORT, OUTCOME_FAULT, OUTCOME_OK } from '../stack/outcome.js';
+import { ANSWER_NONE, FRAME_UNSEEN, newAnswer, newTransaction, type Answer, type Answered, type Transaction, type WholeMachine } from '../stack/transaction.js';
+import { violate } from '../stack/violation.js';
+import { INPUT_FRAMES } from './devices.js';
+import { QemuDied } from './process.js';
+import { GUEST_END, GUEST_FIRST } from './ram.js';
+import type { Rig } from './rig.js';
+
+/** Behind this frame (1 TB) the virt board has nothing: an access there is aborted. In front of RAM and up to it there are device registers. */
+const HOLE = 2 ** 28;
+/** What an access may change. */
+const AFTER_ACCESS: readonly number[] = [REG.EVENTQ_PROD, REG.GERROR];
+/** What a register write may change besides that register: commands run inside of it. */
+const AFTER_WRITE: readonly number[] = [REG.CR0ACK, REG.CMDQ_CONS, REG.GERROR];
+const WIDE: readonly number[] = [REG.STRTAB_BASE, REG.CMDQ_BASE, REG.EVENTQ_BASE];
+
+interface Recorded {
+  readonly address: number;
+  readonly words: Uint32Array;
+  readonly record: FaultRecord;
+}
+
+export class QemuMachine implements WholeMachine {
+  readonly rig: Rig;
+  readonly #memory: Memory;
+  readonly #values = new Map<number, number>();
+  /** EVENTQ_PROD up to which records were taken from the guest's memory. */
+  #taken: number;
+  /** Records that the modelled memory does not have yet. */
+  #pending: Recorded[] = [];
+  #frames: readonly number[] = [];
+  readonly #other: { t: Transaction; answer: Answer } = { t: newTransaction(), answer: newAnswer() };
+  #hasOther = false;
+
+  constructor(rig: Rig, memory: Memory) {
+    this.rig = rig;
+    this.#memory = memory;
+    this.#taken = 0;
+    this.#alive(() => {
+      rig.begin(memory);
+      this.#taken = this.readRegister(REG.EVENTQ_PROD);
+    });
+  }
+
+  /** The end of QEMU is an answer that no SMMU may give. */
+  #alive<T>(act: () => T): T {
+    try {
+      return act();
+    } catch (error) {
+      if (!(error instanceof QemuDied)) throw error;
+      this.rig.end();
+      return violate({
+        rule: 'machine-refinement', cause: error.how === 'hung' ? 'QEMU does not answer any more' : 'QEMU ends', expected: 'an SMMU that goes on',
+        actual: `${error.how === 'hung' ? 'QEMU hangs' : 'the QEMU process ends'}${error.stderr === '' ? '' : `: ${error.stderr}`}`, because: [],
+      });
+    }
+  }
+
+  writeRegister(offset: number, value: number): void {
+    this.#alive(() => {
+      this.rig.ram.mirror();
+      if (offset === REG.STRTAB_BASE_CFG && strtabSplit(value) > 0) this.rig.twoLevelSeen = true;
+      this.rig.write(offset, value, WIDE.includes(offset) ? 8 : 4);
+    });
+    this.#values.delete(offset);
+    for (const other of AFTER_WRITE) this.#values.delete(other);
+    if (offset === REG.EVENTQ_PROD) this.#taken = queuePointer(value);
+  }
+
+  readRegister(offset: number): number {
+    const known = this.#values.get(offset);
+    if (known === undefined) this.#alive(() => { this.#fetch(offset); });
+    if (offset === REG.EVENTQ_PROD) this.#commit();
+    return known ?? (this.#values.get(offset) as number);
+  }
+
+  /** Reads a register, and in the same go all that a write may have changed. */
+  #fetch(offset: number): void {
+    const { qtest } = this.rig;
+    const wanted = AFTER_WRITE.includes(offset) ? AFTER_WRITE : [offset];
+    const low = wanted.map((one) => this.rig.read(one));
+    const high = WIDE.includes(offset) ? this.rig.read(offset + 4) : -1;
+    qtest.flush();
+    wanted.forEach((one, i) => { this.#values.set(one, qtest.value(low[i] as number)); });
+    if (high >= 0) this.#values.set(offset, (this.#values.get(offset) as number) + (qtest.value(high) % 2 ** 20) * 2 ** 32);
+    if (offset === REG.EVENTQ_PROD) this.#collect();
+  }
+
+  /** Takes the records that have come from the guest's memory. */
+  #collect(): void {
+    const queue = this.#eventQueue();
+    const prod = queuePointer(this.#values.get(REG.EVENTQ_PROD) as number) % 2 ** (queue.log2 + 1);
+    const from = this.#taken % 2 ** (queue.log2 + 1);
+    if (prod === from) return;
+    this.#taken = prod;
+    for (const { address, words } of this.rig.records(queue, from, prod)) this.#pending.push({ address, words, record: decodeFault(words, 0, newFault()) });
+  }
+
+  #eventQueue(): { base: number; log2: number } {
+    if (!this.#values.has(REG.EVENTQ_BASE)) this.#fetch(REG.EVENTQ_BASE);
+    const value = this.#values.get(REG.EVENTQ_BASE) as number;
+    const log2 = queueLog2(value, this.rig.features.eventLog2);
+    return { base: queueAddress(value, log2, EVENT_BYTES), log2 };
+  }
+
+  /** The modelled memory gets the records that QEMU has written. */
+  #commit(): void {
+    for (const { address, words } of this.takeRecords()) {
+      const slot = this.#memory.slotOf(Math.floor(address / 4096));
+      if (slot < 0) continue;
+      const ref = slot * WORDS_PER_FRAME + (address % 4096) / 8;
+      for (let i = 0; i < EVENT_BYTES / 8; i += 1) this.#memory.commit(ref + i, words[2 * i] as number, words[2 * i + 1] as number);
+    }
+  }
+
+  /** Records that came since the last time. */
+  takeRecords(): readonly Recorded[] {
+    const records = this.#pending;
+    this.#pending = [];
+    return records;
+  }
+
+  /** Can the event queue take no record now? Then a fault leaves nothing. */
+  get deaf(): boolean {
+    return (this.readRegister(REG.CR0ACK) & CR0_EVENTQEN) === 0 || ((this.readRegister(REG.GERROR) ^ this.readRegister(REG.GERRORN)) & GERROR_EVENTQ_ABT) !== 0;
+  }
+
+  expect(t: Transaction, frames: readonly number[]): string | null {
+    this.#frames = frames;
+    const kind = this.rig.devices.kindOf(t.sid);
+    if (kind === null) return 'no device has this StreamID';
+    if (kind === 'reader' && t.write) return 'the device of this StreamID only reads';
+    if (t.ssid >= 0 || t.privileged || t.instruction) return 'the device sends no substream, no privileged access and no fetch';
+    if (t.frame >= INPUT_FRAMES) return 'the device has 32-bit addresses';
+    if (frames.some((f) => f >= 0 && (f < GUEST_FIRST || (f >= GUEST_END && f < HOLE)))) return 'it may reach the registers of another device';
+    return null;
+  }
+
+  transact(t: Transaction, out: Answer): void {
+    this.#alive(() => { this.#transact(t, out); });
+  }
+
+  #transact(t: Transaction, out: Answer): void {
+    const { rig } = this;
+    const writer = rig.devices.kindOf(t.sid) === 'writer';
+    rig.ram.mirror();
+    for (const frame of this.#frames) {
+      if (writer) rig.ram.clearMark(frame);
+      else rig.ram.tag(frame);
+    }
+    rig.devices.start(t.sid, t.frame);
+    const after = AFTER_ACCESS.map((offset) => rig.read(offset));
+    rig.qtest.flush();
+    AFTER_ACCESS.forEach((offset, i) => { this.#values.set(offset, rig.qtest.value(after[i] as number)); });
+    const tag = writer ? 0 : rig.devices.read(); // before anything else is read
+    this.#collect();
+    const records = this.#pending.map((p) => p.record);
+    this.#hasOther = writer;
+    if (!writer) {
+      this.#answer(records, t, this.#frameRead(tag), out);
+      return;
+    }
+    const written = this.#frameWritten();
+    const unseen = written >= 0 || records.some((r) => directed(r) && r.read === 0) ? FRAME_UNSEEN : -1;
+    const other = this.#other;
+    Object.assign(other.t, t);
+    other.t.write = !t.write;
+    this.#answer(records, t, t.write ? written : unseen, out);
+    this.#answer(records, other.t, other.t.write ? written : unseen, other.answer);
+  }
+
+  /** `frame`: what was seen besides the records; -1: nothing. */
+  #answer(records: readonly FaultRecord[], t: Transaction, frame: number, out: Answer): void {
+    const r = records.find((one) => !directed(one) || (one.read !== 0) !== t.write);
+    Object.assign(out, newAnswer());
+    if (r !== undefined) {
+      out.kind = OUTCOME_FAULT;
+      out.event = r.type;
+      out.stage2 = r.stage2;
+      out.class = r.class;
+      out.ipa = r.ipa;
+    } else if (frame === -1) out.kind = OUTCOME_ABORT;
+    else {
+      out.kind = OUTCOME_OK;
+      out.frame = frame;
+    }
+  }
+
+  /** The frame that the data is of; -1: of none that is known. */
+  #frameRead(tag: number): number {
+    const { ram } = this.rig;
+    const known = (frame: number): boolean => ram.isRam(frame) && ram.tagOf(frame) === tag;
+    return this.#frames.find(known) ?? [...ram.tagged].find(known) ?? -1;
+  }
+
+  #frameWritten(): number {
+    const { ram } = this.rig;
+    return this.#frames.find((f) => ram.takeMark(f)) ?? [...ram.tagged].find((f) => ram.takeMark(f)) ?? -1;
+  }
+
+  besides(): Answered | null {
+    return this.#hasOther ? this.#other : null;
+  }
+
+  atsRequest(_t: Transaction, out: Answer): void {
+    Object.assign(out, newAnswer(), { kind: ANSWER_NONE });
+  }
+
+  translated(_t: Transaction, out: Answer): void {
+    Object.assign(out, newAnswer(), { kind: ANSWER_NONE });
+  }
+
+  setEndpoint(): void {
+    // no device here has ATS
+  }
+
+  flushCaches(): void {
+    // QEMU evicts nothing on demand
+  }
+
+  forEachCached(): void {
+    // they cannot be looked into
+  }
+}
+
+/** Does a record of this type say whether it was a read? */
+export function directed(r: FaultRecord): boolean {
+  return isTranslationFault(r.type) || r.type === EVENT.F_WALK_EABT;
+}

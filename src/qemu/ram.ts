@@ -1,0 +1,144 @@
+/**
+ * GuestRam: the guest's memory as a file that QEMU maps shared. The modelled memory is mirrored into it page by page; pages that
+ * devices may reach carry their own number, so that what a device reads tells which page it read.
+ */
+import { readSync, writeSync } from 'node:fs';
+import { RAM_BASE, WORDS_PER_FRAME, type Memory } from '../memory/memory.js';
+
+/** First frame of guest RAM on QEMU's `virt` board, and how much of it there is: sparse, so its size costs nothing. */
+export const GUEST_FIRST = 0x40000;
+export const GUEST_BYTES = 16 * 2 ** 30;
+export const GUEST_END = GUEST_FIRST + GUEST_BYTES / 4096;
+
+/** Where in a page a reading device looks: 28 bytes, of which four come back: those from 4 on. */
+export const READ_OFFSET = 0xfc0;
+const TAG_OFFSET = READ_OFFSET + 4;
+const TAG_BYTES = 4;
+/** Where in a page a writing device reads and writes 8 bytes. */
+export const WRITE_OFFSET = 0xff0;
+const MARK_BYTES = 4;
+const MARKED = 0xffffffff;
+
+/** Four bytes that come back from a page, as one number. */
+export type Tag = number;
+
+const ZEROS = Buffer.alloc(4096);
+
+export class GuestRam {
+  readonly #fd: number;
+  readonly #page = new Uint32Array(2 * WORDS_PER_FRAME);
+  readonly #small = Buffer.alloc(8);
+  /** Tagged frames outside of the modelled memory. */
+  readonly #tagged = new Set<number>();
+  #memory: Memory | null = null;
+  /** Version of each page of the modelled memory as it stands in the file; -1: write it again. */
+  #written = new Int32Array(0);
+  /** Pages of the modelled memory that the file holds anything of. */
+  #dirty = 0;
+  /** Pages of the modelled memory that only QEMU writes: their words are not mirrored. */
+  #foreign: readonly number[] = [];
+
+  constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  isRam(frame: number): boolean {
+    return frame >= GUEST_FIRST && frame < GUEST_END;
+  }
+
+  #at(frame: number): number {
+    return (frame - GUEST_FIRST) * 4096;
+  }
+
+  /** From here on the guest sees this memory, and nothing else is left in the file. */
+  begin(memory: Memory): void {
+    for (let slot = 0; slot < this.#dirty; slot += 1) writeSync(this.#fd, ZEROS, 0, 4096, this.#at(RAM_BASE + slot));
+    for (const frame of this.#tagged) writeSync(this.#fd, ZEROS, 0, 4096, this.#at(frame));
+    this.#tagged.clear();
+    this.#dirty = 0;
+    this.#foreign = [];
+    this.#memory = memory;
+    this.#written = new Int32Array(memory.slots);
+  }
+
+  /** These pages of the modelled memory are QEMU's to write. */
+  leave(slots: readonly number[]): void {
+    this.#foreign = slots;
+  }
+
+  /** Every page that has changed is written. */
+  mirror(): void {
+    const memory = this.#memory as Memory;
+    if (memory.slots > this.#written.length) {
+      const more = new Int32Array(memory.slots);
+      more.set(this.#written);
+      this.#written = more;
+    }
+    const versions = memory.version;
+    for (let slot = 0; slot < memory.slots; slot += 1) {
+      if (versions[slot] === this.#written[slot] || this.#foreign.includes(slot)) continue;
+      this.#written[slot] = versions[slot] as number;
+      this.#write(memory, slot);
+    }
+  }
+
+  #write(memory: Memory, slot: number): void {
+    const page = this.#page;
+    const first = slot * WORDS_PER_FRAME;
+    for (let i = 0; i < WORDS_PER_FRAME; i += 1) {
+      page[2 * i] = memory.lo[first + i] as number;
+      page[2 * i + 1] = memory.hi[first + i] as number;
+    }
+    writeSync(this.#fd, page, 0, 4096, this.#at(RAM_BASE + slot));
+    this.#dirty = Math.max(this.#dirty, slot + 1);
+  }
+
+  /** Reads `words.length / 2` 64-bit words at a byte address of guest RAM. */
+  read(address: number, words: Uint32Array): void {
+    readSync(this.#fd, words, 0, words.byteLength, address - GUEST_FIRST * 4096);
+  }
+
+  /** The frame can be recognised from now on. What a device read there is `tagOf(frame)`. */
+  tag(frame: number): void {
+    if (!this.isRam(frame) || this.#slotOf(frame) >= 0 || this.#tagged.has(frame)) return;
+    this.#tagged.add(frame);
+    const tag = this.#small;
+    tag.writeUInt32LE(frame, 0);
+    writeSync(this.#fd, tag, 0, TAG_BYTES, this.#at(frame) + TAG_OFFSET);
+  }
+
+  get tagged(): ReadonlySet<number> {
+    return this.#tagged;
+  }
+
+  /** Four bytes that a device reads there: a tag, which is the frame's number, or what the modelled memory holds. */
+  tagOf(frame: number): Tag {
+    const slot = this.#slotOf(frame);
+    if (slot < 0) return frame;
+    const memory = this.#memory as Memory;
+    return memory.hi[slot * WORDS_PER_FRAME + READ_OFFSET / 8] as number;
+  }
+
+  #slotOf(frame: number): number {
+    return (this.#memory as Memory).slotOf(frame);
+  }
+
+  /** Makes sure that a device's write can be seen in this frame. */
+  clearMark(frame: number): void {
+    if (!this.isRam(frame) || this.#slotOf(frame) >= 0) return;
+    this.tag(frame);
+    this.#small.fill(0);
+    writeSync(this.#fd, this.#small, 0, 8, this.#at(frame) + WRITE_OFFSET);
+  }
+
+  /** Has a device written to this frame? What stood in the modelled memory comes back with the next mirror(). */
+  takeMark(frame: number): boolean {
+    if (!this.isRam(frame)) return false;
+    readSync(this.#fd, this.#small, 0, MARK_BYTES, this.#at(frame) + WRITE_OFFSET);
+    if (this.#small.readUInt32LE(0) !== MARKED) return false;
+    const slot = this.#slotOf(frame);
+    if (slot < 0) this.clearMark(frame);
+    else this.#written[slot] = -1;
+    return true;
+  }
+}

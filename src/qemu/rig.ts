@@ -1,0 +1,101 @@
+/**
+ * Rig: one QEMU with its SMMU, the devices in front of it and the guest's memory. Lives for many sequences; between two of them it
+ * is brought back to where a sequence may begin. What the SMMU has is read from its identification registers, never from a version.
+ */
+import { featuresOf, type Features } from '../spec/features.js';
+import { EVENT_BYTES } from '../spec/event.js';
+import { GBPA_UPDATE, queueIndex, queueNext, REG } from '../spec/register.js';
+import type { Memory } from '../memory/memory.js';
+import { deviceArguments, Devices } from './devices.js';
+import type { QemuBinary } from './find.js';
+import { QemuProcess } from './process.js';
+import { Qtest } from './qtest.js';
+import { GUEST_BYTES, GuestRam } from './ram.js';
+
+/** Where the virt board has its SMMU. */
+export const SMMU_BASE = 0x09050000;
+/** A reply that does not come for so long never will. */
+export const PATIENCE_MS = 5000;
+
+const BOARD: readonly string[] = [
+  '-M', 'virt,iommu=smmuv3,memory-backend=ram', '-cpu', 'cortex-a57', '-m', `${GUEST_BYTES / 2 ** 20}M`, '-nodefaults',
+  '-display', 'none', '-vga', 'none', '-serial', 'none', '-monitor', 'none', '-net', 'none',
+];
+
+/** GBPA as it is after reset: incoming shareability, no abort. */
+const GBPA_RESET = 0x1000;
+
+export class Rig {
+  readonly binary: QemuBinary;
+  readonly process: QemuProcess;
+  readonly qtest: Qtest;
+  readonly ram: GuestRam;
+  readonly devices: Devices;
+  readonly features: Features;
+  /** A two-level stream table was configured since QEMU was started. */
+  twoLevelSeen = false;
+  alive = true;
+
+  private constructor(binary: QemuBinary, process: QemuProcess) {
+    this.binary = binary;
+    this.process = process;
+    this.qtest = new Qtest(process);
+    this.ram = new GuestRam(process.ram);
+    this.devices = new Devices(this.qtest);
+    const id = (register: number): number => this.qtest.value(this.qtest.read(4, SMMU_BASE + register));
+    this.features = featuresOf(id(REG.IDR0), id(REG.IDR1), id(REG.IDR3), id(REG.IDR5), id(REG.IIDR));
+  }
+
+  /** Throws QemuDied when it does not come up. */
+  static start(binary: QemuBinary, patienceMs = PATIENCE_MS): Rig {
+    const process = QemuProcess.start({ binary, args: [...BOARD, ...deviceArguments()], accel: 'tcg', ramBytes: GUEST_BYTES, patienceMs });
+    try {
+      return new Rig(binary, process);
+    } catch (error) {
+      process.end();
+      throw error;
+    }
+  }
+
+  /** Disabled, without an active error, its queues off and its memory as the modelled one. Caches are what they are: boot empties them. */
+  begin(memory: Memory): void {
+    this.ram.begin(memory);
+    const { qtest } = this;
+    this.write(REG.CR0, 0, 4);
+    this.write(REG.GBPA, GBPA_UPDATE + GBPA_RESET, 4);
+    const gerror = qtest.read(4, SMMU_BASE + REG.GERROR);
+    const events = qtest.read(4, SMMU_BASE + REG.EVENTQ_PROD);
+    const error = qtest.value(gerror);
+    const prod = qtest.value(events);
+    this.write(REG.GERRORN, error, 4);
+    this.write(REG.EVENTQ_CONS, prod, 4);
+    qtest.flush();
+  }
+
+  /** Queues a register write of 4 or 8 bytes. */
+  write(offset: number, value: number, width: 4 | 8): void {
+    this.qtest.write(width, SMMU_BASE + offset, value);
+  }
+
+  /** Queues a read of 4 bytes. */
+  read(offset: number): number {
+    return this.qtest.read(4, SMMU_BASE + offset);
+  }
+
+  /** Words of the event records between two pointers of a queue of 2^log2 records at `base`. */
+  records(queue: { readonly base: number; readonly log2: number }, from: number, to: number): { readonly address: number; readonly words: Uint32Array }[] {
+    const found: { address: number; words: Uint32Array }[] = [];
+    for (let at = from; at !== to; at = queueNext(at, queue.log2)) {
+      const address = queue.base + queueIndex(at, queue.log2) * EVENT_BYTES;
+      const words = new Uint32Array(EVENT_BYTES / 4);
+      this.ram.read(address, words);
+      found.push({ address, words });
+    }
+    return found;
+  }
+
+  end(): void {
+    this.alive = false;
+    this.process.end();
+  }
+}
