@@ -165,10 +165,10 @@ export class QemuMachine implements WholeMachine {
     const records = this.#pending.map((p) => p.record);
     this.#hasOther = writer;
     if (!writer) {
-      this.#answer(records, t, this.#frameRead(tag), out);
+      this.#answer(records, t, records.length > 0 ? -1 : this.#frameRead(t, tag), out);
       return;
     }
-    const written = this.#frameWritten();
+    const written = records.some((r) => !directed(r) || r.read === 0) ? -1 : this.#frameWritten(t.frame);
     const unseen = written >= 0 || records.some((r) => directed(r) && r.read === 0) ? FRAME_UNSEEN : -1;
     const other = this.#other;
     Object.assign(other.t, t);
@@ -194,16 +194,26 @@ export class QemuMachine implements WholeMachine {
     }
   }
 
-  /** The frame that the data is of; -1: of none that is known. */
-  #frameRead(tag: number): number {
-    const { ram } = this.rig;
+  /** The frame that the data is of; -1: of none. Data that no expected frame holds is read once more, when every conceivable frame can be told. */
+  #frameRead(t: Transaction, tag: number): number {
+    const { ram, devices, qtest } = this.rig;
     const known = (frame: number): boolean => ram.isRam(frame) && ram.tagOf(frame) === tag;
-    return this.#frames.find(known) ?? [...ram.tagged].find(known) ?? -1;
+    const found = this.#frames.find(known) ?? [...ram.tagged].find(known);
+    if (found !== undefined) return found;
+    const conceivable = ram.conceivable(t.frame);
+    for (const frame of conceivable) ram.tag(frame);
+    devices.start(t.sid, t.frame);
+    qtest.flush();
+    const again = devices.read();
+    return again === 0 ? -1 : [...conceivable].find((frame) => ram.isRam(frame) && ram.tagOf(frame) === again) ?? -1;
   }
 
-  #frameWritten(): number {
+  #frameWritten(frame: number): number {
     const { ram } = this.rig;
-    return this.#frames.find((f) => ram.takeMark(f)) ?? [...ram.tagged].find((f) => ram.takeMark(f)) ?? -1;
+    const found = this.#frames.find((f) => ram.takeMark(f));
+    if (found !== undefined) return found;
+    for (const f of ram.conceivable(frame)) if (ram.takeMark(f)) return f;
+    return -1;
   }
 
   besides(): Answered | null {

@@ -19,6 +19,9 @@ export const WRITE_OFFSET = 0xff0;
 const MARK_BYTES = 4;
 const MARKED = 0xffffffff;
 
+/** Frames that one descriptor may serve: pages and blocks of all granules. */
+const SPANS: readonly number[] = [1, 4, 16, 512, 2 ** 13, 2 ** 17, 2 ** 18];
+
 /** Four bytes that come back from a page, as one number. */
 export type Tag = number;
 
@@ -35,8 +38,8 @@ export class GuestRam {
   #written = new Int32Array(0);
   /** Pages of the modelled memory that the file holds anything of. */
   #dirty = 0;
-  /** Pages of the modelled memory that only QEMU writes: their words are not mirrored. */
-  #foreign: readonly number[] = [];
+  /** Frames that a valid descriptor could have named so far, whatever its level. */
+  readonly #named = new Set<number>();
 
   constructor(fd: number) {
     this.#fd = fd;
@@ -56,14 +59,9 @@ export class GuestRam {
     for (const frame of this.#tagged) writeSync(this.#fd, ZEROS, 0, 4096, this.#at(frame));
     this.#tagged.clear();
     this.#dirty = 0;
-    this.#foreign = [];
+    this.#named.clear();
     this.#memory = memory;
     this.#written = new Int32Array(memory.slots);
-  }
-
-  /** These pages of the modelled memory are QEMU's to write. */
-  leave(slots: readonly number[]): void {
-    this.#foreign = slots;
   }
 
   /** Every page that has changed is written. */
@@ -76,7 +74,7 @@ export class GuestRam {
     }
     const versions = memory.version;
     for (let slot = 0; slot < memory.slots; slot += 1) {
-      if (versions[slot] === this.#written[slot] || this.#foreign.includes(slot)) continue;
+      if (versions[slot] === this.#written[slot]) continue;
       this.#written[slot] = versions[slot] as number;
       this.#write(memory, slot);
     }
@@ -86,8 +84,11 @@ export class GuestRam {
     const page = this.#page;
     const first = slot * WORDS_PER_FRAME;
     for (let i = 0; i < WORDS_PER_FRAME; i += 1) {
-      page[2 * i] = memory.lo[first + i] as number;
-      page[2 * i + 1] = memory.hi[first + i] as number;
+      const lo = memory.lo[first + i] as number;
+      const hi = memory.hi[first + i] as number;
+      page[2 * i] = lo;
+      page[2 * i + 1] = hi;
+      if (lo % 2 === 1) this.#named.add(Math.floor(lo / 4096) + (hi % 65536) * 2 ** 20);
     }
     writeSync(this.#fd, page, 0, 4096, this.#at(RAM_BASE + slot));
     this.#dirty = Math.max(this.#dirty, slot + 1);
@@ -105,6 +106,13 @@ export class GuestRam {
     const tag = this.#small;
     tag.writeUInt32LE(frame, 0);
     writeSync(this.#fd, tag, 0, TAG_BYTES, this.#at(frame) + TAG_OFFSET);
+  }
+
+  /** Every frame that an access to this input frame may have come out at, had any descriptor so far been used for it. */
+  conceivable(frame: number): Set<number> {
+    const found = new Set<number>([frame]);
+    for (const named of this.#named) for (const span of SPANS) found.add(named - (named % span) + (frame % span));
+    return found;
   }
 
   get tagged(): ReadonlySet<number> {
