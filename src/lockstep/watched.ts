@@ -39,7 +39,7 @@ function listed(names: Iterable<string>): string {
 }
 
 /** As `QEMU answers ok where only F_ACCESS is permitted`. */
-export function answerCause(name: string, weakest: WeakestMachine, kind: TransactionKind, asked: { readonly t: Transaction; readonly answer: Answer }): string {
+export function answerCause(name: string, weakest: Pick<WeakestMachine, 'permitted'>, kind: TransactionKind, asked: { readonly t: Transaction; readonly answer: Answer }): string {
   const permitted = new Set<string>();
   weakest.permitted(kind, asked.t, (a) => {
     permitted.add(label(a));
