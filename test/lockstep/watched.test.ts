@@ -4,7 +4,7 @@ import { answerCause, fetchedAt, missingRecordCause, queueCause, recordCause } f
 import { Journal } from '../../src/memory/journal.js';
 import { Memory, RAM_BASE } from '../../src/memory/memory.js';
 import { encodeCommand, newCommand, OP } from '../../src/spec/command.js';
-import { EVENT } from '../../src/spec/event.js';
+import { CLASS_CD, EVENT } from '../../src/spec/event.js';
 import { FULL_FEATURES } from '../../src/spec/features.js';
 import { OUTCOME_ABORT, OUTCOME_FAULT, OUTCOME_OK } from '../../src/stack/outcome.js';
 import { newAnswer, newTransaction, type Answer } from '../../src/stack/transaction.js';
@@ -22,6 +22,7 @@ test('an answer: what it is and what is permitted, sorted, each once', (t) => {
   t.is(cause(ok(7), [fault(EVENT.F_PERMISSION), fault(EVENT.F_ACCESS), fault(EVENT.F_PERMISSION)]), 'QEMU answers ok where only F_ACCESS or F_PERMISSION is permitted');
   t.is(cause(ok(7), [ok(8), ok(9)]), 'QEMU answers ok with a wrong page where only ok is permitted');
   t.is(cause(fault(EVENT.F_TRANSLATION, 1), [fault(EVENT.F_TRANSLATION)]), 'QEMU answers F_TRANSLATION at stage 2 where only F_TRANSLATION is permitted');
+  t.is(cause({ ...fault(EVENT.F_ACCESS, 1), class: CLASS_CD }, [ok(1)]), 'QEMU answers F_ACCESS at stage 2 for the CD where only ok is permitted');
   t.is(cause({ ...newAnswer(), kind: OUTCOME_ABORT }, []), 'QEMU answers abort where nothing is permitted');
 });
 
