@@ -17,6 +17,7 @@ import { textOf } from './unnamed.js';
  */
 const SCRIPT = `
 trap "" HUP INT QUIT TERM
+ulimit -c 0
 exec 4<&0
 : | {
   exec 5<>/proc/self/fd/0
@@ -29,6 +30,8 @@ exec 4<&0
 }
 echo end`;
 
+/** Its name among the processes: the shell's first argument behind the script. */
+export const GUARD_NAME = 'smmucheck-guard';
 const TICK_MS = 1;
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
 
@@ -61,7 +64,7 @@ export class Guard {
   readonly pid: number;
 
   constructor(s: GuardStart) {
-    this.#shell = spawn('sh', ['-c', SCRIPT, 'smmucheck-guard', ...withParent(), ...s.command], { detached: true, stdio: ['pipe', s.report, s.messages, s.ram] });
+    this.#shell = spawn('sh', ['-c', SCRIPT, GUARD_NAME, ...withParent(), ...s.command], { detached: true, stdio: ['pipe', s.report, s.messages, s.ram] });
     this.#shell.on('error', () => undefined);
     this.#shell.stdin?.on('error', () => undefined);
     // We may end while it still stands.

@@ -5,7 +5,8 @@
  * SMMUCHECK_CPU: a number pins there, `any` pins nothing.
  */
 import { spawnSync } from 'node:child_process';
-import { readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { GUARD_NAME } from './guard.js';
 
 export const CPU_VARIABLE = 'SMMUCHECK_CPU';
 /** Of /proc/PID/stat, counted from behind the name: the processor that the thread ran on last. */
@@ -20,10 +21,10 @@ export function pin(): void {
   users += 1;
   if (users > 1) return;
   try {
-    const cpu = wanted();
+    const allowed = allowedOf('thread-self');
+    const cpu = wanted(allowed);
     const thread = readlinkSync('/proc/thread-self').split('/').at(-1) ?? '';
-    const allowed = /^Cpus_allowed_list:\s*(\S+)$/m.exec(readFileSync('/proc/thread-self/status', 'utf8'))?.[1];
-    if (cpu !== null && allowed !== undefined && cpu !== allowed && affinity(cpu, thread)) before = { thread, allowed };
+    if (cpu !== null && cpu !== allowed && affinity(cpu, thread)) before = { thread, allowed };
   } catch {
     // No such /proc: the scheduler places both.
   }
@@ -37,12 +38,39 @@ export function unpin(): void {
   before = null;
 }
 
-function wanted(): string | null {
-  const named = process.env[CPU_VARIABLE];
-  if (named !== undefined && named !== '') return /^\d+$/.test(named) ? named : null;
-  return readFileSync('/proc/thread-self/stat', 'utf8').split(') ').at(-1)?.split(' ')[STAT_PROCESSOR] ?? null;
-}
-
 function affinity(cpus: string, thread: string): boolean {
   return spawnSync('taskset', ['-cp', cpus, thread], { stdio: 'ignore', timeout: 2000 }).status === 0;
+}
+
+/** As "0-3,8". */
+function allowedOf(process: string): string {
+  return /^Cpus_allowed_list:\s*(\S+)$/m.exec(readFileSync(`/proc/${process}/status`, 'utf8'))?.[1] ?? '';
+}
+
+/** The named processor; else, of those allowed, one that the fewest others pinned a QEMU to, and best the one we run on. */
+function wanted(allowed: string): string | null {
+  const named = process.env[CPU_VARIABLE];
+  if (named !== undefined && named !== '') return /^\d+$/.test(named) ? named : null;
+  const here = readFileSync('/proc/thread-self/stat', 'utf8').split(') ').at(-1)?.split(' ')[STAT_PROCESSOR];
+  const taken = others();
+  const load = (cpu: string): number => taken.filter((t) => t === cpu).length - (cpu === here ? 0.5 : 0);
+  return numbers(allowed).map(String).sort((a, b) => load(a) - load(b))[0] ?? null;
+}
+
+function numbers(list: string): number[] {
+  return list.split(',').flatMap((range) => {
+    const [first = NaN, last = first] = range.split('-').map(Number);
+    return Array.from({ length: last - first + 1 }, (_, i) => first + i);
+  });
+}
+
+/** What the guards of other programs and threads are allowed to run on. */
+function others(): readonly string[] {
+  return readdirSync('/proc').filter((name) => /^\d/.test(name)).flatMap((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(`\0${GUARD_NAME}\0`) ? [allowedOf(pid)] : [];
+    } catch {
+      return [];
+    }
+  });
 }

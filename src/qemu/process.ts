@@ -13,8 +13,8 @@ import { Watch } from './watchdog.js';
 /** A pipe holds 64 KB: half of that on the way to QEMU, and replies on the way back that are far less, never fill one. */
 const BATCH_BYTES = 32_768;
 const BATCH_REPLIES = 200;
-/** Starting may take long on a busy machine. */
-const START_MS = 10_000;
+/** Starting may take so many times as long as a reply. */
+const START_PATIENCE = 10;
 const GONE_MS = 2_000;
 const STDERR_BYTES = 8_192;
 const STDERR_LINES = 10;
@@ -90,7 +90,7 @@ export class QemuProcess {
   }
 
   private constructor(s: QemuStart, files: Files) {
-    const startMs = Math.max(s.patienceMs, START_MS);
+    const startMs = START_PATIENCE * s.patienceMs;
     this.#files = files;
     this.ram = files.ram;
     this.#guard = new Guard({ ...files, command: commandLine(s), patienceMs: startMs });
@@ -202,7 +202,7 @@ export class QemuProcess {
 
 function commandLine(s: QemuStart): readonly string[] {
   return [
-    s.binary.path, ...s.args, '-accel', s.accel, ...(s.accel === 'tcg' ? ['-S'] : []),
+    s.binary.path, '-no-user-config', ...s.args, '-accel', s.accel, ...(s.accel === 'tcg' ? ['-S'] : []),
     '-object', `memory-backend-file,id=ram,size=${s.ramBytes},mem-path=/proc/self/fd/3,share=on`, '-qtest', 'stdio', '-qtest-log', 'none',
   ];
 }

@@ -36,7 +36,7 @@ function opened(folder: string): number {
     return openSync(folder, O_TMPFILE | constants.O_RDWR, MODE);
   } catch {
     made += 1;
-    const path = join(folder, `smmucheck-${process.pid}-${threadId}-${made}`);
+    const path = join(folder, `smmucheck-qemu-${process.pid}-${threadId}-${made}`);
     const fd = openSync(path, constants.O_CREAT | constants.O_EXCL | constants.O_RDWR, MODE);
     unlinkSync(path);
     return fd;
