@@ -1,0 +1,123 @@
+/**
+ * Corner: the corner cases on QEMU, one by one. Of each form: is all that QEMU does permitted? Of the wrong form: does QEMU show what
+ * comes of the bug, so that a driver with it is caught by testing on QEMU, or does it stay on the safe side? Where QEMU has not what the
+ * case is about, why.
+ */
+import type { Features } from '../spec/features.js';
+import type { MachineOperation, MachineWorld } from '../stack/machine-world.js';
+import type { Violation } from '../stack/violation.js';
+import type { Twins } from '../lockstep/twins.js';
+import type { Decided } from '../operations/corner/builder.js';
+import { CORNER_CASES, isDecided } from '../operations/corner/cases.js';
+import type { Pool } from '../qemu/pool.js';
+import type { Carried } from './corner-carry.js';
+import { carriedFor, difference, missing } from './corner-decide.js';
+import { runOnQemu, traffics, withTraffic, type CornerRun, type Traffic } from './corner-run.js';
+
+export type CornerVerdict = 'permitted' | 'not permitted' | 'cannot show';
+/** shown: QEMU's answer was one that the claim forbids; hidden: it never was, though an SMMU may; -: there is no bug to show. */
+export type Danger = 'shown' | 'hidden' | '-';
+
+/** Something that no SMMU may do. */
+export interface CornerFinding {
+  readonly form: 'right' | 'wrong' | 'probe';
+  readonly violation: Violation;
+  readonly world: MachineWorld;
+  readonly operations: readonly MachineOperation[];
+}
+
+export interface CornerRow {
+  /** Number of the corner case, or the name of a probe. */
+  readonly id: string;
+  readonly slug: string;
+  readonly clause: string;
+  readonly scenario: string;
+  readonly verdict: CornerVerdict;
+  readonly danger: Danger;
+  /** What QEMU answered where it mattered; or why it cannot show the case. */
+  readonly text: string;
+  readonly findings: readonly CornerFinding[];
+}
+
+/** Cases that are about no traffic at all. */
+const QUIET: ReadonlySet<number> = new Set([47]);
+
+interface Tried {
+  readonly traffic: Traffic;
+  readonly run: CornerRun;
+}
+
+function kinds(c: Decided, operations: readonly MachineOperation[]): readonly Traffic[] {
+  return QUIET.has(c.number) ? ['as written'] : traffics(operations);
+}
+
+interface FormResult {
+  readonly finding: CornerFinding | null;
+  /** The run in which QEMU showed the danger; else the last. */
+  readonly told: Tried;
+  readonly shown: boolean;
+}
+
+/** Runs a form under every kind of traffic, until one of them shows the danger, or something that may not be. */
+function runForm(pool: Pool, c: Decided, on: { readonly carried: Carried; readonly form: 'right' | 'wrong'; readonly weakest?: Twins['weakest'] | undefined }): FormResult {
+  const operations = on.carried[on.form];
+  let told: Tried | null = null;
+  for (const traffic of kinds(c, operations)) {
+    const run = runOnQemu(pool, on.carried.world, withTraffic(operations, traffic), on.weakest);
+    const tried: Tried = { traffic, run };
+    if (run.violation !== null) {
+      return { finding: { form: on.form, violation: run.violation, world: on.carried.world, operations: run.operations }, told: tried, shown: false };
+    }
+    if (run.looks.some((l) => l.breaks)) return { finding: null, told: tried, shown: true };
+    told ??= tried;
+  }
+  return { finding: null, told: told as Tried, shown: false };
+}
+
+function trafficText(t: Traffic): string {
+  return t === 'as written' ? '' : typeof t === 'string' ? `, with traffic ${t}` : ', with a single access';
+}
+
+function cannotShow(c: Decided, features: Features): string {
+  const d = difference(c, features);
+  if (d.unmodelled !== null) return `not modelled: ${d.unmodelled}`;
+  const needed = missing(c, features);
+  return needed.length > 0 ? `needs ${needed.join(', ')}` : 'nothing that an access can show differs';
+}
+
+function row(c: Decided, rest: Pick<CornerRow, 'verdict' | 'danger' | 'text' | 'findings'>): CornerRow {
+  return { id: String(c.number), slug: c.slug, clause: c.clause, scenario: c.scenario, ...rest };
+}
+
+const refused = (c: Decided, text: string): CornerRow => row(c, { verdict: 'cannot show', danger: '-', text, findings: [] });
+
+/** One case on a QEMU. */
+export function cornerRow(pool: Pool, c: Decided, weakest?: Twins['weakest']): CornerRow {
+  const { features } = pool;
+  if (c.world.smmus.length > 1) return refused(c, 'there is one SMMU');
+  const d = difference(c, features);
+  if (d.rightToo || d.broken.length === 0) return refused(c, cannotShow(c, features));
+  const carried = carriedFor(c, features) as Carried;
+  const forms = (['right', 'wrong'] as const).map((form) => runForm(pool, c, { carried, form, weakest }));
+  const findings = forms.flatMap((f) => (f.finding === null ? [] : [f.finding]));
+  const wrong = forms[1] as FormResult;
+  const looks = wrong.told.run.looks.filter((l) => l.mayBreak);
+  const asked = looks.filter((l) => l.answer !== null);
+  if (findings.length > 0) return row(c, { verdict: 'not permitted', danger: '-', text: findings.map((f) => `${f.form}: ${f.violation.actual}; permitted: ${f.violation.expected}`).join('; '), findings });
+  if (wrong.told.run.unmodelled !== null) return refused(c, `not modelled: ${wrong.told.run.unmodelled}`);
+  if (asked.length === 0) return refused(c, looks[0]?.notAsked ?? 'nothing that an access can show differs');
+  const answers = [...new Set(asked.map((l) => l.answer))].join(', ');
+  return row(c, {
+    verdict: 'permitted', danger: wrong.shown ? 'shown' : 'hidden', findings,
+    text: `${answers}${wrong.shown ? trafficText(wrong.told.traffic) : ''}`,
+  });
+}
+
+/** Every decided corner case, in the order of their numbers; `each` is told of every row as it comes. */
+export function cornerReport(pool: Pool, each?: (row: CornerRow) => void): CornerRow[] {
+  return CORNER_CASES.map((c) => {
+    const one = isDecided(c) ? cornerRow(pool, c) : { id: String(c.number), slug: '-', clause: '', scenario: '', verdict: 'cannot show' as const, danger: '-' as const, text: c.outOfScope, findings: [] };
+    each?.(one);
+    return one;
+  });
+}
