@@ -7,6 +7,8 @@ import { answerName } from '../lockstep/machine-words.js';
 import { MachineLockstep } from '../lockstep/machine-lockstep.js';
 import { OWN_TWINS, type Twins } from '../lockstep/twins.js';
 import type { MachineCandidate } from '../fuzz/machine-shrink.js';
+import { Generator } from '../operations/generate.js';
+import { drawReachDriver } from '../operations/reach-driver.js';
 import { generateReachRun } from '../operations/reach-generate.js';
 import type { Reach } from '../operations/reach.js';
 import { INPUT_FRAMES, READERS, WRITERS } from '../qemu/devices.js';
@@ -16,6 +18,7 @@ import { Ledger } from '../rules/ledger.js';
 import { RandomChooser } from '../stack/chooser.js';
 import type { MachineOperation } from '../stack/machine-world.js';
 import { Unmodelled, ViolationError, type Violation } from '../stack/violation.js';
+import { recordDriver, TooLarge } from './recording.js';
 import { qemuTwins, type QemuTwins } from './twins.js';
 import { waiverOf, type Waiver } from './waivers.js';
 
@@ -79,7 +82,20 @@ export function reachOf(pool: Pool): Reach {
 /** Draws run k; null: its driver sequence needs too much memory. Throws what lockstep throws: then the driver itself failed, without QEMU. */
 export function drawSequence(seed: string, run: number, reach: Reach): Sequence | null {
   const chooser = new RandomChooser(`${seed}/conform/${run}`);
-  return { kind: 'raw', ...generateReachRun(chooser, reach) };
+  if (run % 4 !== 3) return { kind: 'raw', ...generateReachRun(chooser, reach) };
+  const { world, mix, operations, window } = drawReachDriver(chooser, reach);
+  const generator = new Generator(world, mix, chooser, window);
+  let left = operations;
+  try {
+    const recorded = recordDriver(world, reach.features, (stack) => {
+      left -= 1;
+      return left < 0 ? null : generator.next(stack.intent);
+    });
+    return { kind: 'driver', world: recorded.world, operations: recorded.operations };
+  } catch (error) {
+    if (error instanceof TooLarge) return null;
+    throw error;
+  }
 }
 
 /** Does a sequence begin with a two-level stream table? */

@@ -28,6 +28,8 @@ export interface MachineShrinkOptions {
   readonly budget?: number;
   readonly improved?: (c: MachineCandidate, violation: Violation) => void;
   readonly twins?: Twins;
+  /** The world is what a machine that stands elsewhere has: it stays as it is. */
+  readonly worldStays?: boolean;
 }
 
 /** Evaluations that one shrink may cost, and those kept back for the last deletion pass. */
@@ -85,6 +87,7 @@ class MachineShrinker {
   }
 
   #simplifyWorld(): void {
+    if (this.#options.worldStays === true) return;
     const world = (): MachineWorld => this.#best.world;
     for (let smmu = world().smmus.length - 1; smmu >= 0 && world().smmus.length > 1; smmu -= 1) this.#try(dropSmmu(this.#best, smmu));
     world().smmus.forEach((_, i) => {

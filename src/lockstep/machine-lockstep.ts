@@ -10,7 +10,6 @@ import { Journal } from '../memory/journal.js';
 import { Memory, WORDS_PER_FRAME, type MemoryWatcher } from '../memory/memory.js';
 import { Ledger, ruleIndex } from '../rules/ledger.js';
 import type { RegisterPort } from '../stack/machine.js';
-import { OUTCOME_OK } from '../stack/outcome.js';
 import type { MachineOperation, MachineWorld, Where } from '../stack/machine-world.js';
 import { newAnswer, newTransaction, type Answer, type Transaction, type WholeMachine } from '../stack/transaction.js';
 import { checkClaim } from './claims.js';
@@ -358,15 +357,15 @@ export class MachineLockstep implements MemoryWatcher {
     return { ...this.#after(op, null), answer: a, beside };
   }
 
-  /** A machine that is watched from outside hears where the answer may lead; or why it cannot be asked. */
+  /** A machine that is watched from outside hears what may be answered; or why it cannot be asked. */
   #announce(side: Side, kind: TransactionKind, t: Transaction): string | null {
     if (side.concrete.expect === undefined) return null;
-    const frames = new Set<number>();
+    const answers: Answer[] = [];
     side.weakest.permitted(kind, t, (a) => {
-      if (a.kind === OUTCOME_OK) frames.add(a.frame);
+      answers.push({ ...a });
       return false;
     });
-    return side.concrete.expect(t, [...frames]);
+    return side.concrete.expect(t, answers);
   }
 
   #claim(side: Side, op: Extract<MachineOperation, { op: 'claim' }>): string | null {

@@ -26,6 +26,18 @@ export interface StateView {
   readonly devices: readonly { readonly streams: readonly number[]; readonly target: number | 'identity' | 'blocked' | 'none' }[];
 }
 
+/** Where operations may lead when the SMMU is another one, in frames, ends exclusive. */
+export interface Window {
+  readonly inputFirst: number;
+  readonly inputEnd: number;
+  readonly outputFirst: number;
+  readonly outputEnd: number;
+  /** May devices pass untranslated? Then the input range is memory as well. */
+  readonly identity: boolean;
+  /** What the device of a StreamID can do. */
+  directions(sid: number): { readonly reads: boolean; readonly writes: boolean };
+}
+
 const FRAMES_2M = 512;
 const FRAMES_1G = 262144;
 /** Physical frames that mappings are drawn from: above the RAM window, below the output size. */
@@ -38,15 +50,20 @@ export class Generator {
   readonly #total: number;
   readonly #sizeTotal: number;
   readonly #anchors: readonly number[];
+  readonly #window: Window | undefined;
+  /** Input frames end here. */
+  readonly #top: number;
 
-  constructor(world: World, mix: Mix, chooser: Chooser) {
+  constructor(world: World, mix: Mix, chooser: Chooser, window?: Window) {
     this.#world = world;
     this.#mix = mix;
     this.#chooser = chooser;
     this.#total = OPERATION_KINDS.reduce((sum, kind) => sum + mix.weights[kind], 0);
     this.#sizeTotal = mix.sizes.reduce((sum, s) => sum + s, 0);
-    const top = 2 ** (world.inputBits - 12);
-    this.#anchors = [0, FRAMES_2M * 3, FRAMES_1G - FRAMES_2M, FRAMES_1G * 4, top - FRAMES_1G];
+    this.#window = window;
+    const top = Math.min(2 ** (world.inputBits - 12), window?.inputEnd ?? Infinity);
+    this.#top = top;
+    this.#anchors = [...[0, FRAMES_2M * 3, FRAMES_1G - FRAMES_2M, FRAMES_1G * 4].map((a) => (window?.inputFirst ?? 0) + a), top - FRAMES_1G].filter((a) => a < top);
   }
 
   next(view: StateView): Operation {
@@ -80,7 +97,7 @@ export class Generator {
       case 'attach': {
         const device = c.index(view.devices.length);
         const roll = c.index(view.domains.length * 4 + 2);
-        const to = roll < view.domains.length * 4 ? roll % view.domains.length : roll % 2 === 0 ? 'identity' : 'blocked';
+        const to = roll < view.domains.length * 4 ? roll % view.domains.length : roll % 2 === 0 && this.#window?.identity !== false ? 'identity' : 'blocked';
         return view.devices[device]?.target === to ? undefined : { op: 'attach', device, to };
       }
       case 'detach': {
@@ -120,7 +137,7 @@ export class Generator {
 
   #place(frames: number, align: number): number {
     const c = this.#chooser;
-    const top = 2 ** (this.#world.inputBits - 12);
+    const top = this.#top;
     const anchor = this.#anchors[c.index(this.#anchors.length)] as number;
     const unit = Math.abs(align);
     const offset = unit === 1 ? c.index(this.#mix.spread) : c.index(4) * unit;
@@ -146,8 +163,8 @@ export class Generator {
     } else {
       first = this.#place(size.frames, size.align);
     }
-    if ((first + frames) * 4096 > 2 ** this.#world.inputBits || d.mapped.any(first, first + frames)) return undefined;
-    const pa = this.#output(first, size.align);
+    if (first + frames > this.#top || d.mapped.any(first, first + frames)) return undefined;
+    const pa = this.#window === undefined ? this.#output(first, size.align) : this.#inside(this.#window, first, frames, size.align);
     return { op: 'map', domain, iova: first * 4096, pa: pa * 4096, size: frames * 4096, prot: c.index(4) === 0 ? 'r' : 'rw' };
   }
 
@@ -158,6 +175,16 @@ export class Generator {
     if ((align === FRAMES_2M && first % FRAMES_2M === 0) || c.index(4) === 0) return PA_BASE + c.index(0x1000) * FRAMES_2M + (first % FRAMES_2M);
     if (c.index(16) === 0) return FRAMES_1G * (16 + c.index(64)) + (first % FRAMES_1G);
     return PA_BASE + c.index(0x1000) * 37;
+  }
+
+  /** The same within the window. */
+  #inside(w: Window, first: number, frames: number, align: number): number {
+    const c = this.#chooser;
+    const room = w.outputEnd - w.outputFirst - frames;
+    const unit = align === FRAMES_1G && first % FRAMES_1G === 0 ? FRAMES_1G : (align === FRAMES_2M && first % FRAMES_2M === 0) || c.index(4) === 0 ? FRAMES_2M : 1;
+    if (unit === 1) return w.outputFirst + c.index(Math.min(0x1000, Math.floor(room / 37))) * 37;
+    const base = Math.ceil(w.outputFirst / unit) * unit;
+    return base + c.index(Math.max(1, Math.floor((w.outputEnd - base - frames - (first % unit)) / unit))) * unit + (first % unit);
   }
 
   /** Part or all of something mapped, along whole entries; sometimes all of a 2 MB region that is full of pages. */
@@ -194,7 +221,14 @@ export class Generator {
     } else {
       frame = this.#place(1, 1);
     }
-    return { op: 'access', device, stream: c.index(dev.streams.length), iova: frame * 4096, write: c.index(2) === 0 };
+    const stream = c.index(dev.streams.length);
+    return { op: 'access', device, stream, iova: frame * 4096, write: this.#writes(dev.streams[stream]) };
+  }
+
+  /** A direction that the device can do. */
+  #writes(sid: number | undefined): boolean {
+    const can = sid === undefined ? undefined : this.#window?.directions(sid);
+    return this.#chooser.index(2) === 0 ? can?.writes !== false : can?.reads === false;
   }
 
   #allocate(view: StateView): Operation | undefined {
@@ -227,18 +261,24 @@ export class Generator {
     const domain = c.index(view.domains.length + 1);
     const device = c.index(view.devices.length + 1);
     const run = view.domains[domain]?.mapped.runs[0];
-    const iova = run === undefined ? 0x1000 : run.first * 4096;
+    const w = this.#window;
+    const low = w === undefined ? 0x1000 : (w.inputFirst + 1) * 4096;
+    const iova = run === undefined ? low : run.first * 4096;
+    const pa = w === undefined ? 0x5000000 : w.outputFirst * 4096;
     switch (c.index(12)) {
-      case 0: return { op: 'map', domain, iova: iova + 0x800, pa: 0x5000000, size: 4096, prot: 'rw' };
-      case 1: return { op: 'map', domain, iova, pa: 0x5000000, size: 4096, prot: 'rw' };
-      case 2: return { op: 'map', domain, iova: 2 ** this.#world.inputBits - 4096, pa: 0x5000000, size: 8192, prot: 'r' };
+      case 0: return { op: 'map', domain, iova: iova + 0x800, pa, size: 4096, prot: 'rw' };
+      case 1: return { op: 'map', domain, iova, pa, size: 4096, prot: 'rw' };
+      case 2: return { op: 'map', domain, iova: 2 ** this.#world.inputBits - 4096, pa, size: 8192, prot: 'r' };
       case 3: return { op: 'unmap', domain, iova, size: 4096 * (1 + c.index(600)) };
       case 4: return { op: 'unmap', domain, iova: iova + 4096 * (1 + c.index(600)), size: 4096 * (1 + c.index(1100)) };
       case 5: return { op: 'attach', device, to: c.index(view.domains.length + 2) };
       case 6: return { op: 'detach', device };
-      case 7: return { op: 'access', device, stream: c.index(3), iova, write: false };
-      case 9: return { op: 'map', domain, iova: 0x40000000, pa: 2 ** 44 - 4096, size: 4096 * (1 + c.index(2)), prot: 'rw' };
-      case 10: return { op: 'map', domain, iova: 0x1000, pa: 0x5000000, size: 2 ** 31, prot: 'rw' };
+      case 7: {
+        const stream = c.index(3);
+        return { op: 'access', device, stream, iova, write: w !== undefined && this.#writes(view.devices[device]?.streams[stream]) };
+      }
+      case 9: return { op: 'map', domain, iova: 0x40000000, pa: 2 ** 44 - 4096, size: 4096 * (w === undefined ? 1 + c.index(2) : 2), prot: 'rw' };
+      case 10: return { op: 'map', domain, iova: low, pa, size: 2 ** 31, prot: 'rw' };
       case 8: return { op: 'iova-free', domain, iova, size: 4096 };
       default: return { op: 'flush-all', domain };
     }

@@ -72,15 +72,15 @@ function drawWorld(chooser: Chooser, smmus: number): World {
 }
 
 /** Some kinds get much more, some nothing: rare mixes find what an even one does not. */
-function drawMix(chooser: Chooser): Mix {
-  const weights = { ...WEIGHTS };
+export function drawMix(chooser: Chooser, plain = PLAIN_MIX): Mix {
+  const weights = { ...plain.weights };
   for (const kind of Object.keys(weights) as OperationKind[]) {
     const roll = chooser.index(8);
     if (roll === 0 && kind !== 'map') weights[kind] = 0;
     if (roll === 7) weights[kind] *= 4;
   }
   if (weights.attach === 0) weights.detach = 0;
-  const sizes: number[] = PLAIN_MIX.sizes.map((s, i) => (chooser.index(4) === 0 ? 0 : s * (i < 2 ? 1 : 1 + chooser.index(3))));
+  const sizes: number[] = plain.sizes.map((s, i) => (chooser.index(4) === 0 ? 0 : s * (i < 2 ? 1 : 1 + chooser.index(3))));
   if (sizes.every((s) => s === 0)) return { weights, sizes: [1, ...sizes.slice(1)], invalid: 0, spread: 64 };
   return { weights, sizes, invalid: pick(chooser, [0, 20, 60]), spread: pick(chooser, [8, 64, 1024]) };
 }

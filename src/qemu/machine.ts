@@ -22,6 +22,9 @@ const AFTER_ACCESS: readonly number[] = [REG.EVENTQ_PROD, REG.GERROR];
 const AFTER_WRITE: readonly number[] = [REG.CR0ACK, REG.CMDQ_CONS, REG.GERROR];
 const WIDE: readonly number[] = [REG.STRTAB_BASE, REG.CMDQ_BASE, REG.EVENTQ_BASE];
 
+/** Where the modelled memory ends, the guest's goes on. */
+const FETCH_ABORTS: readonly number[] = [EVENT.F_STE_FETCH, EVENT.F_CD_FETCH, EVENT.F_WALK_EABT];
+
 interface Recorded {
   readonly address: number;
   readonly words: Uint32Array;
@@ -43,11 +46,7 @@ export class QemuMachine implements WholeMachine {
   constructor(rig: Rig, memory: Memory) {
     this.rig = rig;
     this.#memory = memory;
-    this.#taken = 0;
-    this.#alive(() => {
-      rig.begin(memory);
-      this.#taken = this.readRegister(REG.EVENTQ_PROD);
-    });
+    this.#taken = queuePointer(this.#alive(() => rig.begin(memory)));
   }
 
   /** The end of QEMU is an answer that no SMMU may give. */
@@ -133,13 +132,15 @@ export class QemuMachine implements WholeMachine {
     return (this.readRegister(REG.CR0ACK) & CR0_EVENTQEN) === 0 || ((this.readRegister(REG.GERROR) ^ this.readRegister(REG.GERRORN)) & GERROR_EVENTQ_ABT) !== 0;
   }
 
-  expect(t: Transaction, frames: readonly number[]): string | null {
+  expect(t: Transaction, answers: readonly Answer[]): string | null {
+    const frames = answers.flatMap((a) => (a.kind === OUTCOME_OK ? [a.frame] : []));
     this.#frames = frames;
     const kind = this.rig.devices.kindOf(t.sid);
     if (kind === null) return 'no device has this StreamID';
     if (kind === 'reader' && t.write) return 'the device of this StreamID only reads';
     if (t.ssid >= 0 || t.privileged || t.instruction) return 'the device sends no substream, no privileged access and no fetch';
     if (t.frame >= INPUT_FRAMES) return 'the device has 32-bit addresses';
+    if (answers.some((a) => FETCH_ABORTS.includes(a.event))) return 'it may fetch from where only the models have no memory';
     if (frames.some((f) => f >= 0 && (f < GUEST_FIRST || (f >= GUEST_END && f < HOLE)))) return 'it may reach the registers of another device';
     return null;
   }

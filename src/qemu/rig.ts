@@ -57,12 +57,14 @@ export class Rig {
     }
   }
 
-  /** Disabled, without an active error, its queues off and its memory as the modelled one. Caches are what they are: boot empties them. */
-  begin(memory: Memory): void {
+  /** Disabled, without an active error, its queues off and its memory as the modelled one. Caches are what they are: boot empties them. Returns EVENTQ_PROD. */
+  begin(memory: Memory): number {
     this.ram.begin(memory);
     const { qtest } = this;
     this.write(REG.CR0, 0, 4);
     this.write(REG.GBPA, GBPA_UPDATE + GBPA_RESET, 4);
+    for (const offset of [REG.STRTAB_BASE, REG.CMDQ_BASE, REG.EVENTQ_BASE]) this.write(offset, 0, 8);
+    for (const offset of [REG.STRTAB_BASE_CFG, REG.CR1, REG.CR2, REG.CMDQ_PROD, REG.CMDQ_CONS, REG.EVENTQ_PROD]) this.write(offset, 0, 4);
     const gerror = qtest.read(4, SMMU_BASE + REG.GERROR);
     const events = qtest.read(4, SMMU_BASE + REG.EVENTQ_PROD);
     const error = qtest.value(gerror);
@@ -70,6 +72,7 @@ export class Rig {
     this.write(REG.GERRORN, error, 4);
     this.write(REG.EVENTQ_CONS, prod, 4);
     qtest.flush();
+    return prod;
   }
 
   /** Queues a register write of 4 or 8 bytes. */

@@ -146,10 +146,10 @@ export interface WholeMachine extends RegisterPort {
   /** Visits every cached entry with one reused object; `visit` must not keep it. */
   forEachCached(visit: (entry: CachedEntry) => void): void;
   /**
-   * A machine that is watched from outside is told before each transaction which output frames its answer may name (UNKNOWN_FRAME of
-   * the reference included). Returns why the transaction cannot be sent, or null.
+   * A machine that is watched from outside is told before each transaction what may be answered. Returns why the transaction cannot be
+   * sent, or null.
    */
-  expect?(t: Transaction, frames: readonly number[]): string | null;
+  expect?(t: Transaction, answers: readonly Answer[]): string | null;
   /** What the device did besides the last transaction: one that writes may read first. */
   besides?(): Answered | null;
   /** What another machine, which is told all that this one is told, answers to the last transaction. */
