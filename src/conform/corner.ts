@@ -9,9 +9,11 @@ import type { Violation } from '../stack/violation.js';
 import type { Twins } from '../lockstep/twins.js';
 import type { Decided } from '../operations/corner/builder.js';
 import { CORNER_CASES, isDecided } from '../operations/corner/cases.js';
+import { FRAMES } from '../operations/corner/layout.js';
 import type { Pool } from '../qemu/pool.js';
 import type { Carried } from './corner-carry.js';
 import { carriedFor, difference, missing } from './corner-decide.js';
+import { PROBES, type Probe } from './corner-probes.js';
 import { runOnQemu, traffics, withTraffic, type CornerRun, type Traffic } from './corner-run.js';
 
 export type CornerVerdict = 'permitted' | 'not permitted' | 'cannot show';
@@ -113,11 +115,28 @@ export function cornerRow(pool: Pool, c: Decided, weakest?: Twins['weakest']): C
   });
 }
 
+/** One directed probe on a QEMU. */
+export function probeRow(pool: Pool, p: Probe, number: number): CornerRow {
+  const world: MachineWorld = { smmus: [{ features: pool.features, tlbEntries: 64, mergeRuns: true, strictReserved: true }], frames: FRAMES, judged: false };
+  const head = { id: `P${number}`, slug: p.slug, clause: p.clause, scenario: p.scenario };
+  const run = runOnQemu(pool, world, p.operations);
+  if (run.unmodelled !== null) return { ...head, verdict: 'cannot show', danger: '-', text: `not modelled: ${run.unmodelled}`, findings: [] };
+  if (run.violation !== null) {
+    const { actual, expected } = run.violation;
+    return { ...head, verdict: 'not permitted', danger: '-', text: `${actual}; permitted: ${expected}`, findings: [{ form: 'probe', violation: run.violation, world, operations: run.operations }] };
+  }
+  const danger = run.looks.some((l) => l.breaks) ? 'shown' : run.looks.some((l) => l.mayBreak) ? 'hidden' : '-';
+  return { ...head, verdict: 'permitted', danger, text: run.looks.map((l) => l.answer ?? l.notAsked ?? '').join(', '), findings: [] };
+}
+
 /** Every decided corner case, in the order of their numbers; `each` is told of every row as it comes. */
 export function cornerReport(pool: Pool, each?: (row: CornerRow) => void): CornerRow[] {
-  return CORNER_CASES.map((c) => {
-    const one = isDecided(c) ? cornerRow(pool, c) : { id: String(c.number), slug: '-', clause: '', scenario: '', verdict: 'cannot show' as const, danger: '-' as const, text: c.outOfScope, findings: [] };
+  const told = (one: CornerRow): CornerRow => {
     each?.(one);
     return one;
-  });
+  };
+  return [
+    ...CORNER_CASES.map((c) => told(isDecided(c) ? cornerRow(pool, c) : { id: String(c.number), slug: '-', clause: '', scenario: '', verdict: 'cannot show', danger: '-', text: c.outOfScope, findings: [] })),
+    ...PROBES.map((p, i) => told(probeRow(pool, p, i + 1))),
+  ];
 }
