@@ -4,15 +4,18 @@
  * case is about, why.
  */
 import type { Features } from '../spec/features.js';
+import { REG } from '../spec/register.js';
 import type { MachineOperation, MachineWorld } from '../stack/machine-world.js';
 import type { Violation } from '../stack/violation.js';
 import type { Twins } from '../lockstep/twins.js';
 import type { Decided } from '../operations/corner/builder.js';
+import { CASE_SCHEMA } from '../operations/case.js';
 import { CORNER_CASES, isDecided } from '../operations/corner/cases.js';
+import type { MachineCase } from '../operations/machine-case.js';
 import { FRAMES } from '../operations/corner/layout.js';
 import type { Pool } from '../qemu/pool.js';
 import type { Carried } from './corner-carry.js';
-import { carriedFor, difference, missing } from './corner-decide.js';
+import { carriedFor, difference, missing, type Difference } from './corner-decide.js';
 import { PROBES, type Probe } from './corner-probes.js';
 import { runOnQemu, traffics, withTraffic, type CornerRun, type Traffic } from './corner-run.js';
 
@@ -41,8 +44,27 @@ export interface CornerRow {
   readonly findings: readonly CornerFinding[];
 }
 
+/** What is kept of a finding: a machine sequence that QEMU must not pass. */
+export function cornerCaseOf(row: CornerRow, finding: CornerFinding, version: string): MachineCase {
+  return {
+    schema: CASE_SCHEMA, kind: 'machine', world: finding.world, operations: finding.operations, expect: { verdict: 'violation', rule: finding.violation.rule },
+    provenance: { from: 'conform --corner-cases', case: `${row.id} ${row.slug}`, form: finding.form, qemu: version, clause: row.clause },
+  };
+}
+
 /** Cases that are about no traffic at all. */
 const QUIET: ReadonlySet<number> = new Set([47]);
+/** Cases that write a register that SMMUv3.2 guards. */
+const GUARDED: ReadonlySet<number> = new Set([101]);
+/** AIDR of SMMUv3.2: its ArchMinorRev. */
+const GUARDS_FROM = 2;
+
+/** Before SMMUv3.2 a guarded write may do anything: then our reference, which ignores it, is no judge. */
+function unguarded(pool: Pool): string | null {
+  const rig = pool.rig(false);
+  const minor = rig.qtest.value(rig.read(REG.AIDR)) % 16;
+  return minor >= GUARDS_FROM ? null : `AIDR says SMMUv3.${minor}: the write is CONSTRAINED UNPREDICTABLE before SMMUv3.2, and takes effect here`;
+}
 
 interface Tried {
   readonly traffic: Traffic;
@@ -80,8 +102,7 @@ function trafficText(t: Traffic): string {
   return t === 'as written' ? '' : typeof t === 'string' ? `, with traffic ${t}` : ', with a single access';
 }
 
-function cannotShow(c: Decided, features: Features): string {
-  const d = difference(c, features);
+function cannotShow(c: Decided, features: Features, d: Difference): string {
   if (d.unmodelled !== null) return `not modelled: ${d.unmodelled}`;
   const needed = missing(c, features);
   return needed.length > 0 ? `needs ${needed.join(', ')}` : 'nothing that an access can show differs';
@@ -93,19 +114,26 @@ function row(c: Decided, rest: Pick<CornerRow, 'verdict' | 'danger' | 'text' | '
 
 const refused = (c: Decided, text: string): CornerRow => row(c, { verdict: 'cannot show', danger: '-', text, findings: [] });
 
+function findingsText(findings: readonly CornerFinding[]): string {
+  const texts = findings.map((f) => `${f.violation.actual}; permitted: ${f.violation.expected}`);
+  return new Set(texts).size === 1 && texts.length > 1 ? `both forms: ${texts[0] ?? ''}` : findings.map((f, i) => `${f.form} form: ${texts[i] ?? ''}`).join('; ');
+}
+
 /** One case on a QEMU. */
 export function cornerRow(pool: Pool, c: Decided, weakest?: Twins['weakest']): CornerRow {
   const { features } = pool;
   if (c.world.smmus.length > 1) return refused(c, 'there is one SMMU');
   const d = difference(c, features);
-  if (d.rightToo || d.broken.length === 0) return refused(c, cannotShow(c, features));
+  if (d.rightToo || d.broken.length === 0) return refused(c, cannotShow(c, features, d));
   const carried = carriedFor(c, features) as Carried;
   const forms = (['right', 'wrong'] as const).map((form) => runForm(pool, c, { carried, form, weakest }));
   const findings = forms.flatMap((f) => (f.finding === null ? [] : [f.finding]));
   const wrong = forms[1] as FormResult;
   const looks = wrong.told.run.looks.filter((l) => l.mayBreak);
   const asked = looks.filter((l) => l.answer !== null);
-  if (findings.length > 0) return row(c, { verdict: 'not permitted', danger: '-', text: findings.map((f) => `${f.form}: ${f.violation.actual}; permitted: ${f.violation.expected}`).join('; '), findings });
+  const loose = findings.length > 0 && GUARDED.has(c.number) ? unguarded(pool) : null;
+  if (loose !== null) return refused(c, loose);
+  if (findings.length > 0) return row(c, { verdict: 'not permitted', danger: '-', text: findingsText(findings), findings });
   if (wrong.told.run.unmodelled !== null) return refused(c, `not modelled: ${wrong.told.run.unmodelled}`);
   if (asked.length === 0) return refused(c, looks[0]?.notAsked ?? 'nothing that an access can show differs');
   const answers = [...new Set(asked.map((l) => l.answer))].join(', ');
@@ -121,6 +149,8 @@ export function probeRow(pool: Pool, p: Probe, number: number): CornerRow {
   const head = { id: `P${number}`, slug: p.slug, clause: p.clause, scenario: p.scenario };
   const run = runOnQemu(pool, world, p.operations);
   if (run.unmodelled !== null) return { ...head, verdict: 'cannot show', danger: '-', text: `not modelled: ${run.unmodelled}`, findings: [] };
+  const loose = run.violation !== null && p.guarded ? unguarded(pool) : null;
+  if (loose !== null) return { ...head, verdict: 'cannot show', danger: '-', text: loose, findings: [] };
   if (run.violation !== null) {
     const { actual, expected } = run.violation;
     return { ...head, verdict: 'not permitted', danger: '-', text: `${actual}; permitted: ${expected}`, findings: [{ form: 'probe', violation: run.violation, world, operations: run.operations }] };
