@@ -20,7 +20,7 @@ import type { MachineOperation } from '../stack/machine-world.js';
 import { Unmodelled, ViolationError, type Violation } from '../stack/violation.js';
 import { recordDriver, TooLarge } from './recording.js';
 import { qemuTwins, type QemuTwins } from './twins.js';
-import { waiverOf, type Waiver } from './waivers.js';
+import { waiversOf, type Waiver } from './waivers.js';
 
 /** raw: a random machine sequence; driver: what the optimised driver does. */
 export type SequenceKind = 'raw' | 'driver';
@@ -144,7 +144,7 @@ export function conformRun(options: ConformOptions, run: number, reach: Reach, r
     both.close();
   } catch (error) {
     if (error instanceof ViolationError) {
-      failed(options, { run, kind: sequence.kind, world: sequence.world, operations: sequence.operations.slice(0, done), violation: error.violation }, both, result);
+      failed(options, { run, kind: sequence.kind, world: sequence.world, operations: sequence.operations.slice(0, done), violation: error.violation }, twins, result);
       each?.(JSON.stringify(error.violation));
     } else if (error instanceof Unmodelled) {
       result.unmodelled.push(error.what);
@@ -166,8 +166,8 @@ function countAccess(result: ConformResult, step: ReturnType<MachineLockstep['st
   result.answers[name] = (result.answers[name] ?? 0) + 1;
 }
 
-function failed(options: ConformOptions, failure: ConformFailure, both: MachineLockstep | undefined, result: ConformResult): void {
-  const waiver = both === undefined ? null : waiverOf(options.waivers, { violation: failure.violation, operation: failure.operations.at(-1) as MachineOperation, both });
-  if (waiver === null) result.failures.push(failure);
-  else result.waived[waiver.id] = (result.waived[waiver.id] ?? 0) + 1;
+function failed(options: ConformOptions, failure: ConformFailure, twins: Twins, result: ConformResult): void {
+  const waived = waiversOf(options.waivers, failure, twins);
+  if (waived === null) result.failures.push(failure);
+  else for (const { id } of waived) result.waived[id] = (result.waived[id] ?? 0) + 1;
 }

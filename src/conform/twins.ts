@@ -33,7 +33,7 @@ export function looksLike(permitted: Answer, seen: Answer, watched: Watched): bo
   switch (seen.kind) {
     case OUTCOME_FAULT: return permitted.kind === OUTCOME_FAULT && permitted.event === seen.event && sameStage(permitted, seen);
     case OUTCOME_OK:
-      if (seen.frame === FRAME_UNSEEN) return permitted.kind === OUTCOME_OK || permitted.kind === OUTCOME_ABORT;
+      if (seen.frame === FRAME_UNSEEN) return permitted.kind === OUTCOME_OK || permitted.kind === OUTCOME_ABORT || watched.deaf();
       return permitted.kind === OUTCOME_OK && (permitted.frame === seen.frame || permitted.frame === ANY_FRAME);
     default:
       if (permitted.kind === OUTCOME_OK) return permitted.frame === ANY_FRAME || !watched.isRam(permitted.frame);

@@ -13,7 +13,7 @@ import { textOf } from './unnamed.js';
 /**
  * Descriptors: 0 the lifeline, 1 the report, 2 messages, 3 guest RAM. The pipes are those of two pipelines whose left
  * sides do nothing: the outer one becomes QEMU's stdout, the inner one its stdin. QEMU's own process reports its number
- * when its descriptors are in place.
+ * when its descriptors are in place; in a subshell, because "echo >&6" itself would turn its stdout away for a moment.
  */
 const SCRIPT = `
 trap "" HUP INT QUIT TERM
@@ -21,7 +21,7 @@ ulimit -c 0
 exec 4<&0
 : | {
   exec 5<>/proc/self/fd/0
-  : | sh -c 'exec 0<>/proc/self/fd/0; echo $$ >&6; exec "$@" 6>&-' sh "$@" 6>&1 1>&5 4<&- 5>&- &
+  : | sh -c 'exec 0<>/proc/self/fd/0; (echo $$ >&6); exec "$@" 6>&-' sh "$@" 6>&1 1>&5 4<&- 5>&- &
   qemu=$!
   exec 0<&4 2>/dev/null 3>&- 4<&- 5>&-
   read -r _
@@ -43,7 +43,7 @@ export function pause(ms: number): void {
 let dies: readonly string[] | null = null;
 
 /** What makes a program die with its parent, in front of its command line; nothing where it does not exist. */
-function withParent(): readonly string[] {
+export function withParent(): readonly string[] {
   const prefix = ['setpriv', '--pdeathsig', 'KILL'];
   dies ??= spawnSync('setpriv', [...prefix.slice(1), 'true'], { stdio: 'ignore', timeout: 5000 }).status === 0 ? prefix : [];
   return dies;

@@ -170,12 +170,12 @@ export class QemuMachine implements WholeMachine {
       return;
     }
     const written = records.some((r) => !directed(r) || r.read === 0) ? -1 : this.#frameWritten(t.frame);
-    const unseen = written >= 0 || records.some((r) => directed(r) && r.read === 0) ? FRAME_UNSEEN : -1;
     const other = this.#other;
     Object.assign(other.t, t);
     other.t.write = !t.write;
-    this.#answer(records, t, t.write ? written : unseen, out);
-    this.#answer(records, other.t, other.t.write ? written : unseen, other.answer);
+    // What it reads it keeps to itself: without a record the read may have been aborted as well.
+    this.#answer(records, t, t.write ? written : FRAME_UNSEEN, out);
+    this.#answer(records, other.t, other.t.write ? written : FRAME_UNSEEN, other.answer);
   }
 
   /** `frame`: what was seen besides the records; -1: nothing. */

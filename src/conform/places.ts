@@ -1,0 +1,84 @@
+/**
+ * Places: what the stores of a raw sequence are stores to: STEs, CDs and level-1 stream table descriptors by where the registers and the
+ * words stored before put them, queues, and everything else, which is descriptors of translation tables.
+ */
+import { getField, POW2 } from '../spec/bits.js';
+import { l1stdPointer } from '../spec/level1.js';
+import { queueAddress, queueLog2, REG, strtabLog2, strtabSplit } from '../spec/register.js';
+import { STE } from '../spec/ste.js';
+import type { MachineOperation } from '../stack/machine-world.js';
+
+export type Store = Extract<MachineOperation, { op: 'store' }>;
+export type PlaceKind = 'l1std' | 'ste' | 'cd' | 'queue' | 'descriptor';
+
+const STE_BYTES = 64;
+/** Bytes of an STE or CD from its start. */
+const ENTRY = 64;
+
+interface Region {
+  readonly kind: PlaceKind;
+  readonly first: number;
+  /** Exclusive. */
+  readonly end: number;
+}
+
+/** What each store of a sequence is to, and the index of its 64-bit word in an STE or CD. */
+export class Places {
+  readonly #regions: Region[] = [];
+
+  constructor(operations: readonly MachineOperation[]) {
+    this.#tables(operations);
+    for (const op of operations) if (op.op === 'store' && this.#kindAt(op.at) === 'l1std') this.#add('ste', l1stdPointer(op.lo, op.hi), STE_BYTES * 1024);
+    for (const op of operations) {
+      if (op.op !== 'store' || this.#kindAt(op.at) !== 'ste' || op.at % STE_BYTES !== 0) continue;
+      const words = Uint32Array.from([op.lo, op.hi, ...Array.from({ length: 14 }, () => 0)]);
+      const cd = getField(words, STE.S1ContextPtr) * 64;
+      if (cd !== 0) this.#add('cd', cd, ENTRY);
+    }
+  }
+
+  /** Stream tables and queues that the registers name, one after the other. */
+  #tables(operations: readonly MachineOperation[]): void {
+    const registers = new Map<number, number>();
+    for (const op of operations) {
+      if (op.op === 'boot') {
+        this.#streams(op.boot.streams, op.boot.streamsLog2, op.boot.split);
+        this.#add('queue', op.boot.commands, 16 * (POW2[op.boot.commandsLog2] as number));
+        this.#add('queue', op.boot.events, 32 * (POW2[op.boot.eventsLog2] as number));
+      }
+      if (op.op !== 'register') continue;
+      registers.set(op.offset, op.value);
+      const base = registers.get(REG.STRTAB_BASE);
+      const cfg = registers.get(REG.STRTAB_BASE_CFG);
+      if ((op.offset === REG.STRTAB_BASE || op.offset === REG.STRTAB_BASE_CFG) && base !== undefined && cfg !== undefined) this.#streams(base, strtabLog2(cfg, 32), strtabSplit(cfg));
+      if (op.offset === REG.CMDQ_BASE || op.offset === REG.EVENTQ_BASE) {
+        const log2 = queueLog2(op.value, 19);
+        const entry = op.offset === REG.CMDQ_BASE ? 16 : 32;
+        this.#add('queue', queueAddress(op.value, log2, entry), entry * (POW2[log2] as number));
+      }
+    }
+  }
+
+  #streams(base: number, log2: number, split: number): void {
+    if (split === 0) this.#add('ste', base, STE_BYTES * (POW2[log2] as number));
+    else this.#add('l1std', base, 8 * (POW2[Math.max(0, log2 - split)] as number));
+  }
+
+  #add(kind: PlaceKind, first: number, bytes: number): void {
+    if (!this.#regions.some((r) => r.first === first && r.kind === kind)) this.#regions.push({ kind, first, end: first + bytes });
+  }
+
+  #kindAt(at: number): PlaceKind {
+    return this.#regions.find((r) => at >= r.first && at < r.end)?.kind ?? 'descriptor';
+  }
+
+  kindOf(store: Store): PlaceKind {
+    return this.#kindAt(store.at);
+  }
+}
+
+/** The same sequence with each store of a kind replaced. `change` gets the store and the index of its word in its STE or CD. */
+export function changeStores(operations: readonly MachineOperation[], kind: PlaceKind, change: (store: Store, word: number) => Store): MachineOperation[] {
+  const places = new Places(operations);
+  return operations.map((op) => (op.op === 'store' && places.kindOf(op) === kind ? change(op, (op.at % ENTRY) / 8) : op));
+}
