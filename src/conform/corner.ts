@@ -8,7 +8,7 @@ import { REG } from '../spec/register.js';
 import type { MachineOperation, MachineWorld } from '../stack/machine-world.js';
 import type { Violation } from '../stack/violation.js';
 import type { Twins } from '../lockstep/twins.js';
-import type { Decided } from '../operations/corner/builder.js';
+import type { CornerCase, Decided } from '../operations/corner/builder.js';
 import { CASE_SCHEMA } from '../operations/case.js';
 import { CORNER_CASES, isDecided } from '../operations/corner/cases.js';
 import type { MachineCase } from '../operations/machine-case.js';
@@ -31,12 +31,17 @@ export interface CornerFinding {
   readonly operations: readonly MachineOperation[];
 }
 
-export interface CornerRow {
+/** Which case or probe. */
+export interface CornerHead {
   /** Number of the corner case, or the name of a probe. */
   readonly id: string;
+  /** `-`: a case that is not decided. */
   readonly slug: string;
   readonly clause: string;
   readonly scenario: string;
+}
+
+export interface CornerRow extends CornerHead {
   readonly verdict: CornerVerdict;
   readonly danger: Danger;
   /** What QEMU answered where it mattered; or why it cannot show the case. */
@@ -108,11 +113,24 @@ function cannotShow(c: Decided, features: Features, d: Difference): string {
   return needed.length > 0 ? `needs ${needed.join(', ')}` : 'nothing that an access can show differs';
 }
 
-function row(c: Decided, rest: Pick<CornerRow, 'verdict' | 'danger' | 'text' | 'findings'>): CornerRow {
-  return { id: String(c.number), slug: c.slug, clause: c.clause, scenario: c.scenario, ...rest };
+function headOf(c: CornerCase): CornerHead {
+  return isDecided(c) ? { id: String(c.number), slug: c.slug, clause: c.clause, scenario: c.scenario } : { id: String(c.number), slug: '-', clause: '', scenario: '' };
 }
 
-const refused = (c: Decided, text: string): CornerRow => row(c, { verdict: 'cannot show', danger: '-', text, findings: [] });
+function probeHead(p: Probe, at: number): CornerHead {
+  return { id: `P${at + 1}`, slug: p.slug, clause: p.clause, scenario: p.scenario };
+}
+
+/** Every case and probe, in the order of the report. */
+export function cornerHeads(): CornerHead[] {
+  return [...CORNER_CASES.map(headOf), ...PROBES.map(probeHead)];
+}
+
+function row(c: CornerCase, rest: Pick<CornerRow, 'verdict' | 'danger' | 'text' | 'findings'>): CornerRow {
+  return { ...headOf(c), ...rest };
+}
+
+const refused = (c: CornerCase, text: string): CornerRow => row(c, { verdict: 'cannot show', danger: '-', text, findings: [] });
 
 function findingsText(findings: readonly CornerFinding[]): string {
   const texts = findings.map((f) => `${f.violation.actual}; permitted: ${f.violation.expected}`);
@@ -144,9 +162,9 @@ export function cornerRow(pool: Pool, c: Decided, weakest?: Twins['weakest']): C
 }
 
 /** One directed probe on a QEMU. */
-export function probeRow(pool: Pool, p: Probe, number: number): CornerRow {
+export function probeRow(pool: Pool, p: Probe, at: number): CornerRow {
   const world: MachineWorld = { smmus: [{ features: pool.features, tlbEntries: 64, mergeRuns: true, strictReserved: true }], frames: FRAMES, judged: false };
-  const head = { id: `P${number}`, slug: p.slug, clause: p.clause, scenario: p.scenario };
+  const head = probeHead(p, at);
   const run = runOnQemu(pool, world, p.operations);
   if (run.unmodelled !== null) return { ...head, verdict: 'cannot show', danger: '-', text: `not modelled: ${run.unmodelled}`, findings: [] };
   const loose = run.violation !== null && p.guarded ? unguarded(pool) : null;
@@ -166,7 +184,7 @@ export function cornerReport(pool: Pool, each?: (row: CornerRow) => void): Corne
     return one;
   };
   return [
-    ...CORNER_CASES.map((c) => told(isDecided(c) ? cornerRow(pool, c) : { id: String(c.number), slug: '-', clause: '', scenario: '', verdict: 'cannot show', danger: '-', text: c.outOfScope, findings: [] })),
-    ...PROBES.map((p, i) => told(probeRow(pool, p, i + 1))),
+    ...CORNER_CASES.map((c) => told(isDecided(c) ? cornerRow(pool, c) : refused(c, c.outOfScope))),
+    ...PROBES.map((p, at) => told(probeRow(pool, p, at))),
   ];
 }
