@@ -53,7 +53,7 @@ function imports(s: Source): string[] {
  */
 const BASE = ['spec', 'stack', 'memory'];
 const MODELS = [...BASE, 'reference', 'optimised', 'parts', 'rules', 'operations', 'captures', 'mutants', 'qemu'];
-const ENGINES = ['fuzz', 'check', 'prove', 'compare', 'trace'];
+const ENGINES = ['fuzz', 'check', 'prove', 'compare', 'trace', 'conform'];
 const MAY: Readonly<Record<string, readonly string[]>> = {
   spec: [],
   stack: ['spec'],
@@ -121,7 +121,7 @@ test('models need no package, except the chooser its generator and fuzzing its s
   t.deepEqual(packages.sort(), ['src/fuzz/shrink.ts fast-check', 'src/stack/chooser.ts seedrandom']);
 });
 
-const CLOCKLESS = new Set(['spec', 'stack', 'memory', 'reference', 'optimised', 'rules', 'operations', 'mutants', 'lockstep', 'fuzz', 'check']);
+const CLOCKLESS = new Set(['spec', 'stack', 'memory', 'reference', 'optimised', 'rules', 'operations', 'mutants', 'lockstep', 'fuzz', 'check', 'conform']);
 const FUNCTIONS_OF_MATH = new Set(['random', 'log', 'log10', 'exp', 'pow', 'sin', 'cos', 'tan']);
 
 /** Uses of chance, clocks and inexact functions. */

@@ -18,6 +18,14 @@ export function worst(codes: readonly ExitCode[]): ExitCode {
   return PRECEDENCE.find((code) => codes.includes(code)) ?? EXIT.ok;
 }
 
+/** The question cannot be answered here, through nobody's fault: exit 2. The message is one sentence. */
+export class Inconclusive extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'Inconclusive';
+  }
+}
+
 /** Wrong usage or unreadable input: exit 64. The message is one sentence. */
 export class UsageError extends Error {
   constructor(message: string) {

@@ -4,11 +4,11 @@ import { findMutant } from '../mutants/mutants.js';
 import type { Profile } from '../operations/profiles.js';
 import { drawnLine, drawnLines } from '../report/drawn.js';
 import { fuzzCommand } from '../report/failure.js';
-import type { FuzzSummary } from '../report/fuzz.js';
+import type { CampaignSummary, FuzzSummary } from '../report/fuzz.js';
 import { RULES } from '../rules/ledger.js';
 import { difference, sameAgain, totals, type DoneRun } from './determinism.js';
 import { failureLine, storeOriginal, workUp, type FoundOptions } from './found.js';
-import { limitsOf, type Drive, type Kept, type SessionSettings } from './session.js';
+import { fuzzReport, limitsOf, type Drive, type Kept, type Report, type SessionSettings } from './session.js';
 
 export interface FuzzSettings extends SessionSettings {
   readonly profile: Profile;
@@ -19,7 +19,8 @@ export interface FuzzSettings extends SessionSettings {
 export class DriverDrive implements Drive<FoundFailure> {
   readonly result = newResult();
   readonly rules = RULES.filter((r) => r.where !== 'machine').map((r) => r.id);
-  readonly about: Drive<FoundFailure>['about'];
+  readonly verb = 'fuzz';
+  readonly #about: Pick<FuzzSummary, 'profile' | 'mutant' | 'interleavingOnly'>;
   readonly title: string;
   readonly #s: FuzzSettings;
   readonly #options: CampaignOptions;
@@ -30,7 +31,7 @@ export class DriverDrive implements Drive<FoundFailure> {
   constructor(settings: FuzzSettings) {
     this.#s = settings;
     const { profile, mutant } = settings;
-    this.about = { profile: profile.name, mutant, interleavingOnly: mutant !== null && findMutant(mutant)?.found === 'interleaving' };
+    this.#about = { profile: profile.name, mutant, interleavingOnly: mutant !== null && findMutant(mutant)?.found === 'interleaving' };
     this.title = `profile ${profile.name}${mutant === null ? '' : `  mutant ${mutant}`}`;
     this.#options = { ...limitsOf(settings), profile, ...(mutant === null ? {} : { mutant }) };
   }
@@ -71,10 +72,14 @@ export class DriverDrive implements Drive<FoundFailure> {
   }
 
   /** The first and the last run, each held against two more of the same number. */
-  determinism(): FuzzSummary['determinism'] {
+  determinism(): CampaignSummary['determinism'] {
     const done = [this.#first, this.#last].filter((d) => d !== null);
     const distinct = done.filter((d, i) => done.findIndex((e) => e.run === d.run) === i);
     if (distinct.length === 0) return null;
     return { checked: distinct.length, identical: distinct.filter((d) => sameAgain(this.#options, d)).length };
+  }
+
+  report(s: CampaignSummary): Report {
+    return fuzzReport(s, this.result, this.#about);
   }
 }

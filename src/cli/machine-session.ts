@@ -3,15 +3,15 @@ import { createHash } from 'node:crypto';
 import { machineCampaign, machineRun, newMachineResult, type MachineCampaignOptions, type MachineFailure } from '../fuzz/machine-campaign.js';
 import { MachineStore } from '../fuzz/store.js';
 import { machineCommand } from '../report/failure.js';
-import type { FuzzSummary } from '../report/fuzz.js';
+import type { CampaignSummary } from '../report/fuzz.js';
 import { RAW_RULES } from '../rules/ledger.js';
 import { machineLine, workUpMachine } from './machine-found.js';
-import { limitsOf, type Drive, type Kept, type SessionSettings } from './session.js';
+import { fuzzReport, limitsOf, type Drive, type Kept, type Report, type SessionSettings } from './session.js';
 
 export class MachineDrive implements Drive<MachineFailure> {
   readonly result = newMachineResult();
   readonly rules = RAW_RULES;
-  readonly about = { profile: 'machine', mutant: null, interleavingOnly: false };
+  readonly verb = 'fuzz';
   readonly title = 'raw machine sequences';
   readonly #s: SessionSettings;
   readonly #options: MachineCampaignOptions;
@@ -54,12 +54,16 @@ export class MachineDrive implements Drive<MachineFailure> {
   }
 
   /** The first and the last run made twice more: the same operations, answers and violations. */
-  determinism(first: number, interrupted: boolean): FuzzSummary['determinism'] {
+  determinism(first: number, interrupted: boolean): CampaignSummary['determinism'] {
     const made = this.result.runs;
     if (made === 0 || interrupted) return null;
     const runs = [...new Set([first, first + made - 1])];
     const identical = runs.filter((run) => digest(this.#options, run) === digest(this.#options, run)).length;
     return { identical, checked: runs.length };
+  }
+
+  report(s: CampaignSummary): Report {
+    return fuzzReport(s, this.result, { profile: 'machine', mutant: null, interleavingOnly: false });
   }
 }
 

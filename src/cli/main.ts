@@ -6,7 +6,7 @@
 import { CaptureError } from '../captures/read.js';
 import { CaseError } from '../operations/case.js';
 import { columns, visible } from '../report/words.js';
-import { EXIT, UsageError, type ExitCode } from './exit.js';
+import { EXIT, Inconclusive, UsageError, type ExitCode } from './exit.js';
 import { helpText, parseOptions } from './options.js';
 import { Output } from './output.js';
 import type { Verb } from './verb.js';
@@ -25,12 +25,13 @@ const VERBS: Readonly<Record<string, Entry>> = {
   check: { about: 'every interleaving of a scenario, through the real driver code', load: () => import('./check.js') },
   corpus: { about: 'list, add, import, verify, minimise and merge stored cases', load: () => import('./corpus.js') },
   rules: { about: 'every rule: what it claims, from which clause, what it costs', load: () => import('./rules.js') },
+  conform: { about: 'the models against the SMMUv3 of a QEMU', load: () => import('./conform.js') },
   decode: { about: 'a raw command, STE, CD or event record in words', load: () => import('./decode.js') },
   doctor: { about: 'versions, golden vectors, determinism', load: () => import('./doctor.js') },
   bench: { about: 'throughput, as ratios measured in one run', load: () => import('./bench.js') },
 };
 
-const UNBUILT: readonly string[] = ['plan', 'prove', 'compare', 'trace', 'conform', 'mutants', 'nightly', 'merge', 'report'];
+const UNBUILT: readonly string[] = ['plan', 'prove', 'compare', 'trace', 'mutants', 'nightly', 'merge', 'report'];
 
 function generalHelp(): string {
   return [
@@ -75,8 +76,13 @@ async function runVerb(name: string, args: readonly string[], out: Output): Prom
   return verb.run(parsed, out);
 }
 
-/** One sentence and a hint for what a user can cause; a stack for everything else. */
+/** One sentence for what cannot be answered, and a hint with it for what a user can cause; a stack for everything else. */
 function failed(error: unknown, name: string, out: Output): ExitCode {
+  if (error instanceof Inconclusive) {
+    out.document({ schema: 1, verb: name, verdict: 'inconclusive', reason: visible(error.message), timing: {} });
+    out.note(`smmucheck: ${visible(error.message)}`);
+    return EXIT.inconclusive;
+  }
   const user = error instanceof UsageError || error instanceof CaseError || error instanceof CaptureError;
   const message = error instanceof Error ? error.message : String(error);
   out.document({ schema: 1, verb: name, verdict: 'error', error: visible(message), timing: {} });

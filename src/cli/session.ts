@@ -1,15 +1,15 @@
 /**
- * One call of `fuzz` from its seed to its summary: drives a campaign run by run, lets signals in between, works up failures the moment they
+ * One campaign from its seed to its summary: drives a campaign run by run, lets signals in between, works up failures the moment they
  * are found, and checks at the end that runs come out the same again. What is run is the drive's business: operations of the driver
- * (fuzz-session.ts) or raw machine sequences (machine-session.ts). The clock is here: the engine has none.
+ * (fuzz-session.ts), raw machine sequences (machine-session.ts), sequences for QEMU (conform-session.ts). Its summary is as well. The clock is here: the engine has none.
  */
 import { failureBlock } from '../report/failure.js';
-import { commandKinds, fuzzBlock, fuzzJson, progressLine, type FailureLine, type FuzzSummary } from '../report/fuzz.js';
+import { commandKinds, fuzzBlock, fuzzJson, progressLine, type CampaignSummary, type FailureLine, type FuzzSummary } from '../report/fuzz.js';
 import { count, visible } from '../report/words.js';
 import type { Ledger } from '../rules/ledger.js';
 import type { RuleId, Violation } from '../stack/violation.js';
 import { replayFirst } from './cases.js';
-import { UsageError, type ExitCode } from './exit.js';
+import { Inconclusive, UsageError, type ExitCode } from './exit.js';
 import { codeOf, verdictOf } from './fuzz-verdict.js';
 import { Interrupt } from './interrupt.js';
 import { macrotask, now, type Output } from './output.js';
@@ -55,12 +55,9 @@ export interface Kept {
 /** What one kind of campaign adds to a session. */
 export interface Drive<F extends Failing> {
   /** Grows while the campaign runs. */
-  readonly result: {
-    readonly runs: number; readonly operations: number; readonly refused: number; readonly shortest: number; readonly longest: number;
-    readonly operationKinds: Readonly<Record<string, number>>; readonly commands: Float64Array; readonly ledger: Ledger;
-    readonly failures: readonly F[]; readonly unmodelled: readonly string[]; readonly answers?: Readonly<Record<string, number>>;
-  };
-  readonly about: Pick<FuzzSummary, 'profile' | 'mutant' | 'interleavingOnly'>;
+  readonly result: { readonly runs: number; readonly operations: number; readonly ledger: Ledger; readonly failures: readonly F[]; readonly unmodelled: readonly string[] };
+  /** As the progress line names the campaign. */
+  readonly verb: string;
   /** Rules that the campaign is expected to decide. */
   readonly rules: readonly RuleId[];
   /** What follows the seed in the first line. */
@@ -76,7 +73,30 @@ export interface Drive<F extends Failing> {
   keep(failure: F, corpus: string): Kept;
   /** The command line that makes a run again. */
   again(program: string, run: number): string;
-  determinism(first: number, interrupted: boolean): FuzzSummary['determinism'];
+  determinism(first: number, interrupted: boolean): CampaignSummary['determinism'];
+  /** Why what was run shows nothing; asked only when no rule broke. */
+  empty?(): string | null;
+  report(s: CampaignSummary): Report;
+}
+
+/** The same summary twice. */
+export interface Report {
+  readonly text: string;
+  readonly document: Record<string, unknown>;
+}
+
+/** What a campaign of `fuzz` has counted besides what every campaign has. */
+interface FuzzResult {
+  readonly refused: number; readonly shortest: number; readonly longest: number; readonly operationKinds: Readonly<Record<string, number>>;
+  readonly commands: Float64Array; readonly ledger: Ledger; readonly answers?: Readonly<Record<string, number>>;
+}
+
+export function fuzzReport(s: CampaignSummary, r: FuzzResult, about: Pick<FuzzSummary, 'profile' | 'mutant' | 'interleavingOnly'>): Report {
+  const summary: FuzzSummary = {
+    ...s, ...about, refused: r.refused, shortest: r.shortest, longest: r.longest, operationKinds: r.operationKinds, commandKinds: commandKinds(r.commands),
+    rules: r.ledger.counts(), ...(r.answers === undefined ? {} : { answers: r.answers }),
+  };
+  return { text: fuzzBlock(summary), document: fuzzJson(summary) };
 }
 
 /** Longest time in which no signal is heard, while sequences run. */
@@ -111,14 +131,15 @@ export class Session<F extends Failing> {
     await this.#campaign();
     const elapsedMs = this.#elapsed();
     const { operations, failures, unmodelled } = this.#drive.result;
-    if (operations === 0 && failures.length === 0 && unmodelled.length === 0 && this.#interrupt.signal === null) throw new UsageError('the limits leave nothing to run');
+    if (this.#drive.empty === undefined && operations === 0 && failures.length === 0 && unmodelled.length === 0 && this.#interrupt.signal === null) throw new UsageError('the limits leave nothing to run');
     const determinism = this.#drive.determinism(this.#s.run ?? 0, this.#interrupt.signal !== null);
     this.#interrupt.release();
     this.#progress.clear();
     this.#scratch.leave();
     const summary = this.#summary(replayed, determinism, elapsedMs);
-    this.#out.print(fuzzBlock(summary));
-    this.#out.document(fuzzJson(summary));
+    const { text, document } = this.#drive.report(summary);
+    this.#out.print(text);
+    this.#out.document(document);
     return codeOf(summary, this.#repeatable, this.#interrupt.code);
   }
 
@@ -164,6 +185,7 @@ export class Session<F extends Failing> {
       return runs.next();
     } catch (error) {
       this.#progress.clear();
+      if (error instanceof Inconclusive) throw error;
       const run = (this.#s.run ?? 0) + this.#drive.result.runs;
       this.#out.note(`smmucheck: run ${run} ended in an internal error; again: ${this.#drive.again(this.#out.program, run)}`);
       throw error;
@@ -204,19 +226,18 @@ export class Session<F extends Failing> {
     const { result, rules } = this.#drive;
     const counts = result.ledger.counts();
     return progressLine({
-      verb: 'fuzz', elapsedMs: this.#elapsed(), runs: result.runs, operations: result.operations,
+      verb: this.#drive.verb, elapsedMs: this.#elapsed(), runs: result.runs, operations: result.operations,
       rulesDecided: rules.filter((rule) => counts[rule].decided > 0).length, rulesTotal: rules.length,
       failures: result.failures.length, rssBytes: process.memoryUsage.rss(), seed: this.#s.seed,
     });
   }
 
-  #summary(replayed: FuzzSummary['replayed'], determinism: FuzzSummary['determinism'], elapsedMs: number): FuzzSummary {
+  #summary(replayed: CampaignSummary['replayed'], determinism: CampaignSummary['determinism'], elapsedMs: number): CampaignSummary {
     const r = this.#drive.result;
+    const empty = this.#drive.empty?.() ?? null;
     const summary = {
-      seed: this.#s.seed, ...this.#drive.about, runs: r.runs, operations: r.operations, refused: r.refused,
-      shortest: r.shortest, longest: r.longest, operationKinds: r.operationKinds, commandKinds: commandKinds(r.commands), rules: r.ledger.counts(),
-      failures: [...this.#shown.values()], found: r.failures.length, unmodelled: [...new Set(r.unmodelled)].sort(), determinism, replayed,
-      interrupted: this.#interrupt.signal, elapsedMs, ...(r.answers === undefined ? {} : { answers: r.answers }),
+      seed: this.#s.seed, runs: r.runs, operations: r.operations, failures: [...this.#shown.values()], found: r.failures.length,
+      unmodelled: [...new Set(r.unmodelled)].sort(), determinism, replayed, interrupted: this.#interrupt.signal, elapsedMs, ...(empty === null ? {} : { empty }),
     };
     return { ...summary, verdict: verdictOf(summary) };
   }

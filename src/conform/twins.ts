@@ -77,6 +77,7 @@ export interface QemuTwins extends Twins {
 export function qemuTwins(rig: () => Rig, weakest: Twins['weakest'] = OWN_TWINS.weakest): QemuTwins {
   const watched: Watched = { isRam: (frame) => twins.last?.rig.ram.isRam(frame) === true, deaf: () => twins.last?.deaf === true };
   const likeness: Likeness = {
+    name: 'QEMU',
     answer: (permitted, seen) => looksLike(permitted, seen, watched),
     record: (r, t, seen) => seen.kind !== OUTCOME_ABORT && r.type === seen.event && r.sid === t.sid
       && (!directed(r) || (r.inputFrame === t.frame && (r.read !== 0) !== t.write && r.stage2 === seen.stage2)),

@@ -22,12 +22,23 @@ export interface MachineOrigin {
   readonly run: number;
 }
 
+/** A machine that is not ours and stood in the optimised one's place. */
+export interface Elsewhere {
+  /** As `QEMU 7.2.22`. */
+  readonly name: string;
+  /** The program that it is. */
+  readonly path: string;
+  /** Its known deviations were not reported. */
+  readonly waived: boolean;
+}
+
 export interface MachineFailureRecord extends Pick<FailureRecord, 'id' | 'violation' | 'explanation' | 'shrunk' | 'file' | 'fullFile'> {
   readonly kind: 'machine';
   readonly world: MachineWorld;
   readonly operations: readonly MachineOperation[];
   readonly rows: readonly Row<MachineOperation>[];
   readonly origin: MachineOrigin | null;
+  readonly elsewhere?: Elsewhere;
 }
 
 /** The stored form. `expect` is what right machines show: no violation, unless the case at hand was stored with another expectation (`like`). */
@@ -39,13 +50,14 @@ export function machineFailureCase(c: MachineCandidate, violation: Violation, or
 }
 
 export function machineFailureRecord(c: MachineCandidate, violation: Violation, origin: MachineOrigin | null,
-  rest: Pick<MachineFailureRecord, 'shrunk' | 'file' | 'fullFile'> & { readonly twins?: Twins }): MachineFailureRecord {
+  rest: Pick<MachineFailureRecord, 'shrunk' | 'file' | 'fullFile' | 'elsewhere'> & { readonly twins?: Twins }): MachineFailureRecord {
   const twins = rest.twins === undefined ? {} : { twins: rest.twins };
   const log = new Log();
   const again = replayMachine(c.world, c.operations, { ...twins, log }, true);
   return {
     kind: 'machine', id: machineCaseId(machineFailureCase(c, violation, origin)), world: c.world, operations: c.operations, violation, origin,
     explanation: explain(c, violation, { at: again.failedAt, log, told: again.violation, twins }), rows: again.rows, shrunk: rest.shrunk, file: rest.file, fullFile: rest.fullFile,
+    ...(rest.elsewhere === undefined ? {} : { elsewhere: rest.elsewhere }),
   };
 }
 

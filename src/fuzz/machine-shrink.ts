@@ -30,6 +30,8 @@ export interface MachineShrinkOptions {
   readonly twins?: Twins;
   /** The world is what a machine that stands elsewhere has: it stays as it is. */
   readonly worldStays?: boolean;
+  /** What a candidate breaks, where running it on `twins` is not all there is to it. */
+  readonly judge?: (c: MachineCandidate) => Violation | null;
 }
 
 /** Evaluations that one shrink may cost, and those kept back for the last deletion pass. */
@@ -72,8 +74,8 @@ class MachineShrinker {
     if (this.#left <= 0 || JSON.stringify(c) === JSON.stringify(this.#best)) return false;
     this.#left -= 1;
     this.#tried += 1;
-    const { twins } = this.#options;
-    const { violation } = replayMachine(c.world, c.operations, twins === undefined ? {} : { twins });
+    const { twins, judge } = this.#options;
+    const violation = judge === undefined ? replayMachine(c.world, c.operations, twins === undefined ? {} : { twins }).violation : judge(c);
     if (violation === null || violation.rule !== this.#violation.rule || violation.cause !== this.#violation.cause) return false;
     this.#best = c;
     this.#violation = violation;

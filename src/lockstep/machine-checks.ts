@@ -5,6 +5,7 @@
 import { sameAnswer, type Answer, type CachedEntry, type Transaction, type WholeMachine } from '../stack/transaction.js';
 import { ruleIndex, type Ledger } from '../rules/ledger.js';
 import { answerName, describeAnswer, describeEntry, describeTransaction } from './machine-words.js';
+import { answerCause, queueCause, type Fetched } from './watched.js';
 import { queuePointer, queueUsed } from '../spec/register.js';
 import type { QueueView } from './software.js';
 import type { Judged } from './telling.js';
@@ -35,8 +36,10 @@ export function checkAnswer(ledger: Ledger, { weakest, telling }: Judged, kind: 
   const { t, answer, likeness } = asked;
   ledger.judgeAt(REFINEMENT);
   if (weakest.permitted(kind, t, (a) => (likeness === undefined ? sameAnswer(a, answer) : likeness.answer(a, answer)))) return;
-  ledger.fail('machine-refinement', `an answer that the weakest machine does not allow: ${kind} ${answerName(answer)}`,
-    `${describeTransaction(t, kind)}: ${anyOf(permittedTexts(weakest, kind, t))}`, `the machine answers ${describeAnswer(answer, kind)}`, undefined, telling?.answer(weakest, t, answer));
+  const cause = likeness === undefined ? `an answer that the weakest machine does not allow: ${kind} ${answerName(answer)}` : answerCause(likeness.name, weakest, kind, asked);
+  ledger.fail('machine-refinement', cause, `${describeTransaction(t, kind)}: ${anyOf(permittedTexts(weakest, kind, t))}`,
+    `${likeness?.name ?? 'the machine'} answers ${describeAnswer(answer, kind)}`, undefined,
+    telling === null ? undefined : [...telling.answer(weakest, t, answer), ...(likeness === undefined ? [] : telling.permits(weakest, kind, t))]);
 }
 
 /** Everything that is cached may be cached. */
@@ -49,8 +52,9 @@ export function checkEntries(ledger: Ledger, smmu: number, { weakest, telling }:
   });
 }
 
-/** CONS is not ahead of what may be consumed, and an error is shown exactly where it must be. */
-export function checkQueue(ledger: Ledger, { smmu, queue }: { readonly smmu: number; readonly queue: number }, side: { readonly weakest: WeakestMachine; readonly concrete: WholeMachine }, q: QueueView): void {
+/** CONS is not ahead of what may be consumed, and an error is shown exactly where it must be. `fetched`: the command at a pointer, to name it. */
+export function checkQueue(ledger: Ledger, { smmu, queue, fetched }: { readonly smmu: number; readonly queue: number; readonly fetched: (q: QueueView, pointer: number) => Fetched },
+  side: { readonly weakest: WeakestMachine; readonly concrete: WholeMachine; readonly likeness?: Likeness | undefined }, q: QueueView): void {
   const raw = side.concrete.readRegister(q.registers.cons);
   const cons = queuePointer(raw);
   const must = side.weakest.consOf(queue);
@@ -59,6 +63,9 @@ export function checkQueue(ledger: Ledger, { smmu, queue }: { readonly smmu: num
   const ahead = queueUsed(must.cons, cons, q.log2) > queueUsed(must.cons, q.cons, q.log2);
   const code = failed ? q.registers.code(raw) : 0;
   if (!ahead && (failed ? code === must.error && cons === must.cons : must.error === 0 || cons !== must.cons)) return;
-  ledger.fail('machine-refinement', ahead ? 'CONS' : 'command error', `queue ${queue} of SMMU ${smmu}: CONS at most 0x${must.cons.toString(16)}${must.error === 0 ? '' : ` with error ${must.error}`}`,
+  const { likeness } = side;
+  const cause = likeness === undefined ? (ahead ? 'CONS' : 'command error')
+    : queueCause(likeness.name, { ahead, must: must.error, code, elsewhere: cons !== must.cons }, fetched(q, ahead || !failed ? must.cons : cons));
+  ledger.fail('machine-refinement', cause, `queue ${queue} of SMMU ${smmu}: CONS at most 0x${must.cons.toString(16)}${must.error === 0 ? '' : ` with error ${must.error}`}`,
     `CONS 0x${cons.toString(16)}${failed ? ` with error ${code}` : ''}`);
 }

@@ -20,6 +20,7 @@ import { RecordCheck } from './record-check.js';
 import { Software, type QueueView } from './software.js';
 import { Telling, type Judged } from './telling.js';
 import { OWN_TWINS, type Likeness, type TransactionKind, type Twins } from './twins.js';
+import { fetchedAt, type Fetched } from './watched.js';
 
 const ILLEGAL = ruleIndex('illegal-command');
 const QUEUE = ruleIndex('queue-integrity');
@@ -50,6 +51,8 @@ export interface MachineStep {
 /** One SMMU of the world with everything around it. */
 interface Side extends Judged {
   readonly likeness: Likeness | undefined;
+  /** The command at a pointer of a queue. */
+  readonly fetched: (q: QueueView, pointer: number) => Fetched;
   readonly concrete: WholeMachine;
   readonly software: Software;
   readonly events: EventReader;
@@ -72,6 +75,8 @@ export class MachineLockstep implements MemoryWatcher {
   readonly #answer: Answer = newAnswer();
   /** Held stores: the last value of each word, in the order of their first store. */
   readonly #held = new Map<number, { lo: number; hi: number }>();
+  /** What the last transaction came to, before it was judged; null: an operation without one. */
+  said: { readonly t: Transaction; readonly answer: Answer; readonly beside: Answer | null } | null = null;
   /** The SMMU that is at work, or -1 while software stores. */
   #working = -1;
   /** First word of the event record that it may write now, or -1. */
@@ -121,7 +126,8 @@ export class MachineLockstep implements MemoryWatcher {
       },
       conflict: (what, facts) => { this.#conflict(smmu, what, facts ?? []); },
     };
-    return { weakest, likeness: twins.likeness, telling: this.#telling, concrete, software, records, events, messages: new Set() };
+    const fetched = (q: QueueView, pointer: number): Fetched => fetchedAt(this.memory, software.entryAddress(q, pointer), config.features);
+    return { weakest, likeness: twins.likeness, fetched, telling: this.#telling, concrete, software, records, events, messages: new Set() };
   }
 
   #commandSeen(smmu: number, queue: number, seen: { command: Command; verdict: CommandVerdict }): void {
@@ -182,6 +188,7 @@ export class MachineLockstep implements MemoryWatcher {
   /** One operation on both sides, judged. */
   step(op: MachineOperation): MachineStep {
     this.index += 1;
+    this.said = null;
     if (this.#log !== undefined) {
       this.#log.op = this.index;
       this.#telling?.begin();
@@ -347,12 +354,13 @@ export class MachineLockstep implements MemoryWatcher {
     this.#working = -1;
     this.#recordAt = -1;
     const how = { writable, translated: op.op === 'translated' };
+    const beside = side.concrete.beside?.() ?? null;
     for (const one of [side.concrete.besides?.() ?? null, { t, answer: a }]) {
       if (one === null) continue;
+      this.said = { ...one, beside };
       checkAnswer(this.ledger, side, op.op, { ...one, likeness: side.likeness });
       side.records.answered(one.t, one.answer, how);
     }
-    const beside = side.concrete.beside?.() ?? null;
     if (beside !== null) checkAnswer(this.ledger, side, op.op, { t, answer: beside });
     return { ...this.#after(op, null), answer: a, beside };
   }
@@ -396,7 +404,7 @@ export class MachineLockstep implements MemoryWatcher {
     this.sides.forEach((side, smmu) => {
       this.#collect(side);
       side.records.settle();
-      side.software.queues.forEach((q, queue) => { if (q.known) checkQueue(this.ledger, { smmu, queue }, side, q); });
+      side.software.queues.forEach((q, queue) => { if (q.known) checkQueue(this.ledger, { smmu, queue, fetched: side.fetched }, side, q); });
       if (deep && 'smmu' in op && op.smmu === smmu) checkEntries(this.ledger, smmu, side, side.concrete);
     });
     return { operation: op, note, answer: null, beside: null };

@@ -5,7 +5,7 @@
 import { hex } from '../spec/bits.js';
 import { eventName } from '../spec/event.js';
 import { OUTCOME_ABORT, OUTCOME_FAULT, OUTCOME_OK } from '../stack/outcome.js';
-import { ANSWER_CA, ANSWER_NONE, ANSWER_UR, type Answer, type CachedEntry, type Transaction } from '../stack/transaction.js';
+import { ANSWER_CA, ANSWER_NONE, ANSWER_UR, FRAME_UNSEEN, type Answer, type CachedEntry, type Transaction } from '../stack/transaction.js';
 import type { TransactionKind } from './twins.js';
 
 const CLASSES: readonly string[] = ['CD', 'TT', 'IN', '3'];
@@ -33,7 +33,7 @@ export function describeAnswer(a: Answer, kind: TransactionKind = 'access'): str
   if (a.kind === OUTCOME_OK && kind === 'ats-request') {
     return a.canRead || a.canWrite ? `success ${frameAddress(a.frame)} ${a.canRead ? 'r' : ''}${a.canWrite ? 'w' : ''}` : 'success without permission';
   }
-  if (a.kind === OUTCOME_OK) return frameAddress(a.frame);
+  if (a.kind === OUTCOME_OK) return a.frame === FRAME_UNSEEN ? 'ok, page unseen' : frameAddress(a.frame);
   if (a.kind !== OUTCOME_FAULT) return a.kind === ANSWER_NONE ? 'nothing is sent' : `${answerName(a)}${a.event === 0 ? '' : ` and ${eventName(a.event) ?? hex(a.event)}`}`;
   const stage = a.stage2 === 0 ? '' : ` stage 2 CLASS ${CLASSES[a.class] ?? ''} ipa ${frameAddress(a.ipa)}`;
   return `${answerName(a)}${stage}`;

@@ -8,6 +8,7 @@ import { ANSWER_CA, type Answer, type Transaction } from '../stack/transaction.j
 import { ruleIndex, type Ledger } from '../rules/ledger.js';
 import { describeAnswer } from './machine-words.js';
 import type { Likeness } from './twins.js';
+import { missingRecordCause, recordCause } from './watched.js';
 
 const REFINEMENT = ruleIndex('machine-refinement');
 const LATE = ruleIndex('stale-event');
@@ -75,7 +76,7 @@ export class RecordCheck {
       const likeness = this.#likeness;
       if (likeness !== undefined) {
         const some = this.#owed.filter((o) => likeness.record(r, o.t, o.a));
-        if (some.length === 0) this.#unexpected(describeFault(r));
+        if (some.length === 0) this.#unexpected(describeFault(r), recordCause(likeness.name, r.type, this.#owed.map((o) => o.a)));
         for (const o of some) o.came = true;
         continue;
       }
@@ -89,11 +90,11 @@ export class RecordCheck {
     }
   }
 
-  #unexpected(text: string): void {
+  #unexpected(text: string, cause = 'event record'): void {
     const old = this.#came.some((c) => c.synced && c.text === text);
     if (old) this.#ledger.fail('stale-event', 'a record comes again after a CMD_SYNC', 'no record of what came before the CMD_SYNC', text);
     const expected = this.#owed.map((o) => describeAnswer(o.a)).join(' or ');
-    this.#ledger.fail('machine-refinement', 'event record', expected === '' ? 'no event record' : `a record of ${expected}`, text);
+    this.#ledger.fail('machine-refinement', cause, expected === '' ? 'no event record' : `a record of ${expected}`, text);
   }
 
   /** Whatever has not come may have been lost. */
@@ -119,6 +120,7 @@ export class RecordCheck {
 
   #complain(missing: Owed | undefined): void {
     if (missing === undefined) return;
-    this.#ledger.fail('machine-refinement', 'event record', `a record of ${describeAnswer(missing.a)} of stream ${missing.t.sid}`, 'none comes');
+    const cause = this.#likeness === undefined ? 'event record' : missingRecordCause(this.#likeness.name, missing.a);
+    this.#ledger.fail('machine-refinement', cause, `a record of ${describeAnswer(missing.a)} of stream ${missing.t.sid}`, 'none comes');
   }
 }

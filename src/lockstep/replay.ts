@@ -12,6 +12,8 @@ export interface Row<O = Operation> {
   readonly operation: O;
   readonly reference: string;
   readonly optimised: string;
+  /** What the optimised machine said when another one stands in its place: then `optimised` is that one's, `reference` all that is permitted. */
+  readonly beside?: string;
   readonly differs: boolean;
 }
 

@@ -5,7 +5,11 @@
 import type { Clock } from '../memory/journal.js';
 import type { Answer, CachedEntry, Transaction } from '../stack/transaction.js';
 import type { Log } from './log.js';
-import type { WeakestMachine } from './twins.js';
+import { describeAnswer } from './machine-words.js';
+import type { TransactionKind, WeakestMachine } from './twins.js';
+
+/** Permitted answers that are told. */
+const PERMITTED = 3;
 
 /** Whom a rule is judged by, and who tells why; null: nobody asked. */
 export interface Judged {
@@ -61,6 +65,18 @@ export class Telling {
 
   answer(weakest: WeakestMachine, t: Transaction, a: Answer): readonly string[] {
     return weakest.tellAnswer?.(t, a, this.op) ?? [];
+  }
+
+  /** What each permitted answer rests on, oldest answers first. */
+  permits(weakest: WeakestMachine, kind: TransactionKind, t: Transaction): readonly string[] {
+    const told = new Map<string, readonly string[]>();
+    weakest.permitted(kind, t, (a, reason, facts = []) => {
+      const answer = describeAnswer(a, kind);
+      const lines = weakest.tell?.(facts, this.op).lines ?? [];
+      if (!told.has(answer)) told.set(answer, [`${answer} is permitted: ${reason}`, ...lines.map((l) => `  ${l}`)]);
+      return false;
+    });
+    return [...told.values()].slice(0, PERMITTED).flat();
   }
 
   #waiting(): string[] {

@@ -56,6 +56,8 @@ export interface WeakestMachine extends RegisterPort {
 
 /** How far what is seen of a concrete machine tells its answers apart. Without one, everything is seen. */
 export interface Likeness {
+  /** Of the machine, in causes: what it does wrong is told in its name. */
+  readonly name: string;
   /** Can this be what is seen when the answer is the permitted one? */
   answer(permitted: Answer, seen: Answer): boolean;
   /** Does a record say what the answer says, as far as it means something? One answer may leave its record several times. */

@@ -6,6 +6,11 @@
 import type { Qtest } from './qtest.js';
 import { READ_OFFSET, WRITE_OFFSET, type Tag } from './ram.js';
 
+/** It runs, but is not what can be driven. Its message is half a sentence. */
+export class QemuUnfit extends Error {
+  override readonly name = 'QemuUnfit';
+}
+
 export type DeviceKind = 'reader' | 'writer';
 
 interface Place {
@@ -64,11 +69,11 @@ export class Devices {
   /** The tickets of what a reader shows. */
   readonly #shown: [number, number] = [0, 0];
 
-  /** Gives every device its addresses. Throws when the board is not the one that is expected. */
+  /** Gives every device its addresses. Throws QemuUnfit when the board is not the one that is expected. */
   constructor(qtest: Qtest) {
     this.#qtest = qtest;
     const ecam = ECAMS.find((at) => qtest.value(qtest.read(4, at)) === HOST_BRIDGE);
-    if (ecam === undefined) throw new Error('no PCI host bridge answers where the virt board has one');
+    if (ecam === undefined) throw new QemuUnfit('no PCI host bridge answers where the virt board has one');
     PLACES.forEach((p, i) => {
       const config = ecam + sidOf(p) * 4096;
       const base = WINDOW + i * SHARE;

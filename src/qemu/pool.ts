@@ -4,7 +4,7 @@
  */
 import type { Features } from '../spec/features.js';
 import type { QemuBinary } from './find.js';
-import { PATIENCE_MS, Rig } from './rig.js';
+import { PATIENCE_MS, Rig, type Identification } from './rig.js';
 
 export class Pool {
   readonly binary: QemuBinary;
@@ -39,6 +39,10 @@ export class Pool {
   get features(): Features {
     this.#features ??= this.rig(false).features;
     return this.#features;
+  }
+
+  get identification(): Identification {
+    return this.rig(false).identification;
   }
 
   #again(old: Rig | null): Rig {

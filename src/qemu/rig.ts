@@ -6,7 +6,7 @@ import { featuresOf, type Features } from '../spec/features.js';
 import { EVENT_BYTES } from '../spec/event.js';
 import { GBPA_UPDATE, queueIndex, queueNext, REG } from '../spec/register.js';
 import type { Memory } from '../memory/memory.js';
-import { deviceArguments, Devices } from './devices.js';
+import { deviceArguments, Devices, QemuUnfit } from './devices.js';
 import type { QemuBinary } from './find.js';
 import { QemuProcess } from './process.js';
 import { Qtest } from './qtest.js';
@@ -22,6 +22,9 @@ const BOARD: readonly string[] = [
   '-display', 'none', '-vga', 'none', '-serial', 'none', '-monitor', 'none', '-net', 'none',
 ];
 
+/** Identification registers that software learns the features from, by name. */
+export type Identification = Readonly<Record<'idr0' | 'idr1' | 'idr3' | 'idr5' | 'iidr', number>>;
+
 /** GBPA as it is after reset: incoming shareability, no abort. */
 const GBPA_RESET = 0x1000;
 
@@ -32,6 +35,7 @@ export class Rig {
   readonly ram: GuestRam;
   readonly devices: Devices;
   readonly features: Features;
+  readonly identification: Identification;
   /** A two-level stream table was configured since QEMU was started. */
   twoLevelSeen = false;
   /** GERROR when the sequence began: an error that was acknowledged leaves its two bits at 1, and only another error turns them back. */
@@ -45,10 +49,13 @@ export class Rig {
     this.ram = new GuestRam(process.ram);
     this.devices = new Devices(this.qtest);
     const id = (register: number): number => this.qtest.value(this.qtest.read(4, SMMU_BASE + register));
-    this.features = featuresOf(id(REG.IDR0), id(REG.IDR1), id(REG.IDR3), id(REG.IDR5), id(REG.IIDR));
+    const found = { idr0: id(REG.IDR0), idr1: id(REG.IDR1), idr3: id(REG.IDR3), idr5: id(REG.IDR5), iidr: id(REG.IIDR) };
+    this.identification = found;
+    this.features = featuresOf(found.idr0, found.idr1, found.idr3, found.idr5, found.iidr);
+    if (!this.features.stage1 && !this.features.stage2) throw new QemuUnfit('no SMMU that translates answers where the virt board has one');
   }
 
-  /** Throws QemuDied when it does not come up. */
+  /** Throws QemuDied when it does not come up, QemuUnfit when what comes up is not the board that is expected. */
   static start(binary: QemuBinary, patienceMs = PATIENCE_MS): Rig {
     const process = QemuProcess.start({ binary, args: [...BOARD, ...deviceArguments()], accel: 'tcg', ramBytes: GUEST_BYTES, patienceMs });
     try {

@@ -3,7 +3,7 @@
  * actual, why, what would have helped, both sides of every operation, and the commands that show it again. Pure.
  */
 import type { FailureRecord, Origin } from '../fuzz/failure.js';
-import type { MachineFailureRecord } from '../fuzz/machine-failure.js';
+import type { Elsewhere, MachineFailureRecord } from '../fuzz/machine-failure.js';
 import { RULES } from '../rules/ledger.js';
 import type { Violation } from '../stack/violation.js';
 import { describeMachineOperation, describeMachineWorld } from './machine-operations.js';
@@ -33,7 +33,7 @@ export function failureBlock(record: AnyFailure, context: FailureContext): strin
     `[violation] ${record.violation.rule}${after}`,
     ...violationLines(record.violation),
     ...because(record),
-    ...labelled('subject', [isMachine(record) ? MACHINES : subjectText(record.mutant)]),
+    ...labelled('subject', [isMachine(record) ? machinesText(record) : subjectText(record.mutant)]),
     '',
     ...table(record, { outside: outside(record), ...(context.whole === true ? {} : { last: ROWS_SHOWN }) }),
     '',
@@ -47,8 +47,25 @@ export function failureBlock(record: AnyFailure, context: FailureContext): strin
 /** The subject of a raw machine sequence. */
 export const MACHINES = 'both whole machines as they are';
 
+/** Did the optimised machine break the rule, and not the one in its place? That one has a name in its causes. */
+export function isOurs(v: Violation): boolean {
+  return v.rule !== 'machine-refinement' || v.cause.startsWith('an answer that the weakest machine does not allow');
+}
+
+function machinesText({ elsewhere, violation }: MachineFailureRecord): string {
+  if (elsewhere === undefined) return MACHINES;
+  const { name, path } = elsewhere;
+  return isOurs(violation) ? `the models as they are; ${name} ran beside them and is not to blame` : `${name} as it is (${visible(path)})`;
+}
+
+/** `QEMU 7.2.22` as `QEMU`. */
+function otherName(e: Elsewhere): string {
+  return e.name.split(' ', 1)[0] as string;
+}
+
 function table(record: AnyFailure, options: { readonly outside: string | null; readonly last?: number }): string[] {
-  return isMachine(record) ? operationTable(record.rows, { ...options, describe: describeMachineOperation }) : operationTable(record.rows, options);
+  const other = isMachine(record) && record.elsewhere !== undefined ? { other: otherName(record.elsewhere) } : {};
+  return isMachine(record) ? operationTable(record.rows, { ...options, ...other, describe: describeMachineOperation }) : operationTable(record.rows, options);
 }
 
 /** Rule, cause, expected and actual. */
@@ -96,12 +113,28 @@ function saved(record: AnyFailure): string[] {
 
 function commands(record: AnyFailure, program: string): string[] {
   const lines: string[] = [''];
+  if (isMachine(record) && record.elsewhere !== undefined) return [...lines, ...commandsElsewhere(record, record.elsewhere, program)];
   if (record.file !== null) {
     lines.push(...labelled('replay', [`${program} replay ${shell(record.file)} --diff`]));
     lines.push(...labelled('as test', [`${program} show ${shell(record.file)} --format test`]));
   }
   if (record.origin !== null) lines.push(...labelled('again', [isMachine(record) ? machineCommand(program, record.origin.seed, record.origin.run) : fuzzCommand(program, record.origin.seed, (record.origin as Origin).profile, record.mutant, record.origin.run)]));
   return lines.length === 1 ? [] : lines;
+}
+
+function commandsElsewhere(record: MachineFailureRecord, e: Elsewhere, program: string): string[] {
+  const { file, origin } = record;
+  const options = `--qemu ${shell(e.path)}${e.waived ? '' : ' --no-waivers'}`;
+  return [
+    ...(file === null ? [] : labelled('replay', [`${program} conform ${shell(file)} ${options}`])),
+    ...(file === null ? [] : labelled('models', [`${program} replay ${shell(file)} --diff   (the same sequence without ${otherName(e)})`])),
+    ...(origin === null ? [] : labelled('again', [conformCommand(program, origin.seed, origin.run, options)])),
+  ];
+}
+
+/** The command that draws one sequence for another machine again. */
+export function conformCommand(program: string, seed: string, run: number, options: string): string {
+  return `${program} conform ${seedOption(seed)} --run ${run} ${options}`;
 }
 
 function seedOption(seed: string): string {

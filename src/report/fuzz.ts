@@ -19,21 +19,12 @@ export interface FailureLine {
   readonly file: string | null;
 }
 
-export interface FuzzSummary {
+/** What the summary of every campaign has, whatever it ran. */
+export interface CampaignSummary {
   readonly verdict: Verdict;
   readonly seed: string;
-  readonly profile: string;
-  readonly mutant: string | null;
-  /** The mutant shows only when two CPUs interleave. */
-  readonly interleavingOnly: boolean;
   readonly runs: number;
   readonly operations: number;
-  readonly refused: number;
-  readonly shortest: number;
-  readonly longest: number;
-  readonly operationKinds: Readonly<Record<string, number>>;
-  readonly commandKinds: Readonly<Record<string, number>>;
-  readonly rules: Readonly<Record<RuleId, RuleCount>>;
   readonly failures: readonly FailureLine[];
   /** Failures found, those with a rule and cause that another one has included. */
   readonly found: number;
@@ -44,6 +35,21 @@ export interface FuzzSummary {
   readonly replayed: { readonly cases: number; readonly regressed: readonly string[] } | null;
   readonly interrupted: string | null;
   readonly elapsedMs: number;
+  /** Why a campaign without a violation shows nothing at all; missing: it shows something. */
+  readonly empty?: string;
+}
+
+export interface FuzzSummary extends CampaignSummary {
+  readonly profile: string;
+  readonly mutant: string | null;
+  /** The mutant shows only when two CPUs interleave. */
+  readonly interleavingOnly: boolean;
+  readonly refused: number;
+  readonly shortest: number;
+  readonly longest: number;
+  readonly operationKinds: Readonly<Record<string, number>>;
+  readonly commandKinds: Readonly<Record<string, number>>;
+  readonly rules: Readonly<Record<RuleId, RuleCount>>;
   /** Raw machine sequences: answers to transactions by kind. Missing: the driver's stack. */
   readonly answers?: Readonly<Record<string, number>>;
 }
@@ -88,7 +94,7 @@ function line(label: string, texts: readonly string[]): string[] {
 /** What a campaign did, under its verdict. */
 export function fuzzBlock(s: FuzzSummary): string {
   return [
-    `${title(s)}  seed ${visible(s.seed)}  ${seconds(s.elapsedMs)}  ${counted(s.runs, 'run')}  ${counted(s.operations, 'op')}  ${short(rate(s))} ops/s`,
+    `${campaignTitle(s)}  seed ${visible(s.seed)}  ${seconds(s.elapsedMs)}  ${counted(s.runs, 'run')}  ${counted(s.operations, 'op')}  ${short(rate(s))} ops/s`,
     ...line('run length', [`min ${s.shortest}  avg ${s.runs === 0 ? 0 : (s.operations / s.runs).toFixed(1)}  max ${s.longest}  profile ${visible(s.profile)}`]),
     ...line('rules', rulesText(s)),
     ...line('op kinds', wrap([...shares(s.operationKinds).split('  '), `${s.answers === undefined ? 'refused calls' : 'not possible or waiting'} ${percent(s.refused, s.operations)}`])),
@@ -101,13 +107,15 @@ export function fuzzBlock(s: FuzzSummary): string {
   ].join('\n');
 }
 
-function title(s: FuzzSummary): string {
+/** The verdict in one line. `ok`: what it says when nothing is wrong. */
+export function campaignTitle(s: CampaignSummary, ok = 'no violation'): string {
   if (s.found > 0) return `[violation] ${counted(s.found, 'failure')} found: ${s.failures.length} shown, ${s.found - s.failures.length} folded into them`;
   if (s.determinism !== null && s.determinism.identical < s.determinism.checked) return '[error] not deterministic';
   if ((s.replayed?.regressed.length ?? 0) > 0) return '[violation] a case of the corpus regressed';
   if (s.unmodelled.length > 0) return '[inconclusive] something met is not modelled';
-  if (s.interrupted !== null) return `[inconclusive] no violation until ${s.interrupted}`;
-  return '[ok] no violation';
+  if (s.empty !== undefined) return `[inconclusive] ${s.empty}`;
+  if (s.interrupted !== null) return `[inconclusive] ${ok} until ${s.interrupted}`;
+  return `[ok] ${ok}`;
 }
 
 function mutantText(s: FuzzSummary): string {

@@ -51,6 +51,8 @@ export interface TableOptions<O = Operation> {
   readonly marks?: ReadonlyMap<number, string>;
   /** Words for an operation; those of the driver's operations when missing. */
   readonly describe?: (op: O, width: number) => string;
+  /** Of the machine in the optimised one's place; then the optimised one has a column as well, and the reference's shows all that is permitted. */
+  readonly other?: string;
 }
 
 /** Both sides of every operation in columns; the differing row is marked once. */
@@ -58,16 +60,18 @@ export function operationTable<O extends { readonly op: string } = Operation>(ro
   const describe = options.describe ?? ((op: O, width: number) => describeOperation(op as unknown as Operation, width));
   const from = options.last === undefined || rows.length <= options.last ? 0 : rows.length - options.last;
   const kinds = Math.max(0, ...rows.slice(from).map((r) => r.operation.op.length));
-  const cells: string[][] = [['#', 'op', 'ref', 'opt', '']];
+  const { other } = options;
+  const three = (row: Row<O>): string[] => (other === undefined ? [] : [row.beside ?? (row.differs ? '' : row.optimised)]);
+  const cells: string[][] = [['#', 'op', ...(other === undefined ? ['ref', 'opt'] : ['permitted', 'opt', other]), '']];
   rows.slice(from).forEach((row, i) => {
     const mark = options.marks?.get(from + i);
     cells.push([
       String(from + i + 1), describe(row.operation, kinds),
-      row.differs ? cell(row.reference, '(expected)') : row.reference, row.differs ? cell(row.optimised, '(actual)') : row.optimised,
+      row.differs ? cell(row.reference, '(expected)') : row.reference, ...three(row).map((text) => cell(text, '(actual)')), row.differs ? cell(row.optimised, '(actual)') : row.optimised,
       row.differs ? '<-- differs' : (mark ?? ''),
     ]);
   });
-  if (options.outside !== null) cells.push(['', `(${options.outside})`, '(expected)', '(actual)', '<-- differs']);
+  if (options.outside !== null) cells.push(['', `(${options.outside})`, '(expected)', ...(other === undefined ? [] : ['']), '(actual)', '<-- differs']);
   const lines = columns(cells, [0]).map((line) => `  ${line}`);
   if (from > 0) lines.splice(1, 0, `  … ${from} operations before these`);
   return lines;

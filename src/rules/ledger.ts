@@ -24,7 +24,7 @@ export const RULES: readonly RuleText[] = [
   { id: 'illegal-command', claim: 'no command is reserved, unsupported or UNPREDICTABLE', source: 'IHI 0070 §4.1.3–4.1.7, §4.4.1.1', cost: 'one check per command', where: 'both' },
   { id: 'queue-integrity', claim: 'published commands stay as they are until consumed; PROD never passes CONS by more than the queue holds', source: 'IHI 0070 §3.5, §3.21.2', cost: 'one check per PROD write and per store to a queue page', where: 'both' },
   { id: 'translation-equivalence', claim: 'a device gets what its owner intends: the mapped frame, or the right fault', source: 'the reference driver', cost: 'every access; all tables once at the end of a run', where: 'driver' },
-  { id: 'machine-refinement', claim: 'what the optimised machine answers and caches is among what the weakest machine may answer and cache', source: 'machine refinement: an implementation does only what the architecture lets it', cost: 'every insert, every SYNC, every access', where: 'both' },
+  { id: 'machine-refinement', claim: 'what a concrete machine answers and caches is among what the weakest machine may answer and cache', source: 'machine refinement: an implementation does only what the architecture lets it', cost: 'every insert, every SYNC, every access', where: 'both' },
   { id: 'api-result', claim: 'both drivers return the same: sizes, errors, iova-to-phys', source: 'the reference driver', cost: 'every operation', where: 'driver' },
   { id: 'progress', claim: 'every call ends within its step budget', source: 'stack/violation Stuck', cost: 'a counter', where: 'driver' },
   { id: 'accounting', claim: 'nothing is freed twice, and at the end nothing is left over', source: 'memory/pages', cost: 'once per run and per free', where: 'driver' },
