@@ -3,7 +3,7 @@
  * words stored before put them, queues, and everything else, which is descriptors of translation tables.
  */
 import { getField, POW2 } from '../spec/bits.js';
-import { l1stdPointer } from '../spec/level1.js';
+import { l1stdPointer, l1stdStreams } from '../spec/level1.js';
 import { queueAddress, queueLog2, REG, strtabLog2, strtabSplit } from '../spec/register.js';
 import { STE } from '../spec/ste.js';
 import type { MachineOperation } from '../stack/machine-world.js';
@@ -25,10 +25,11 @@ interface Region {
 /** What each store of a sequence is to, and the index of its 64-bit word in an STE or CD. */
 export class Places {
   readonly #regions: Region[] = [];
+  #split = 0;
 
   constructor(operations: readonly MachineOperation[]) {
     this.#tables(operations);
-    for (const op of operations) if (op.op === 'store' && this.#kindAt(op.at) === 'l1std') this.#add('ste', l1stdPointer(op.lo, op.hi), STE_BYTES * 1024);
+    for (const op of operations) if (op.op === 'store' && this.#kindAt(op.at) === 'l1std') this.#add('ste', l1stdPointer(op.lo, op.hi), STE_BYTES * l1stdStreams(op.lo, this.#split));
     for (const op of operations) {
       if (op.op !== 'store' || this.#kindAt(op.at) !== 'ste' || op.at % STE_BYTES !== 0) continue;
       const words = Uint32Array.from([op.lo, op.hi, ...Array.from({ length: 14 }, () => 0)]);
@@ -61,7 +62,10 @@ export class Places {
 
   #streams(base: number, log2: number, split: number): void {
     if (split === 0) this.#add('ste', base, STE_BYTES * (POW2[log2] as number));
-    else this.#add('l1std', base, 8 * (POW2[Math.max(0, log2 - split)] as number));
+    else {
+      this.#split = split;
+      this.#add('l1std', base, 8 * (POW2[Math.max(0, log2 - split)] as number));
+    }
   }
 
   #add(kind: PlaceKind, first: number, bytes: number): void {

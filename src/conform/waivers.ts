@@ -8,9 +8,8 @@
 import { setField } from '../spec/bits.js';
 import { CD } from '../spec/cd.js';
 import { OP } from '../spec/command.js';
-import { BIT_NG } from '../spec/descriptor.js';
+import { BIT_NG, BIT_UNPRIVILEGED, HI_APTABLE_PRIVILEGED } from '../spec/descriptor.js';
 import { CR0_SMMUEN, CR2_RECINVSID, REG } from '../spec/register.js';
-import { PRIVCFG_PRIVILEGED, STE } from '../spec/ste.js';
 import { replayMachine } from '../lockstep/machine-replay.js';
 import type { Twins } from '../lockstep/twins.js';
 import type { MachineCandidate } from '../fuzz/machine-shrink.js';
@@ -59,7 +58,7 @@ export const WAIVERS: readonly Waiver[] = [
   },
   {
     id: 'unprivileged', from: '7.2', clause: 'VMSAv8-64 AP[1]; IHI 0070 §3.3.4', behaviour: 'pages without unprivileged access (AP[1] = 0) are open to unprivileged devices',
-    hides: 'mappings for privileged devices only that other devices reach', undo: withField('ste', STE.PRIVCFG, PRIVCFG_PRIVILEGED),
+    hides: 'mappings for privileged devices only that other devices reach', undo: (operations) => changeStores(operations, 'descriptor', (s) => ({ ...s, lo: (s.lo | BIT_UNPRIVILEGED) >>> 0, hi: (s.hi & ~HI_APTABLE_PRIVILEGED) >>> 0 })),
   },
   {
     id: 'global', from: '7.2', clause: 'IHI 0070 §3.17.1, §4.4.2', behaviour: 'nG = 0 is ignored: entries are tagged with the ASID and a TLBI_NH_VA with another ASID leaves them',

@@ -53,6 +53,8 @@ export class Generator {
   readonly #window: Window | undefined;
   /** Input frames end here. */
   readonly #top: number;
+  /** Where somebody looked last: with a window often looked at again. */
+  readonly #seen: number[] = [];
 
   constructor(world: World, mix: Mix, chooser: Chooser, window?: Window) {
     this.#world = world;
@@ -69,11 +71,25 @@ export class Generator {
   next(view: StateView): Operation {
     const c = this.#chooser;
     if (this.#mix.invalid > 0 && c.index(1000) < this.#mix.invalid) return this.#invalid(view);
+    const first = this.#window === undefined ? undefined : this.#begin(view);
+    if (first !== undefined) return first;
     for (let tries = 0; tries < 8; tries += 1) {
       const op = this.#make(this.#kind(), view);
       if (op !== undefined) return op;
     }
     return this.#access(view) ?? { op: 'sync', domain: 0 };
+  }
+
+  /** Short runs have no time to come to something: devices are attached soon, and something is mapped for them. */
+  #begin(view: StateView): Operation | undefined {
+    const c = this.#chooser;
+    const device = view.devices.findIndex((d) => d.target === 'none');
+    if (device >= 0 && c.index(4) > 0) return { op: 'attach', device, to: c.index(view.domains.length) };
+    const used = view.devices.flatMap((d) => (typeof d.target === 'number' ? [d.target] : []));
+    const domain = used.find((i) => view.domains[i]?.mapped.runs.length === 0);
+    const d = view.domains[domain ?? -1];
+    if (d === undefined || domain === undefined || c.index(3) === 0) return undefined;
+    return d.config.managed && d.handedOut.length === 0 ? this.#allocate(view, domain) : this.#map(view, domain);
   }
 
   #kind(): OperationKind {
@@ -144,9 +160,8 @@ export class Generator {
     return Math.min(anchor - (anchor % unit) + offset, top - frames - ((top - frames) % unit));
   }
 
-  #map(view: StateView): Operation | undefined {
+  #map(view: StateView, domain = this.#chooser.index(view.domains.length)): Operation | undefined {
     const c = this.#chooser;
-    const domain = c.index(view.domains.length);
     const d = view.domains[domain];
     if (d === undefined) return undefined;
     const size = this.#size();
@@ -221,8 +236,18 @@ export class Generator {
     } else {
       frame = this.#place(1, 1);
     }
+    if (this.#window !== undefined) frame = this.#again(frame);
     const stream = c.index(dev.streams.length);
     return { op: 'access', device, stream, iova: frame * 4096, write: this.#writes(dev.streams[stream]) };
+  }
+
+  /** What was looked at before may be stale now. */
+  #again(frame: number): number {
+    const c = this.#chooser;
+    if (this.#seen.length > 0 && c.index(4) === 0) return this.#seen[c.index(this.#seen.length)] as number;
+    this.#seen.push(frame);
+    if (this.#seen.length > 4) this.#seen.shift();
+    return frame;
   }
 
   /** A direction that the device can do. */
@@ -231,9 +256,8 @@ export class Generator {
     return this.#chooser.index(2) === 0 ? can?.writes !== false : can?.reads === false;
   }
 
-  #allocate(view: StateView): Operation | undefined {
+  #allocate(view: StateView, domain = this.#chooser.index(view.domains.length)): Operation | undefined {
     const c = this.#chooser;
-    const domain = c.index(view.domains.length);
     const d = view.domains[domain];
     if (d === undefined || !d.config.managed) return undefined;
     const { frames, align } = this.#size();

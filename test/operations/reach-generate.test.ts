@@ -4,7 +4,7 @@ import { extract, getField } from '../../src/spec/bits.js';
 import { commandVerdict, decodeCommand, encodeCommand, newCommand, OP } from '../../src/spec/command.js';
 import { BIT_UNPRIVILEGED, BIT_VALID } from '../../src/spec/descriptor.js';
 import { CR0_SMMUEN, REG } from '../../src/spec/register.js';
-import { CONFIG_NESTED, CONFIG_S1, STE } from '../../src/spec/ste.js';
+import { CONFIG_BYPASS, CONFIG_NESTED, CONFIG_S1, STE } from '../../src/spec/ste.js';
 import { RAM_BASE } from '../../src/memory/memory.js';
 import { MachineLockstep } from '../../src/lockstep/machine-lockstep.js';
 import { answerName } from '../../src/lockstep/machine-words.js';
@@ -103,6 +103,12 @@ for (const [name, reach] of REACHES) {
       }
     }
     t.true(off > SEEDS / 200);
+  });
+
+  test(`${name}: where an STE may say bypass, every transaction is aimed at memory`, (t) => {
+    const open = runsOf(reach).filter((run) => run.operations.some((o) => o.op === 'store' && o.at < RAM + 3 * 4096 && o.at % 64 === 0 && extract(o.lo, 0, 1, 3) === CONFIG_BYPASS && run.operations.some((b) => b.op === 'boot' && (b.boot.split === 0 || o.at >= RAM + 4096))));
+    t.true(open.length > SEEDS / 10);
+    for (const run of open) for (const a of accesses(run)) t.true(isData(reach, a.iova / 4096), `0x${a.iova.toString(16)}`);
   });
 
   test(`${name}: every descriptor that is valid leads to memory, or to the tables where it is one`, (t) => {
