@@ -1,5 +1,5 @@
 /** conform --corner-cases: the corner cases and directed probes on QEMU one by one, as a table. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cornerCaseOf, cornerHeads, cornerReport, type CornerRow } from '../conform/corner.js';
 import { encodeMachineCase } from '../operations/machine-codec.js';
 import type { Pool } from '../qemu/pool.js';
@@ -27,6 +27,7 @@ export function runCornerCases(pool: Pool, out: Output, settings: CornerSettings
   out.document(cornerJson(lines, { path, version }));
   if (settings.write !== undefined) writeTable(settings.write, shortVersion(version), lines);
   if (settings.corpus !== undefined) {
+    mkdirSync(settings.corpus, { recursive: true });
     for (const { row, finding } of rows.flatMap((r) => r.findings.map((f) => ({ row: r, finding: f })))) {
       writeFileSync(`${settings.corpus}/qemu-${shortVersion(version)}-${row.slug}-${finding.form}.json`, encodeMachineCase(cornerCaseOf(row, finding, version)));
     }
@@ -38,5 +39,5 @@ function writeTable(file: string, version: string, lines: readonly ReturnType<ty
   const before = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) as CornerTable : NONE;
   const table = withVersion(before, version, lines);
   writeFileSync(file, cornerTableText(table));
-  writeFileSync(file.replace(/\.json$/, '.md'), cornerMarkdown(table, cornerHeads()));
+  writeFileSync(`${file.replace(/\.json$/, '')}.md`, cornerMarkdown(table, cornerHeads()));
 }

@@ -19,11 +19,11 @@ export const KNOWN_CORNERS: readonly KnownCorner[] = [
     behaviour: 'a TLBI with TG set and NUM, SCALE and TTL zero (TTL = 1 of 16K counts as zero) is taken as one page, without an error',
   },
   {
-    slugs: ['aged-without-a-flush'], says: 'right form: the machine answers 0x400000000; permitted: stream 8 at 0x10000000, read: F_ACCESS',
+    slugs: ['aged-without-a-flush'], says: 'answers 0x400000000; permitted: stream 8 at 0x10000000, read: F_ACCESS',
     clause: 'VMSAv8-64 access flag; §5.4 AFFD', until: '10.0', behaviour: 'AF = 0 is not looked at: no F_ACCESS comes',
   },
   {
-    slugs: ['window-of-bypass'], says: 'right form: the machine answers 0x50000000; permitted: stream 8 at 0x50000000, read: abort',
+    slugs: ['window-of-bypass'], says: 'answers 0x50000000; permitted: stream 8 at 0x50000000, read: abort',
     clause: '§6.3.14 GBPA.ABORT', until: '10.0', behaviour: 'GBPA.ABORT is ignored: while SMMUEN is 0 every device reaches memory',
   },
   {
@@ -31,7 +31,7 @@ export const KNOWN_CORNERS: readonly KnownCorner[] = [
     behaviour: 'a full event queue raises GERROR.EVENTQ_ABT_ERR instead of OVFLG; while that is active, records are written all the same',
   },
   {
-    slugs: ['linear-after-two-levels'], says: 'the machine answers C_BAD_STREAMID; permitted: stream 8 at 0x10000000, read: abort',
+    slugs: ['linear-after-two-levels'], says: 'answers C_BAD_STREAMID; permitted: stream 8 at 0x10000000, read: abort',
     clause: '§6.3.25 FMT', behaviour: 'once STRTAB_BASE_CFG.FMT was two-level, a linear stream table is read as a two-level one until QEMU ends',
   },
   {
@@ -43,23 +43,23 @@ export const KNOWN_CORNERS: readonly KnownCorner[] = [
     clause: '§4.7.3: CS = 3 is reserved; §7.1: an invalid parameter is CERROR_ILL', behaviour: 'CMD_SYNC with CS = 3 is taken',
   },
   {
-    slugs: ['global-entry-and-another-asid'], says: 'the machine answers 0x400000000; permitted: stream 8 at 0x10000000, read: F_TRANSLATION',
+    slugs: ['global-entry-and-another-asid'], says: 'answers 0x400000000; permitted: stream 8 at 0x10000000, read: F_TRANSLATION',
     clause: '§3.17.1, §4.4.2.3', behaviour: 'nG = 0 is ignored: entries are tagged with the ASID, and CMD_TLBI_NH_VA with another one leaves them',
   },
   {
-    slugs: ['stream-outside-unrecorded'], says: 'the machine answers C_BAD_STREAMID; permitted: stream 72 at 0x10000000, read: abort',
+    slugs: ['stream-outside-unrecorded'], says: 'answers C_BAD_STREAMID; permitted: stream 72 at 0x10000000, read: abort',
     clause: '§6.3.12 RECINVSID, §7.3.3', behaviour: 'C_BAD_STREAMID is recorded although CR2.RECINVSID is 0',
   },
   {
-    slugs: ['output-too-wide'], says: 'the machine answers abort; permitted: stream 8 at 0x10000000, read: F_ADDR_SIZE',
+    slugs: ['output-too-wide'], says: 'answers abort; permitted: stream 8 at 0x10000000, read: F_ADDR_SIZE',
     clause: '§3.4; §7.3.14 F_ADDR_SIZE', until: '10.0', behaviour: 'an output address above CD.IPS goes out',
   },
   {
-    slugs: ['read-only-table'], says: 'the machine answers 0x400000000; permitted: stream 9 at 0x10000000, write: F_PERMISSION',
+    slugs: ['read-only-table'], says: 'answers 0x400000000; permitted: stream 9 at 0x10000000, write: F_PERMISSION',
     clause: 'VMSAv8-64 APTable; §5.4 HAD0 is 0', behaviour: 'APTable is ignored: a write goes through a read-only table',
   },
   {
-    slugs: ['privileged-page'], says: 'the machine answers 0x400000000; permitted: stream 8 at 0x10000000, read: F_PERMISSION',
+    slugs: ['privileged-page'], says: 'answers 0x400000000; permitted: stream 8 at 0x10000000, read: F_PERMISSION',
     clause: 'VMSAv8-64 AP[1]; §3.3.4', behaviour: 'AP[1] is ignored: unprivileged devices reach privileged pages',
   },
 ];
