@@ -17,7 +17,10 @@ import type { World } from '../stack/world.js';
 const COMMAND_BYTES = 16;
 const SMMU = 0;
 
-/** A driver sequence that needs more memory than a machine sequence may have. */
+/** Operations of a recorded sequence at most: one that maps a thousand pages shows no more than one that maps ten. */
+const OPERATIONS_MAX = 300;
+
+/** A driver sequence that needs more memory or operations than a recorded sequence may have. */
 export class TooLarge extends Error {}
 
 class Recorder implements Tap {
@@ -46,7 +49,7 @@ class Recorder implements Tap {
     const memory = this.#memory as Memory;
     const owner = this.#pages?.ownerOf(slot);
     if (owner === 'heap') return;
-    if (slot >= MACHINE_LIMITS.frames) throw new TooLarge();
+    if (slot >= MACHINE_LIMITS.frames || this.operations.length >= OPERATIONS_MAX) throw new TooLarge();
     this.frames = Math.max(this.frames, slot + 1);
     if (owner === 'queue') return;
     const ref = slot * WORDS_PER_FRAME + index;

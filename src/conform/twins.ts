@@ -83,7 +83,7 @@ export function qemuTwins(rig: () => Rig, weakest: Twins['weakest'] = OWN_TWINS.
       && (!directed(r) || (r.inputFrame === t.frame && (r.read !== 0) !== t.write && r.stage2 === seen.stage2)),
   };
   const twins: QemuTwins = {
-    likeness, weakest, last: null,
+    likeness, weakest, seldom: true, last: null,
     concrete: (memory, config) => {
       twins.last = new Beside(rig(), memory, config);
       return twins.last;

@@ -70,6 +70,7 @@ export class MachineLockstep implements MemoryWatcher {
   readonly commands = new Float64Array(256);
   index = -1;
   readonly #log: Log | undefined;
+  readonly #seldom: boolean;
   readonly #telling: Telling | null;
   readonly #transaction: Transaction = newTransaction();
   readonly #answer: Answer = newAnswer();
@@ -93,6 +94,7 @@ export class MachineLockstep implements MemoryWatcher {
     this.memory.watchers.push(this); // first: it judges a store by what the weakest machine knows before it
     this.#telling = options.log === undefined ? null : new Telling(options.log, this.memory.journal.clock);
     const twins = options.twins ?? OWN_TWINS;
+    this.#seldom = twins.seldom === true;
     this.sides = world.smmus.map((_, i) => this.#side(i, twins));
   }
 
@@ -400,6 +402,7 @@ export class MachineLockstep implements MemoryWatcher {
 
   /** What must hold after every operation. */
   #after(op: MachineOperation, note: string | null): MachineStep {
+    if (this.#seldom && (op.op === 'command' || op.op === 'store')) return { operation: op, note, answer: null, beside: null };
     const deep = op.op === 'access' || op.op === 'ats-request' || op.op === 'translated' || op.op === 'sync' || op.op === 'evict' || op.op === 'boot';
     this.sides.forEach((side, smmu) => {
       this.#collect(side);

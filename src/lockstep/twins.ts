@@ -66,6 +66,8 @@ export interface Likeness {
 
 export interface Twins {
   readonly likeness?: Likeness;
+  /** Looking costs much: what a single command came to is looked at only when something else happens. */
+  readonly seldom?: boolean;
   /** May event records come as late as the next CMD_SYNC? Otherwise each must be there when its transaction ends. */
   readonly lateEvents?: boolean;
   weakest(memory: Memory, config: MachineConfig): WeakestMachine;

@@ -32,9 +32,9 @@ export function changeLeaf(c: Chooser, layout: ReachLayout, e: Entry): void {
   else if (roll < 14) lead(c, layout, e);
   else if (roll < 19) flip(e, stage1 ? BIT_READ_ONLY : BIT_S2AP_WRITE);
   else if (roll < 21) flip(e, stage1 ? BIT_NG : BIT_S2AP_READ);
-  else if (roll < 22) flip(e, BIT_AF);
+  else if (roll < 22) flip(e, layout.odd ? BIT_AF : BIT_VALID);
   else if (roll < 23) e.hi = (e.hi ^ HI_CONTIGUOUS) >>> 0;
-  else flip(e, stage1 && oneIn(c, 2) ? BIT_UNPRIVILEGED : BIT_VALID);
+  else flip(e, layout.odd && stage1 ? BIT_UNPRIVILEGED : BIT_VALID);
 }
 
 /** Another of the few frames, the attributes as they are. */

@@ -19,7 +19,7 @@ export interface ReachDriver {
 }
 
 /** Mostly small maps, and many looks at them. */
-const REACH_MIX: Mix = { ...PLAIN_MIX, weights: { ...PLAIN_MIX.weights, access: 44, attach: 6, detach: 3 }, sizes: [80, 60, 2, 0, 12, 1, 1] };
+const REACH_MIX: Mix = { ...PLAIN_MIX, weights: { ...PLAIN_MIX.weights, access: 44, attach: 6, detach: 3 }, sizes: [80, 40, 0, 0, 12, 0, 0] };
 
 export function drawReachDriver(chooser: Chooser, reach: Reach): ReachDriver {
   const c = chooser;
@@ -30,7 +30,7 @@ export function drawReachDriver(chooser: Chooser, reach: Reach): ReachDriver {
     devices: drawDevices(c, reach), domains: drawDomains(c), inputBits: pick(c, [39, 48] as const), flushQueue: pick(c, [2, 4, 16]), storeOrder: pick(c, ['fifo', 'reverse'] as const),
   };
   return {
-    world, mix: { ...mix, weights: { ...mix.weights, access: Math.max(mix.weights.access, REACH_MIX.weights.access) } }, operations: 20 + c.index(21),
+    world, mix: { ...mix, weights: { ...mix.weights, access: Math.max(mix.weights.access, REACH_MIX.weights.access) } }, operations: 10 + c.index(11),
     window: {
       inputFirst: identity ? reach.firstFrame : 0, inputEnd: identity ? Math.min(reach.inputFrames, RAM_BASE) : reach.inputFrames, outputFirst: BEHIND_RAM, outputEnd: reach.endFrame,
       identity, directions: (sid) => directions(reach, sid),

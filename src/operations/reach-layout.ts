@@ -47,6 +47,8 @@ export class ReachLayout {
   readonly boot: Boot;
   /** May streams pass untranslated (bypass)? Then everything is aimed at memory. */
   readonly open: boolean;
+  /** Are there pages without the access flag or without unprivileged access? In few runs: some SMMUs know neither, and such a run shows little else. */
+  readonly odd: boolean;
   readonly pool = new Pool();
   readonly streams: ReachStream[] = [];
   readonly cds: ReachCd[] = [];
@@ -65,10 +67,11 @@ export class ReachLayout {
     this.reach = reach;
     this.#emit = emit;
     this.open = oneIn(c, 3);
+    this.odd = oneIn(c, 10);
     this.asids = [1 + c.index(3), pick(c, [5, 0xff])];
     this.vmids = this.#f.stage2 ? [c.index(2), pick(c, [4, 5])] : [0];
     const sids = this.#sids();
-    this.boot = this.#boot();
+    this.boot = this.#boot(sids);
     if (this.boot.split > 0) this.#level1(sids);
     const second = this.#f.stage2 ? this.#second() : {};
     const cds = 1 + c.index(2);
@@ -86,12 +89,12 @@ export class ReachLayout {
     return [...found];
   }
 
-  #boot(): Boot {
+  #boot(sids: readonly number[]): Boot {
     const c = this.#c;
     const split = this.#f.twoLevelStreams && oneIn(c, 3) ? 6 : 0;
     return {
-      streams: RAM + PLACE.streams * 4096, streamsLog2: split === 0 ? 7 : 8, split, commands: RAM + PLACE.commands * 4096, commandsLog2: 4 + c.index(3), events: RAM + PLACE.events * 4096, eventsLog2: 7,
-      extra: 0, e2h: false, recordUnknown: !oneIn(c, 8), recordAts: false, atsChk: false, vmw: 0, skip: [],
+      streams: RAM + PLACE.streams * 4096, streamsLog2: split > 0 ? 8 : sids.every((sid) => sid < 32) ? 5 : 7, split, commands: RAM + PLACE.commands * 4096, commandsLog2: 4 + c.index(3), events: RAM + PLACE.events * 4096, eventsLog2: 7,
+      extra: 0, e2h: false, recordUnknown: !oneIn(c, 32), recordAts: false, atsChk: false, vmw: 0, skip: [],
     };
   }
 
@@ -99,7 +102,7 @@ export class ReachLayout {
     for (const span of new Set(sids.map((sid) => Math.floor(sid / 64)))) {
       const table = RAM + (PLACE.streams2 + span) * 4096;
       const at = this.boot.streams + span * 8;
-      const lo = l1stdLow(table, 7);
+      const lo = l1stdLow(table, span === 0 ? 6 : 5); // 32 streams, or 16
       this.level1.push({ kind: 'l1std', at, valid: lo, lo, hi: l1High(table) });
       this.#emit(at, lo, l1High(table));
     }
@@ -244,9 +247,9 @@ export class ReachLayout {
   /** Attribute bits of a leaf: mostly open. */
   #leafBits(stage: 1 | 2): { readonly lo: number; readonly hi: number } {
     const c = this.#c;
-    const af = oneIn(c, 16) ? 0 : BIT_AF;
+    const af = this.odd && oneIn(c, 4) ? 0 : BIT_AF;
     if (stage === 2) return { lo: af | (oneIn(c, 16) ? 0 : BIT_S2AP_READ) | (oneIn(c, 8) ? 0 : BIT_S2AP_WRITE), hi: 0 };
-    return { lo: af | (oneIn(c, 4) ? 0 : BIT_NG) | (oneIn(c, 6) ? BIT_READ_ONLY : 0) | (oneIn(c, 24) ? 0 : BIT_UNPRIVILEGED), hi: 0 };
+    return { lo: af | (oneIn(c, 4) ? 0 : BIT_NG) | (oneIn(c, 6) ? BIT_READ_ONLY : 0) | (this.odd && oneIn(c, 4) ? 0 : BIT_UNPRIVILEGED), hi: 0 };
   }
 
   /** Every word that is not zero, the first one last. */

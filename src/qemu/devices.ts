@@ -1,6 +1,6 @@
 /**
  * The devices in front of QEMU's SMMU, and how one access of theirs is made and seen. Two network cards that QEMU has had for long
- * do DMA inside of a register write, so nothing is waited for: pcnet reads its 28-byte initialisation block and shows four bytes
+ * do DMA inside of a register write, so nothing is waited for: pcnet reads its 28-byte initialisation block and shows two bytes
  * of it again; i82559er answers a self-test command by reading and writing 8 bytes. Both have 32-bit addresses.
  */
 import type { Qtest } from './qtest.js';
@@ -66,8 +66,10 @@ interface Device extends Place {
 export class Devices {
   readonly #qtest: Qtest;
   readonly #bySid = new Map<number, Device>();
-  /** The tickets of what a reader shows. */
-  readonly #shown: [number, number] = [0, 0];
+  /** Upper half of the address that each reader was given last. */
+  readonly #high = new Map<number, number>();
+  /** The ticket of what a reader shows. */
+  #shown = 0;
 
   /** Gives every device its addresses. Throws QemuUnfit when the board is not the one that is expected. */
   constructor(qtest: Qtest) {
@@ -111,17 +113,15 @@ export class Devices {
     };
     csr(0, CSR_STOP);
     csr(1, address % 65536);
-    csr(2, Math.floor(address / 65536));
+    if (this.#high.get(base) !== Math.floor(address / 65536)) csr(2, Math.floor(address / 65536));
+    this.#high.set(base, Math.floor(address / 65536));
     csr(0, CSR_INIT);
-    for (const i of [0, 1] as const) {
-      q.write(2, base + RAP, 12 + i);
-      this.#shown[i] = q.read(2, base + RDP);
-    }
+    q.write(2, base + RAP, 12);
+    this.#shown = q.read(2, base + RDP);
   }
 
   /** What the reader that was started last has read. */
   read(): Tag {
-    const [low, high] = this.#shown;
-    return this.#qtest.value(low) + this.#qtest.value(high) * 65536;
+    return this.#qtest.value(this.#shown);
   }
 }

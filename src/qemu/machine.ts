@@ -18,8 +18,16 @@ import type { Rig } from './rig.js';
 const HOLE = 2 ** 28;
 /** What an access may change. */
 const AFTER_ACCESS: readonly number[] = [REG.EVENTQ_PROD, REG.GERROR];
-/** What a register write may change besides that register: commands run inside of it. */
-const AFTER_WRITE: readonly number[] = [REG.CR0ACK, REG.CMDQ_CONS, REG.GERROR];
+/** What a register write may change besides that register: commands run inside of the write that lets them. */
+const AFTER_WRITE: Readonly<Record<number, readonly number[]>> = {
+  [REG.CR0]: [REG.CR0ACK, REG.CMDQ_CONS, REG.GERROR], [REG.CMDQ_PROD]: [REG.CMDQ_CONS, REG.GERROR], [REG.GERRORN]: [REG.CMDQ_CONS, REG.GERROR],
+};
+/** Written often, and only by software: what was written stands in them. */
+const KEPT: readonly number[] = [REG.CMDQ_PROD, REG.EVENTQ_CONS];
+/** Looked at after almost every operation: whichever of them is not known is read in one go. */
+const USUAL: readonly number[] = [
+  REG.CR0, REG.CR0ACK, REG.GERROR, REG.GERRORN, REG.CMDQ_PROD, REG.CMDQ_CONS, REG.EVENTQ_PROD, REG.EVENTQ_CONS, REG.CMDQ_BASE, REG.EVENTQ_BASE,
+];
 const WIDE: readonly number[] = [REG.STRTAB_BASE, REG.CMDQ_BASE, REG.EVENTQ_BASE];
 
 /** Where the modelled memory ends, the guest's goes on. */
@@ -69,8 +77,9 @@ export class QemuMachine implements WholeMachine {
       if (offset === REG.STRTAB_BASE_CFG && strtabSplit(value) > 0) this.rig.twoLevelSeen = true;
       this.rig.write(offset, this.#sinceBegin(offset, value), WIDE.includes(offset) ? 8 : 4);
     });
-    this.#values.delete(offset);
-    for (const other of AFTER_WRITE) this.#values.delete(other);
+    if (KEPT.includes(offset)) this.#values.set(offset, value);
+    else this.#values.delete(offset);
+    for (const other of AFTER_WRITE[offset] ?? []) this.#values.delete(other);
     if (offset === REG.EVENTQ_PROD) this.#taken = queuePointer(value);
   }
 
@@ -86,20 +95,23 @@ export class QemuMachine implements WholeMachine {
     return offset === REG.GERROR || offset === REG.GERRORN ? (value ^ this.rig.errorsBefore) >>> 0 : value;
   }
 
-  /** Reads a register, and in the same go all that a write may have changed. */
+  /** Reads a register, and in the same go the usual ones that are not known. */
   #fetch(offset: number): void {
     const { qtest } = this.rig;
-    const wanted = AFTER_WRITE.includes(offset) ? AFTER_WRITE : [offset];
+    const wanted = USUAL.includes(offset) ? USUAL.filter((one) => !this.#values.has(one)) : [offset];
     const low = wanted.map((one) => this.rig.read(one));
-    const high = WIDE.includes(offset) ? this.rig.read(offset + 4) : -1;
+    const high = wanted.map((one) => (WIDE.includes(one) ? this.rig.read(one + 4) : -1));
     qtest.flush();
-    wanted.forEach((one, i) => { this.#values.set(one, qtest.value(low[i] as number)); });
-    if (high >= 0) this.#values.set(offset, (this.#values.get(offset) as number) + (qtest.value(high) % 2 ** 20) * 2 ** 32);
-    if (offset === REG.EVENTQ_PROD) this.#collect();
+    wanted.forEach((one, i) => {
+      const top = high[i] as number;
+      this.#values.set(one, qtest.value(low[i] as number) + (top < 0 ? 0 : (qtest.value(top) % 2 ** 20) * 2 ** 32));
+    });
+    this.#collect();
   }
 
   /** Takes the records that have come from the guest's memory. */
   #collect(): void {
+    if (!this.#values.has(REG.EVENTQ_PROD)) return;
     const queue = this.#eventQueue();
     const prod = queuePointer(this.#values.get(REG.EVENTQ_PROD) as number) % 2 ** (queue.log2 + 1);
     const from = this.#taken % 2 ** (queue.log2 + 1);
@@ -109,8 +121,7 @@ export class QemuMachine implements WholeMachine {
   }
 
   #eventQueue(): { base: number; log2: number } {
-    if (!this.#values.has(REG.EVENTQ_BASE)) this.#fetch(REG.EVENTQ_BASE);
-    const value = this.#values.get(REG.EVENTQ_BASE) as number;
+    const value = this.#values.get(REG.EVENTQ_BASE) ?? 0;
     const log2 = queueLog2(value, this.rig.features.eventLog2);
     return { base: queueAddress(value, log2, EVENT_BYTES), log2 };
   }
@@ -204,7 +215,7 @@ export class QemuMachine implements WholeMachine {
   #frameRead(t: Transaction, tag: number): number {
     const { ram, devices, qtest } = this.rig;
     const known = (frame: number): boolean => ram.isRam(frame) && ram.tagOf(frame) === tag;
-    const found = this.#frames.find(known) ?? [...ram.tagged].find(known);
+    const found = this.#frames.find(known) ?? (tag === 0 ? undefined : [...ram.tagged].find(known));
     if (found !== undefined) return found;
     const conceivable = ram.conceivable(t.frame);
     for (const frame of conceivable) ram.tag(frame);

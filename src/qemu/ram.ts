@@ -10,10 +10,10 @@ export const GUEST_FIRST = 0x40000;
 export const GUEST_BYTES = 16 * 2 ** 30;
 export const GUEST_END = GUEST_FIRST + GUEST_BYTES / 4096;
 
-/** Where in a page a reading device looks: 28 bytes, of which four come back: those from 4 on. */
+/** Where in a page a reading device looks: 28 bytes, of which two come back: those at 4 and 5. */
 export const READ_OFFSET = 0xfc0;
 const TAG_OFFSET = READ_OFFSET + 4;
-const TAG_BYTES = 4;
+const TAG_BYTES = 2;
 /** Where in a page a writing device reads and writes 8 bytes. */
 export const WRITE_OFFSET = 0xff0;
 const MARK_BYTES = 4;
@@ -22,7 +22,7 @@ const MARKED = 0xffffffff;
 /** Frames that one descriptor may serve: pages and blocks of all granules. */
 const SPANS: readonly number[] = [1, 4, 16, 512, 2 ** 13, 2 ** 17, 2 ** 18];
 
-/** Four bytes that come back from a page, as one number. */
+/** Two bytes that come back from a page, as one number. */
 export type Tag = number;
 
 const ZEROS = Buffer.alloc(4096);
@@ -31,8 +31,8 @@ export class GuestRam {
   readonly #fd: number;
   readonly #page = new Uint32Array(2 * WORDS_PER_FRAME);
   readonly #small = Buffer.alloc(8);
-  /** Tagged frames outside of the modelled memory. */
-  readonly #tagged = new Set<number>();
+  /** Frames outside of the modelled memory, and the tag of each: 1, 2, 3, ... */
+  readonly #tagged = new Map<number, Tag>();
   #memory: Memory | null = null;
   /** Version of each page of the modelled memory as it stands in the file; -1: write it again. */
   #written = new Int32Array(0);
@@ -56,7 +56,7 @@ export class GuestRam {
   /** From here on the guest sees this memory, and nothing else is left in the file. */
   begin(memory: Memory): void {
     for (let slot = 0; slot < this.#dirty; slot += 1) writeSync(this.#fd, ZEROS, 0, 4096, this.#at(RAM_BASE + slot));
-    for (const frame of this.#tagged) writeSync(this.#fd, ZEROS, 0, 4096, this.#at(frame));
+    for (const frame of this.#tagged.keys()) writeSync(this.#fd, ZEROS, 0, 4096, this.#at(frame));
     this.#tagged.clear();
     this.#dirty = 0;
     this.#named.clear();
@@ -102,10 +102,10 @@ export class GuestRam {
   /** The frame can be recognised from now on. What a device read there is `tagOf(frame)`. */
   tag(frame: number): void {
     if (!this.isRam(frame) || this.#slotOf(frame) >= 0 || this.#tagged.has(frame)) return;
-    this.#tagged.add(frame);
-    const tag = this.#small;
-    tag.writeUInt32LE(frame, 0);
-    writeSync(this.#fd, tag, 0, TAG_BYTES, this.#at(frame) + TAG_OFFSET);
+    const tag = this.#tagged.size + 1;
+    this.#tagged.set(frame, tag);
+    this.#small.writeUInt16LE(tag, 0);
+    writeSync(this.#fd, this.#small, 0, TAG_BYTES, this.#at(frame) + TAG_OFFSET);
   }
 
   /** Every frame that an access to this input frame may have come out at, had any descriptor so far been used for it. */
@@ -115,16 +115,16 @@ export class GuestRam {
     return found;
   }
 
-  get tagged(): ReadonlySet<number> {
-    return this.#tagged;
+  get tagged(): IterableIterator<number> {
+    return this.#tagged.keys();
   }
 
-  /** Four bytes that a device reads there: a tag, which is the frame's number, or what the modelled memory holds. */
+  /** Two bytes that a device reads there: the frame's tag, 0 without one, or what the modelled memory holds. */
   tagOf(frame: number): Tag {
     const slot = this.#slotOf(frame);
-    if (slot < 0) return frame;
+    if (slot < 0) return this.#tagged.get(frame) ?? 0;
     const memory = this.#memory as Memory;
-    return memory.hi[slot * WORDS_PER_FRAME + READ_OFFSET / 8] as number;
+    return (memory.hi[slot * WORDS_PER_FRAME + READ_OFFSET / 8] as number) % 65536;
   }
 
   #slotOf(frame: number): number {
