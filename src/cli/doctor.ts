@@ -1,5 +1,5 @@
 /**
- * doctor: is this copy in order? Versions, the plain twins of the build, determinism, and golden vectors: a pinned
+ * doctor: is this copy in order? Versions, whether there is a QEMU, the plain twins of the build, determinism, and golden vectors: a pinned
  * campaign must come out as it does everywhere else.
  */
 import { createHash } from 'node:crypto';
@@ -7,6 +7,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { endianness, platform, arch } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { findQemu, QemuMissing } from '../qemu/find.js';
 import { plainTwin } from '../build/plain-twins.js';
 import { doctorBlock, type Check } from '../report/tables.js';
 import { EXIT, worst, type ExitCode } from './exit.js';
@@ -29,7 +30,7 @@ const GOLDEN_OPERATIONS = 60;
 const spec: VerbSpec = {
   name: 'doctor', operands: 0,
   usage: ['doctor'],
-  about: ['Versions, the plain twins of the build, determinism (the same run twice), and golden vectors (a pinned campaign). Exit 3: not deterministic; 70: the build is broken.'],
+  about: ['Versions, whether there is a QEMU, the plain twins of the build, determinism (the same run twice), and golden vectors (a pinned campaign). Exit 3: not deterministic; 70: the build is broken.'],
   options: [],
 };
 
@@ -46,6 +47,17 @@ function versions(): Finding[] {
     { name: 'node', ok: major > 20 || (major === 20 && minor >= 19), detail: `${process.version}, at least 20.19 is needed`, code: EXIT.internal },
     { name: 'platform', ok: true, detail: `${platform()} ${arch()}, ${little ? 'little' : 'big'}-endian (models use numbers only, so either will do)`, code: EXIT.ok },
   ];
+}
+
+/** Only `conform` needs one, so its absence is no failure. */
+function qemu(): Finding {
+  try {
+    const { banner, path } = findQemu();
+    return { name: 'qemu', ok: true, detail: `${banner} (${path})`, code: EXIT.ok };
+  } catch (error) {
+    if (!(error instanceof QemuMissing)) throw error;
+    return { name: 'qemu', ok: true, detail: `none for conform: ${error.message}`, code: EXIT.ok };
+  }
 }
 
 /** Every steps module has its plain twin, and the twin is that of this very text. */
@@ -110,7 +122,7 @@ function golden(name: string, digest: string, pinned: string): Finding {
 
 async function run(_p: Parsed, out: Output): Promise<ExitCode> {
   const start = now();
-  const findings: Finding[] = [...versions(), twins()];
+  const findings: Finding[] = [...versions(), qemu(), twins()];
   if (findings.every((f) => f.ok)) {
     const { CASE_SCHEMA } = await import('../operations/case.js');
     const stack = await campaignDigest();

@@ -27,7 +27,7 @@ const VERBS: Readonly<Record<string, Entry>> = {
   rules: { about: 'every rule: what it claims, from which clause, what it costs', load: () => import('./rules.js') },
   conform: { about: 'the models against the SMMUv3 of a QEMU', load: () => import('./conform.js') },
   decode: { about: 'a raw command, STE, CD or event record in words', load: () => import('./decode.js') },
-  doctor: { about: 'versions, golden vectors, determinism', load: () => import('./doctor.js') },
+  doctor: { about: 'versions, golden vectors, determinism, is there a QEMU', load: () => import('./doctor.js') },
   bench: { about: 'throughput, as ratios measured in one run', load: () => import('./bench.js') },
 };
 

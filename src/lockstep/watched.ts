@@ -4,7 +4,7 @@
  */
 import { commandVerdict } from '../spec/command-verdict.js';
 import { commandName, decodeCommand, newCommand, WORDS_PER_COMMAND } from '../spec/command.js';
-import { eventName, isTranslationFault } from '../spec/event.js';
+import { CLASS_CD, CLASS_TT, eventName, isTranslationFault } from '../spec/event.js';
 import type { Features } from '../spec/features.js';
 import { hex } from '../spec/bits.js';
 import { WORDS_PER_FRAME, type Memory } from '../memory/memory.js';
@@ -31,7 +31,7 @@ export function fetchedAt(memory: Memory, address: number, features: Features): 
 }
 
 function label(a: Answer): string {
-  return `${answerName(a)}${a.kind === OUTCOME_FAULT && a.stage2 !== 0 && isTranslationFault(a.event) ? ' at stage 2' : ''}`;
+  return `${answerName(a)}${a.kind === OUTCOME_FAULT && a.stage2 !== 0 && isTranslationFault(a.event) ? ` at stage 2${a.class === CLASS_CD ? ' for the CD' : a.class === CLASS_TT ? ' for a table' : ''}` : ''}`;
 }
 
 function listed(names: Iterable<string>): string {
@@ -39,7 +39,7 @@ function listed(names: Iterable<string>): string {
 }
 
 /** As `QEMU answers ok where only F_ACCESS is permitted`. */
-export function answerCause(name: string, weakest: WeakestMachine, kind: TransactionKind, asked: { readonly t: Transaction; readonly answer: Answer }): string {
+export function answerCause(name: string, weakest: Pick<WeakestMachine, 'permitted'>, kind: TransactionKind, asked: { readonly t: Transaction; readonly answer: Answer }): string {
   const permitted = new Set<string>();
   weakest.permitted(kind, asked.t, (a) => {
     permitted.add(label(a));

@@ -145,7 +145,8 @@ export class QemuMachine implements WholeMachine {
 
   /** Can the event queue take no record now? Then a fault leaves nothing. */
   get deaf(): boolean {
-    return (this.readRegister(REG.CR0ACK) & CR0_EVENTQEN) === 0 || ((this.readRegister(REG.GERROR) ^ this.readRegister(REG.GERRORN)) & GERROR_EVENTQ_ABT) !== 0;
+    return (this.readRegister(REG.CR0ACK) & CR0_EVENTQEN) === 0 || ((this.readRegister(REG.GERROR) ^ this.readRegister(REG.GERRORN)) & GERROR_EVENTQ_ABT) !== 0
+      || !this.rig.ram.isRam(Math.floor(this.#eventQueue().base / 4096));
   }
 
   expect(t: Transaction, answers: readonly Answer[]): string | null {

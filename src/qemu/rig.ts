@@ -94,11 +94,12 @@ export class Rig {
     return this.qtest.read(4, SMMU_BASE + offset);
   }
 
-  /** Words of the event records between two pointers of a queue of 2^log2 records at `base`. */
+  /** Words of the event records between two pointers of a queue of 2^log2 records at `base`, as far as they are in RAM. */
   records(queue: { readonly base: number; readonly log2: number }, from: number, to: number): { readonly address: number; readonly words: Uint32Array }[] {
     const found: { address: number; words: Uint32Array }[] = [];
     for (let at = from; at !== to; at = queueNext(at, queue.log2)) {
       const address = queue.base + queueIndex(at, queue.log2) * EVENT_BYTES;
+      if (!this.ram.isRam(Math.floor(address / 4096))) continue;
       const words = new Uint32Array(EVENT_BYTES / 4);
       this.ram.read(address, words);
       found.push({ address, words });

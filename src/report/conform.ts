@@ -116,7 +116,7 @@ export function conformBlock(s: ConformSummary): string {
     ...line('sequences', [`${Object.entries(s.kinds).map(([kind, n]) => `${kind} ${count(n)}`).join('  ')}${s.tooLarge === 0 ? '' : `  (${count(s.tooLarge)} of the driver were too large and not run)`}`]),
     ...line('accesses', [`${count(s.accesses)} asked of QEMU and of the optimised machine, ${count(sum(s.notAsked))} not asked`]),
     ...line('not asked', missing),
-    ...line('answers', wrap(shares(s.answers).split('  '))),
+    ...(s.accesses === 0 ? [] : line('answers', wrap(shares(s.answers).split('  ')))),
     ...line('commands', wrap(shares(s.commandKinds).split('  '))),
     ...line('waived', waivedLines(s)),
     ...(s.unmodelled.length === 0 ? [] : line('unmodelled', s.unmodelled.map(visible))),

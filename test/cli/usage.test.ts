@@ -147,7 +147,7 @@ test('a case with an unknown mutant or part is refused', async (t) => {
 test('help, general and of every verb, and the version', async (t) => {
   const general = await run(['--help']);
   t.is(general.code, 0);
-  const verbs = ['fuzz', 'replay', 'shrink', 'show', 'corpus', 'rules', 'decode', 'doctor', 'bench'];
+  const verbs = ['fuzz', 'replay', 'shrink', 'show', 'corpus', 'rules', 'conform', 'decode', 'doctor', 'bench'];
   for (const e of await Promise.all(verbs.map(async (verb) => ({ verb, ...await run([verb, '--help']) })))) {
     t.is(e.code, 0);
     t.true(e.stdout.startsWith(`usage: smmucheck ${e.verb}`));
