@@ -109,7 +109,7 @@ export class MachineLockstep implements MemoryWatcher {
       writeRegister: (offset, value) => {
         weakest.writeRegister(offset, value);
         this.#working = smmu;
-        this.#recordAt = events.next(); // a record may come late: that is judged when it is read
+        if (!this.#seldom) this.#recordAt = events.next(); // a record may come late: that is judged when it is read
         concrete.writeRegister(offset, value);
         this.#working = -1;
       },

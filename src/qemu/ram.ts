@@ -37,7 +37,7 @@ export class GuestRam {
   /** Version of each page of the modelled memory as it stands in the file; -1: write it again. */
   #written = new Int32Array(0);
   /** Pages of the modelled memory that the file holds anything of. */
-  #dirty = 0;
+  readonly #dirty = new Set<number>();
   /** Frames that a valid descriptor could have named so far, whatever its level. */
   readonly #named = new Set<number>();
 
@@ -55,10 +55,10 @@ export class GuestRam {
 
   /** From here on the guest sees this memory, and nothing else is left in the file. */
   begin(memory: Memory): void {
-    for (let slot = 0; slot < this.#dirty; slot += 1) writeSync(this.#fd, ZEROS, 0, 4096, this.#at(RAM_BASE + slot));
+    for (const slot of this.#dirty) writeSync(this.#fd, ZEROS, 0, 4096, this.#at(RAM_BASE + slot));
     for (const frame of this.#tagged.keys()) writeSync(this.#fd, ZEROS, 0, 4096, this.#at(frame));
     this.#tagged.clear();
-    this.#dirty = 0;
+    this.#dirty.clear();
     this.#named.clear();
     this.#memory = memory;
     this.#written = new Int32Array(memory.slots);
@@ -91,7 +91,7 @@ export class GuestRam {
       if (lo % 2 === 1) this.#named.add(Math.floor(lo / 4096) + (hi % 65536) * 2 ** 20);
     }
     writeSync(this.#fd, page, 0, 4096, this.#at(RAM_BASE + slot));
-    this.#dirty = Math.max(this.#dirty, slot + 1);
+    this.#dirty.add(slot);
   }
 
   /** Reads `words.length / 2` 64-bit words at a byte address of guest RAM. */

@@ -80,7 +80,6 @@ export class Rig {
     const prod = qtest.value(events);
     this.write(REG.GERRORN, this.errorsBefore, 4);
     this.write(REG.EVENTQ_CONS, prod, 4);
-    qtest.flush();
     return prod;
   }
 
