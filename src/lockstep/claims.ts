@@ -16,7 +16,7 @@ type Claim = Extract<MachineOperation, { op: 'claim' }>;
 
 export function checkClaim(ledger: Ledger, { weakest, telling }: Judged, claim: Claim, t: Transaction): void {
   const kind: TransactionKind = claim.translated ? 'translated' : 'access';
-  const allowed = (a: Answer): boolean => a.kind === ANSWER_NONE || claim.allow.some((one) => matches(one, a));
+  const allowed = (a: Answer): boolean => claimAllows(claim, a);
   ledger.judge(claim.rule);
   weakest.permitted(kind, t, (a, reason, facts) => {
     if (allowed(a)) return false;
@@ -24,6 +24,11 @@ export function checkClaim(ledger: Ledger, { weakest, telling }: Judged, claim: 
       `${describeTransaction(t, kind)}: ${anyOf(claim.allow.map(describeAllowed))}`, `SMMU ${claim.smmu} may answer ${describeAnswer(a)} (${reason})`,
       undefined, telling?.facts(weakest, facts ?? [], restOf(weakest, kind, t, allowed)));
   });
+}
+
+/** Is this answer one that the claim allows? That nothing is sent always is. */
+export function claimAllows(claim: Claim, a: Answer): boolean {
+  return a.kind === ANSWER_NONE || claim.allow.some((one) => matches(one, a));
 }
 
 /** The facts of every answer that the claim does not allow. */

@@ -75,7 +75,7 @@ export class QemuMachine implements WholeMachine {
     this.#alive(() => {
       this.rig.ram.mirror();
       if (offset === REG.STRTAB_BASE_CFG && strtabSplit(value) > 0) this.rig.twoLevelSeen = true;
-      this.rig.write(offset, value, WIDE.includes(offset) ? 8 : 4);
+      this.rig.write(offset, this.#sinceBegin(offset, value), WIDE.includes(offset) ? 8 : 4);
     });
     if (KEPT.includes(offset)) this.#values.set(offset, value);
     else this.#values.delete(offset);
@@ -87,7 +87,12 @@ export class QemuMachine implements WholeMachine {
     const known = this.#values.get(offset);
     if (known === undefined) this.#alive(() => { this.#fetch(offset); });
     if (offset === REG.EVENTQ_PROD) this.#commit();
-    return known ?? (this.#values.get(offset) as number);
+    return this.#sinceBegin(offset, known ?? (this.#values.get(offset) as number));
+  }
+
+  /** GERROR and GERRORN as if both had been 0 when the sequence began; the same in both directions. */
+  #sinceBegin(offset: number, value: number): number {
+    return offset === REG.GERROR || offset === REG.GERRORN ? (value ^ this.rig.errorsBefore) >>> 0 : value;
   }
 
   /** Reads a register, and in the same go the usual ones that are not known. */

@@ -38,6 +38,8 @@ export class Rig {
   readonly identification: Identification;
   /** A two-level stream table was configured since QEMU was started. */
   twoLevelSeen = false;
+  /** GERROR when the sequence began: an error that was acknowledged leaves its two bits at 1, and only another error turns them back. */
+  errorsBefore = 0;
   alive = true;
 
   private constructor(binary: QemuBinary, process: QemuProcess) {
@@ -74,9 +76,9 @@ export class Rig {
     for (const offset of [REG.STRTAB_BASE_CFG, REG.CR1, REG.CR2, REG.CMDQ_PROD, REG.CMDQ_CONS, REG.EVENTQ_PROD]) this.write(offset, 0, 4);
     const gerror = qtest.read(4, SMMU_BASE + REG.GERROR);
     const events = qtest.read(4, SMMU_BASE + REG.EVENTQ_PROD);
-    const error = qtest.value(gerror);
+    this.errorsBefore = qtest.value(gerror);
     const prod = qtest.value(events);
-    this.write(REG.GERRORN, error, 4);
+    this.write(REG.GERRORN, this.errorsBefore, 4);
     this.write(REG.EVENTQ_CONS, prod, 4);
     qtest.flush();
     return prod;
