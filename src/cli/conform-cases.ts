@@ -27,12 +27,13 @@ export function machineCases(operands: readonly string[]): Listed[] {
   const found: Listed[] = [];
   for (const operand of operands) {
     const folder = isDirectory(operand);
+    const before = found.length;
     for (const file of folder ? caseFiles(operand) : [operand]) {
       const c = readCase(file);
       if (c.case.kind === 'machine') found.push({ ...c, case: c.case, named: !folder });
       else if (!folder) throw new UsageError(`${file}: a case of the driver, but QEMU runs raw machine sequences`);
     }
-    if (found.length === 0) throw new UsageError(`${operand}: no machine case in it`);
+    if (found.length === before) throw new UsageError(`${operand}: no machine case in it`);
   }
   return found;
 }

@@ -33,6 +33,7 @@ export function failureBlock(record: AnyFailure, context: FailureContext): strin
     `[violation] ${record.violation.rule}${after}`,
     ...violationLines(record.violation),
     ...because(record),
+    ...alike(record),
     ...labelled('subject', [isMachine(record) ? machinesText(record) : subjectText(record.mutant)]),
     '',
     ...table(record, { outside: outside(record), ...(context.whole === true ? {} : { last: ROWS_SHOWN }) }),
@@ -50,6 +51,12 @@ export const MACHINES = 'both whole machines as they are';
 /** Did the optimised machine break the rule, and not the one in its place? That one has a name in its causes. */
 export function isOurs(v: Violation): boolean {
   return v.rule !== 'machine-refinement' || v.cause.startsWith('an answer that the weakest machine does not allow');
+}
+
+/** Where our own machine answers as the other one does, the reference may be what is wrong. */
+function alike(record: AnyFailure): string[] {
+  const row = record.rows.at(-1);
+  return row?.differs === true && row.beside === row.optimised ? labelled('hint', ['the optimised machine answers the same: look at the reference first']) : [];
 }
 
 function machinesText({ elsewhere, violation }: MachineFailureRecord): string {

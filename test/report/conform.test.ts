@@ -109,6 +109,12 @@ test('a failure of QEMU: its own column, its name, and how to see it again with 
   t.notRegex(failureBlock({ ...rest, origin: null, file: null }, { program: 'x' }), /replay {3}|again {3}/);
 });
 
+test('where our own machine answers the same, the reference is named', (t) => {
+  t.notRegex(failureBlock(RECORD, { program: 'x' }), /hint/);
+  const rows = RECORD.rows.map((r) => ({ ...r, beside: r.optimised }));
+  t.regex(failureBlock({ ...RECORD, rows }, { program: 'x' }), /hint +the optimised machine answers the same: look at the reference first/);
+});
+
 test('QEMU is not blamed for what the optimised machine beside it answers', (t) => {
   const cause = 'an answer that the weakest machine does not allow: access ok';
   t.regex(failureBlock({ ...RECORD, violation: { ...RECORD.violation, cause } }, { program: 'x' }), /subject +the models as they are; QEMU 7\.2\.22 ran beside them and is not to blame/);
