@@ -17,6 +17,8 @@ const ENTRY = 64;
 
 interface Region {
   readonly kind: PlaceKind;
+  /** STEs: the StreamID of the first. */
+  readonly sid: number;
   readonly first: number;
   /** Exclusive. */
   readonly end: number;
@@ -29,7 +31,7 @@ export class Places {
 
   constructor(operations: readonly MachineOperation[]) {
     this.#tables(operations);
-    for (const op of operations) if (op.op === 'store' && this.#kindAt(op.at) === 'l1std') this.#add('ste', l1stdPointer(op.lo, op.hi), STE_BYTES * l1stdStreams(op.lo, this.#split));
+    for (const op of operations) if (op.op === 'store' && this.#kindAt(op.at) === 'l1std') this.#add('ste', l1stdPointer(op.lo, op.hi), STE_BYTES * l1stdStreams(op.lo, this.#split), this.#firstOf(op.at));
     for (const op of operations) {
       if (op.op !== 'store' || this.#kindAt(op.at) !== 'ste' || op.at % STE_BYTES !== 0) continue;
       const words = Uint32Array.from([op.lo, op.hi, ...Array.from({ length: 14 }, () => 0)]);
@@ -68,12 +70,24 @@ export class Places {
     }
   }
 
-  #add(kind: PlaceKind, first: number, bytes: number): void {
-    if (!this.#regions.some((r) => r.first === first && r.kind === kind)) this.#regions.push({ kind, first, end: first + bytes });
+  #add(kind: PlaceKind, first: number, bytes: number, sid = 0): void {
+    if (!this.#regions.some((r) => r.first === first && r.kind === kind)) this.#regions.push({ kind, sid, first, end: first + bytes });
+  }
+
+  /** The first StreamID that the level-1 descriptor at an address serves. */
+  #firstOf(at: number): number {
+    const table = this.#regions.find((r) => r.kind === 'l1std' && at >= r.first && at < r.end);
+    return table === undefined ? 0 : ((at - table.first) / 8) * (POW2[this.#split] as number);
   }
 
   #kindAt(at: number): PlaceKind {
     return this.#regions.find((r) => at >= r.first && at < r.end)?.kind ?? 'descriptor';
+  }
+
+  /** The StreamID whose STE is stored to, or -1. */
+  streamOf(store: Store): number {
+    const region = this.#regions.find((r) => store.at >= r.first && store.at < r.end);
+    return region?.kind === 'ste' ? region.sid + Math.floor((store.at - region.first) / STE_BYTES) : -1;
   }
 
   kindOf(store: Store): PlaceKind {

@@ -5,16 +5,19 @@
  * is wrong in the sequence would still be found. Each has its smallest case in corpus/conform, which a test runs: it fails as soon as
  * QEMU does no longer do it.
  */
-import { setField } from '../spec/bits.js';
+import { getField, setField } from '../spec/bits.js';
 import { CD } from '../spec/cd.js';
 import { OP } from '../spec/command.js';
 import { BIT_NG, BIT_UNPRIVILEGED, HI_APTABLE_PRIVILEGED } from '../spec/descriptor.js';
 import { CR0_SMMUEN, CR2_RECINVSID, REG } from '../spec/register.js';
+import { concatenatedTables } from '../spec/granule.js';
+import { STE } from '../spec/ste.js';
+import { newTableContext, stage2Context } from '../spec/tables.js';
 import { replayMachine } from '../lockstep/machine-replay.js';
 import type { Twins } from '../lockstep/twins.js';
 import type { MachineCandidate } from '../fuzz/machine-shrink.js';
 import type { MachineOperation } from '../stack/machine-world.js';
-import { changeStores, type PlaceKind, type Store } from './places.js';
+import { changeStores, Places, type PlaceKind, type Store } from './places.js';
 
 export interface Waiver {
   readonly id: string;
@@ -27,7 +30,9 @@ export interface Waiver {
   /** What it would hide or break. */
   readonly hides: string;
   /** The sequence in which what QEMU does is what the architecture asks for. */
-  undo(operations: readonly MachineOperation[]): readonly MachineOperation[];
+  readonly undo?: (operations: readonly MachineOperation[]) => readonly MachineOperation[];
+  /** Where no sequence does: is it this, in the sequence that ends in the operation that shows it? */
+  readonly shows?: (failing: MachineCandidate) => boolean;
 }
 
 type Changer = (operations: readonly MachineOperation[]) => MachineOperation[];
@@ -46,6 +51,8 @@ function changed(s: Store, field: { readonly word: number; readonly shift: numbe
 function without(unwanted: (op: MachineOperation) => boolean): Changer {
   return (operations) => operations.filter((op) => !unwanted(op));
 }
+
+const EL2: readonly number[] = [OP.TLBI_EL2_ALL, OP.TLBI_EL2_ASID, OP.TLBI_EL2_VA, OP.TLBI_EL2_VAA];
 
 function commandOf(op: MachineOperation): number {
   return op.op === 'command' ? op.command.op : op.op === 'raw' ? op.words[0] % 256 : -1;
@@ -73,6 +80,24 @@ export const WAIVERS: readonly Waiver[] = [
     hides: 'drivers that send stage-2 invalidations to an SMMU without stage 2', undo: without((op) => commandOf(op) === OP.TLBI_S12_VMALL || commandOf(op) === OP.TLBI_S2_IPA),
   },
   {
+    id: 'el2-commands', from: '7.2', clause: 'IHI 0070 §4.4.2.7 to §4.4.2.10', behaviour: 'TLBI_EL2_* are taken by an SMMU without EL2 (IDR0.Hyp = 0), where they are CERROR_ILL',
+    hides: 'drivers that send EL2 invalidations to an SMMU without EL2', undo: without((op) => EL2.includes(commandOf(op))),
+  },
+  {
+    id: 'atc-commands', from: '9.0', clause: 'IHI 0070 §4.5', behaviour: 'CMD_ATC_INV is taken by an SMMU without ATS, where it is CERROR_ILL',
+    hides: 'drivers that send ATC_INV to an SMMU without ATS', undo: without((op) => commandOf(op) === OP.ATC_INV),
+  },
+  {
+    id: 'concatenated', from: '9.0', clause: 'VMSAv8-64 concatenated translation tables; IHI 0070 §5.2 STE.S2SL0',
+    behaviour: 'of stage-2 start tables side by side only the first is used: addresses of the others fault with F_TRANSLATION, or come out where the first table says',
+    hides: 'stage-2 domains with concatenated start tables do not work at all', shows: concatenated,
+  },
+  {
+    id: 'hierarchical', from: '7.2', clause: 'VMSAv8-64 APTable; IHI 0070 §5.4 CD.HAD0, §3.3.4',
+    behaviour: 'APTable is checked while the table descriptor is walked: an entry that a read has filled lets writes pass that APTable forbids, and a write faults with F_PERMISSION where the walk would end in F_TRANSLATION',
+    hides: 'write protection by table descriptors', undo: (operations) => [CD.HAD0, CD.HAD1].reduce<readonly MachineOperation[]>((ops, field) => withField('cd', field, 1)(ops), operations),
+  },
+  {
     id: 'strtab-guard', from: '7.2', clause: 'IHI 0070 §6.3.24, §6.3.25', behaviour: 'STRTAB_BASE takes a new value while SMMUEN is 1',
     hides: 'drivers that write it too early (before SMMUv3.2 it is CONSTRAINED UNPREDICTABLE)', undo: (operations) => guarded(operations),
   },
@@ -86,6 +111,23 @@ function guarded(operations: readonly MachineOperation[]): MachineOperation[] {
     if (op.op !== 'register') return true;
     if (op.offset === REG.CR0) enabled = (op.value & CR0_SMMUEN) !== 0;
     return !enabled || (op.offset !== REG.STRTAB_BASE && op.offset !== REG.STRTAB_BASE_CFG && op.offset !== REG.CR2);
+  });
+}
+
+/** The stream of the access at the end has, or had, an STE with stage-2 start tables side by side. */
+function concatenated({ world, operations }: MachineCandidate): boolean {
+  const access = operations.at(-1);
+  const features = world.smmus[0]?.features;
+  if (access?.op !== 'access' || features === undefined) return false;
+  const places = new Places(operations);
+  const words = new Uint32Array(16);
+  return operations.some((op) => {
+    if (op.op !== 'store' || places.streamOf(op) !== access.sid) return false;
+    const word = (op.at % 64) / 8;
+    words[2 * word] = op.lo;
+    words[2 * word + 1] = op.hi;
+    const { tg, inputBits, startLevel } = stage2Context(words, 0, features, newTableContext());
+    return (getField(words, STE.Config) & 6) === 6 && concatenatedTables(tg, inputBits, startLevel) > 1;
   });
 }
 
@@ -110,11 +152,11 @@ export function waiversFor(version: string): readonly Waiver[] {
 /** The fewest waivers (one, or all that are needed) under which a failing sequence does not fail; null: there are none. */
 export function waiversOf(waivers: readonly Waiver[], failing: MachineCandidate, twins: Twins): readonly Waiver[] | null {
   const clean = (some: readonly Waiver[]): boolean => {
-    const operations = some.reduce<readonly MachineOperation[]>((ops, w) => w.undo(ops), failing.operations);
+    const operations = some.reduce<readonly MachineOperation[]>((ops, w) => w.undo?.(ops) ?? ops, failing.operations);
     const { violation, unmodelled } = replayMachine(failing.world, operations, { twins });
     return violation === null && unmodelled === null;
   };
-  const one = waivers.find((w) => clean([w]));
+  const one = waivers.find((w) => w.shows?.(failing) ?? clean([w]));
   if (one !== undefined) return [one];
   if (waivers.length < 2 || !clean(waivers)) return null;
   let needed = waivers;

@@ -7,7 +7,7 @@ import { getField, POW2, setField, type Field } from '../spec/bits.js';
 import { CD } from '../spec/cd.js';
 import { BIT_AF, BIT_NG, BIT_READ_ONLY, BIT_S2AP_READ, BIT_S2AP_WRITE, BIT_UNPRIVILEGED } from '../spec/descriptor.js';
 import type { Features } from '../spec/features.js';
-import { cdTg0, cdTg1, granuleSupported, leafAllowed, stage1StartLevel, stage2Sl0, startEntries, type Tg } from '../spec/granule.js';
+import { concatenatedTables, cdTg0, cdTg1, granuleSupported, leafAllowed, stage1StartLevel, stage2Sl0, startEntries, type Tg } from '../spec/granule.js';
 import { l1High, l1stdLow } from '../spec/level1.js';
 import { CONFIG_ABORT, CONFIG_BYPASS, CONFIG_NESTED, CONFIG_S1, CONFIG_S2, OUTPUT_BITS, STE } from '../spec/ste.js';
 import { newTableContext, stage1Context, stage2Context } from '../spec/tables.js';
@@ -47,7 +47,7 @@ export class ReachLayout {
   readonly boot: Boot;
   /** May streams pass untranslated (bypass)? Then everything is aimed at memory. */
   readonly open: boolean;
-  /** Are there pages without the access flag or without unprivileged access? In few runs: some SMMUs know neither, and such a run shows little else. */
+  /** Are there pages without the access flag or without unprivileged access, and stage-2 start tables side by side? In few runs: some SMMUs know none of these, and such a run shows little else. */
   readonly odd: boolean;
   readonly pool = new Pool();
   readonly streams: ReachStream[] = [];
@@ -121,12 +121,19 @@ export class ReachLayout {
     return this.pool.take(Math.max(1, startEntries(tg, inputBits, startLevel) / 512));
   }
 
+  /** Start tables side by side only in odd runs. */
+  #shape(tg: Tg): { readonly inputBits: number; readonly startLevel: number } {
+    let shape = drawStage2Shape(this.#c, tg, this.#f);
+    for (let i = 0; i < 16 && !this.odd && concatenatedTables(tg, shape.inputBits, shape.startLevel) > 1; i += 1) shape = drawStage2Shape(this.#c, tg, this.#f);
+    return shape;
+  }
+
   /** Fields of every STE for stage 2, over one tree or two; the tables and CDs of nested streams are mapped to themselves. */
   #second(): Readonly<Record<string, number>> {
     const c = this.#c;
     const f = this.#f;
     const tg = this.#granule();
-    const { inputBits, startLevel } = drawStage2Shape(c, tg, f);
+    const { inputBits, startLevel } = this.#shape(tg);
     const sl0 = stage2Sl0(tg, startLevel);
     const fields = {
       S2T0SZ: 64 - inputBits, S2SL0: sl0 % 4, S2SL0_2: Math.floor(sl0 / 4), S2TG: cdTg0(tg), S2PS: OUTPUT_BITS.indexOf(f.oas), S2AA64: 1, S2R: oneIn(c, 8) ? 0 : 1, S2AFFD: oneIn(c, 8) ? 1 : 0, S2PTW: oneIn(c, 12) ? 1 : 0,
