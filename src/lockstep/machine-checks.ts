@@ -31,11 +31,20 @@ export function anyOf(texts: readonly string[]): string {
   return texts.length > TOLD ? `${shown} or ${texts.length - TOLD} more` : shown;
 }
 
+/** An answer that was given; `permitted`: what may be answered, if it has been asked for already. */
+export interface Asked {
+  readonly t: Transaction;
+  readonly answer: Answer;
+  readonly likeness?: Likeness | undefined;
+  readonly permitted?: readonly Answer[] | null;
+}
+
 /** The answer is one that may be given, with the event that is recorded with it. */
-export function checkAnswer(ledger: Ledger, { weakest, telling }: Judged, kind: TransactionKind, asked: { t: Transaction; answer: Answer; likeness?: Likeness | undefined }): void {
-  const { t, answer, likeness } = asked;
+export function checkAnswer(ledger: Ledger, { weakest, telling }: Judged, kind: TransactionKind, asked: Asked): void {
+  const { t, answer, likeness, permitted } = asked;
   ledger.judgeAt(REFINEMENT);
-  if (weakest.permitted(kind, t, (a) => (likeness === undefined ? sameAnswer(a, answer) : likeness.answer(a, answer)))) return;
+  const fits = (a: Answer): boolean => (likeness === undefined ? sameAnswer(a, answer) : likeness.answer(a, answer));
+  if (permitted == null ? weakest.permitted(kind, t, fits) : permitted.some(fits)) return;
   const cause = likeness === undefined ? `an answer that the weakest machine does not allow: ${kind} ${answerName(answer)}` : answerCause(likeness.name, weakest, kind, asked);
   ledger.fail('machine-refinement', cause, `${describeTransaction(t, kind)}: ${anyOf(permittedTexts(weakest, kind, t))}`,
     `${likeness?.name ?? 'the machine'} answers ${describeAnswer(answer, kind)}`, undefined,

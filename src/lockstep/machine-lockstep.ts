@@ -345,7 +345,8 @@ export class MachineLockstep implements MemoryWatcher {
   #transact(side: Side, op: Extract<MachineOperation, { op: TransactionKind }>): MachineStep {
     const t = this.#fill(op);
     const a = this.#answer;
-    const refused = this.#announce(side, op.op, t);
+    const foreseen = this.#foreseen(side, op.op, t);
+    const refused = foreseen === null ? null : side.concrete.expect?.(t, foreseen) ?? null;
     if (refused !== null) return this.#after(op, refused);
     this.#recordAt = side.events.next();
     const writable = this.#recordAt >= 0;
@@ -360,22 +361,22 @@ export class MachineLockstep implements MemoryWatcher {
     for (const one of [side.concrete.besides?.() ?? null, { t, answer: a }]) {
       if (one === null) continue;
       this.said = { ...one, beside };
-      checkAnswer(this.ledger, side, op.op, { ...one, likeness: side.likeness });
+      checkAnswer(this.ledger, side, op.op, { ...one, likeness: side.likeness, permitted: one.t === t ? foreseen : null });
       side.records.answered(one.t, one.answer, how);
     }
-    if (beside !== null) checkAnswer(this.ledger, side, op.op, { t, answer: beside });
+    if (beside !== null) checkAnswer(this.ledger, side, op.op, { t, answer: beside, permitted: foreseen });
     return { ...this.#after(op, null), answer: a, beside };
   }
 
-  /** A machine that is watched from outside hears what may be answered; or why it cannot be asked. */
-  #announce(side: Side, kind: TransactionKind, t: Transaction): string | null {
+  /** What may be answered, for a machine that is watched from outside; null: nobody asks. */
+  #foreseen(side: Side, kind: TransactionKind, t: Transaction): readonly Answer[] | null {
     if (side.concrete.expect === undefined) return null;
     const answers: Answer[] = [];
     side.weakest.permitted(kind, t, (a) => {
       answers.push({ ...a });
       return false;
     });
-    return side.concrete.expect(t, answers);
+    return answers;
   }
 
   #claim(side: Side, op: Extract<MachineOperation, { op: 'claim' }>): string | null {

@@ -25,7 +25,8 @@ const SPANS: readonly number[] = [1, 4, 16, 512, 2 ** 13, 2 ** 17, 2 ** 18];
 /** Two bytes that come back from a page, as one number. */
 export type Tag = number;
 
-const ZEROS = Buffer.alloc(4096);
+const ZERO_PAGES = 64;
+const ZEROS = Buffer.alloc(ZERO_PAGES * 4096);
 
 export class GuestRam {
   readonly #fd: number;
@@ -55,13 +56,20 @@ export class GuestRam {
 
   /** From here on the guest sees this memory, and nothing else is left in the file. */
   begin(memory: Memory): void {
-    for (const slot of this.#dirty) writeSync(this.#fd, ZEROS, 0, 4096, this.#at(RAM_BASE + slot));
+    this.#zero();
     for (const frame of this.#tagged.keys()) writeSync(this.#fd, ZEROS, 0, 4096, this.#at(frame));
     this.#tagged.clear();
     this.#dirty.clear();
     this.#named.clear();
     this.#memory = memory;
     this.#written = new Int32Array(memory.slots);
+  }
+
+  /** Pages of the modelled memory that were written become zero: all up to the last in one go if there are few. */
+  #zero(): void {
+    const last = Math.max(-1, ...this.#dirty);
+    if (last < ZERO_PAGES) writeSync(this.#fd, ZEROS, 0, (last + 1) * 4096, this.#at(RAM_BASE));
+    else for (const slot of this.#dirty) writeSync(this.#fd, ZEROS, 0, 4096, this.#at(RAM_BASE + slot));
   }
 
   /** Every page that has changed is written. */

@@ -12,15 +12,9 @@ import { newTableContext, stage1Context, stage2Context, type TableContext } from
 import { strtabAddress, strtabLog2, strtabSplit } from '../../spec/register.js';
 import { WORLD_EL1, WORLD_EL2 } from '../../stack/transaction.js';
 import { Unmodelled } from '../../stack/violation.js';
-import type { Element, LeafFact, Regime, StructureFact, Structures } from './facts.js';
+import type { Element, LeafFact, Regime, StructureFact, Vector, Structures } from './facts.js';
 import { StructureStore, type ArrayShape } from './structures.js';
 import { readable, type Tables } from './tables.js';
-
-/** One value for each tracked word. */
-export interface Vector {
-  readonly facts: readonly StructureFact[];
-  readonly words: Uint32Array;
-}
 
 export interface SteVector extends Vector {
   readonly sid: number;
@@ -132,12 +126,14 @@ export class Contexts {
   /** Everything that the cached words of a stream make reachable and support. Only adds. */
   reviewStream(sid: number): void {
     if (!this.#tables.enabled) return;
-    for (const ste of this.steVectors(sid)) {
+    const stes = this.steVectors(sid);
+    if (stes.every((ste) => ste.action !== 'stage1' && ste.action !== 'stage2' && ste.action !== 'nested')) return;
+    for (const ste of stes) {
       if (ste.action === 'stage1' || ste.action === 'nested') this.#openCds(ste);
       if (ste.action === 'stage2' || ste.action === 'nested') this.#supportStage2(ste);
     }
     const elements = this.elements('cd', sid);
-    for (const ste of this.steVectors(sid)) {
+    for (const ste of stes) {
       if (ste.action !== 'stage1' && ste.action !== 'nested') continue;
       for (const e of elements) for (const cd of vectors(e)) this.#supportStage1(ste, { ...cd, index: e.index });
     }
@@ -251,7 +247,12 @@ export function regimeKey(tag: Pick<Regime, 'world' | 'vmid' | 'asid' | 'stage' 
 }
 
 /** Every combination of one cached value for each word. */
-export function vectors(e: Element): Vector[] {
+export function vectors(e: Element): readonly Vector[] {
+  e.vectors ??= combine(e);
+  return e.vectors;
+}
+
+function combine(e: Element): Vector[] {
   let out: StructureFact[][] = [[]];
   for (const word of e.words) {
     const next: StructureFact[][] = [];

@@ -136,6 +136,14 @@ export interface Element {
   readonly ref: number;
   /** Per tracked word: every value that may be cached. */
   readonly words: StructureFact[][];
+  /** Every combination of one cached value for each word; null when a word has changed since they were made. */
+  vectors: readonly Vector[] | null;
+}
+
+/** One combination of cached words: the facts, and the words as uint32 halves. Nobody changes it. */
+export interface Vector {
+  readonly facts: readonly StructureFact[];
+  readonly words: Uint32Array;
 }
 
 /** A translation regime: tags together with the tables that they walk. Not cached itself. */

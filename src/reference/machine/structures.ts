@@ -122,7 +122,7 @@ export class StructureStore {
     const i = Math.floor((index - array.first) / array.span);
     const known = array.elements.get(i);
     if (known !== undefined) return known;
-    const e: Element = { table: array, index: array.first + i * array.span, ref: this.#refOf(array, i), words: Array.from({ length: tracked(array.kind) }, () => []) };
+    const e: Element = { table: array, index: array.first + i * array.span, ref: this.#refOf(array, i), words: Array.from({ length: tracked(array.kind) }, () => []), vectors: null };
     array.elements.set(i, e);
     if (array.open) this.#refresh(e);
     return e;
@@ -146,6 +146,7 @@ export class StructureStore {
       kind: e.table.kind, id: this.#newId(), premises: e.table.premises, ref: e.ref + word, lo, hi, starts: [now], ends: [Infinity], alive: true, memoFor: null, memo: 0, element: e, word,
     };
     list.push(fact);
+    e.vectors = null;
     this.#listener.wordBorn(fact);
   }
 
@@ -185,6 +186,7 @@ export class StructureStore {
       bury(f, this.#memory.journal.clock.now, queue);
       const list = f.element.words[f.word] as StructureFact[];
       list.splice(list.indexOf(f), 1);
+      f.element.vectors = null;
     }
     this.review();
   }

@@ -28,7 +28,7 @@ export function structure(kind: StructureFact['kind'], sid: number, [index, span
   const table: Structures = {
     kind, sid: owned ? sid : -1, first: index, span, count: 4, address: 0, stride: 8, premises: [], since: 0, elements: new Map(), open: true,
   };
-  const element: Element = { table, index, ref: 0, words: [] };
+  const element: Element = { table, index, ref: 0, words: [], vectors: null };
   return { ...COMMON, kind, element, word: 0 };
 }
 
