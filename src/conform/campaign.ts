@@ -1,6 +1,6 @@
 /**
  * Conform campaign: random sequences on QEMU, on the optimised machine and on the weakest one at once. Run k of seed S is drawn from
- * the text `S/conform/k` alone: three in four are raw machine sequences, the others what the optimised driver does when it is driven at
+ * the text `S/conform/k` alone: seven in eight are raw machine sequences, the others what the optimised driver does when it is driven at
  * random. No clock: whoever calls decides when to stop. A deviation of QEMU that is waived ends its sequence and is counted.
  */
 import { answerName } from '../lockstep/machine-words.js';
@@ -82,7 +82,7 @@ export function reachOf(pool: Pool): Reach {
 /** Draws run k; null: its driver sequence needs too much memory. Throws what lockstep throws: then the driver itself failed, without QEMU. */
 export function drawSequence(seed: string, run: number, reach: Reach): Sequence | null {
   const chooser = new RandomChooser(`${seed}/conform/${run}`);
-  if (run % 4 !== 3) return { kind: 'raw', ...generateReachRun(chooser, reach) };
+  if (run % 8 !== 7) return { kind: 'raw', ...generateReachRun(chooser, reach) };
   const { world, mix, operations, window } = drawReachDriver(chooser, reach);
   const generator = new Generator(world, mix, chooser, window);
   let left = operations;

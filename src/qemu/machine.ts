@@ -73,7 +73,6 @@ export class QemuMachine implements WholeMachine {
 
   writeRegister(offset: number, value: number): void {
     this.#alive(() => {
-      this.rig.ram.mirror();
       if (offset === REG.STRTAB_BASE_CFG && strtabSplit(value) > 0) this.rig.twoLevelSeen = true;
       this.rig.write(offset, this.#sinceBegin(offset, value), WIDE.includes(offset) ? 8 : 4);
     });
@@ -101,6 +100,7 @@ export class QemuMachine implements WholeMachine {
     const wanted = USUAL.includes(offset) ? USUAL.filter((one) => !this.#values.has(one)) : [offset];
     const low = wanted.map((one) => this.rig.read(one));
     const high = wanted.map((one) => (WIDE.includes(one) ? this.rig.read(one + 4) : -1));
+    this.rig.ram.mirror();
     qtest.flush();
     wanted.forEach((one, i) => {
       const top = high[i] as number;

@@ -4,7 +4,7 @@
  * the objects.
  */
 import type { RegisterPort } from './machine.js';
-import { newOutcome, OUTCOME_ABORT, type Outcome } from './outcome.js';
+import { OUTCOME_ABORT, type Outcome } from './outcome.js';
 
 /** One transaction of 4 bytes. */
 export interface Transaction {
@@ -48,7 +48,7 @@ export function newTransaction(): Transaction {
 }
 
 export function newAnswer(): Answer {
-  return { ...newOutcome(), kind: OUTCOME_ABORT, stage2: 0, class: 2, ipa: 0, canRead: false, canWrite: false };
+  return { kind: OUTCOME_ABORT, event: 0, frame: 0, stage2: 0, class: 2, ipa: 0, canRead: false, canWrite: false };
 }
 
 export function sameAnswer(a: Answer, b: Answer): boolean {

@@ -35,6 +35,8 @@ export class Contexts {
   readonly #tables: Tables;
   readonly #supports = new Set<string>();
   readonly #opened = new Set<string>();
+  /** STEs by the combinations that they were made of. */
+  #known = new WeakMap<readonly Vector[], readonly SteVector[]>();
   #e2h = false;
   #split = 0;
   #streams = 0;
@@ -52,6 +54,7 @@ export class Contexts {
   /** SMMUEN became 1: the stream table is reachable (§5.1, §6.3.24). */
   enable(base: number, cfg: number, e2h: boolean): void {
     const f = this.#features;
+    if (e2h !== this.#e2h) this.#known = new WeakMap();
     this.#e2h = e2h;
     this.#split = f.twoLevelStreams ? strtabSplit(cfg) : 0;
     const log2 = strtabLog2(cfg, f.sidBits);
@@ -113,10 +116,20 @@ export class Contexts {
   }
 
   steVectors(sid: number): SteVector[] {
+    return this.elements('ste', sid).flatMap((e) => this.#stes(e, sid));
+  }
+
+  /** Made once for the cached words of an element, as long as E2H stays: an element of a stream table serves one stream. */
+  #stes(e: Element, sid: number): readonly SteVector[] {
+    const all = vectors(e);
+    const known = this.#known.get(all);
+    if (known !== undefined) return known;
     const f = this.#features;
-    return this.elements('ste', sid).flatMap((e) => vectors(e).map((v): SteVector => ({
-      ...v, sid, action: steVerdict(v.words, 0, f), world: streamWorld(v.words, 0, f, this.#e2h), vmid: f.stage2 ? getField(v.words, STE.S2VMID) : 0,
-    })));
+    const made = all.map((v): SteVector => ({
+      facts: v.facts, words: v.words, sid, action: steVerdict(v.words, 0, f), world: streamWorld(v.words, 0, f, this.#e2h), vmid: f.stage2 ? getField(v.words, STE.S2VMID) : 0,
+    }));
+    this.#known.set(all, made);
+    return made;
   }
 
   cdVectors(sid: number, index: number): CdVector[] {

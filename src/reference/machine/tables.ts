@@ -205,7 +205,7 @@ export class Tables {
     const asid = r.stage === 2 || r.world === WORLD_EL2 || (lo & BIT_NG) === 0 ? -1 : r.asid;
     const common = this.#common(this.refOf(page, entry), premises, lo, hi);
     const leaf: LeafFact = {
-      ...common, kind: 'leaf', regime: r, world: r.world, vmid: r.vmid, asid, stage: r.stage, tg: c.tg, level: page.level, va, frames: size, target, limits: page.limits, run: false, first: null, second: null,
+      id: common.id, premises, ref: common.ref, lo, hi, starts: common.starts, ends: common.ends, alive: true, memoFor: null, memo: 0, kind: 'leaf', regime: r, world: r.world, vmid: r.vmid, asid, stage: r.stage, tg: c.tg, level: page.level, va, frames: size, target, limits: page.limits, run: false, first: null, second: null,
     };
     const born = [leaf];
     const members = (hi & HI_CONTIGUOUS) === 0 ? 1 : contiguousEntries(c.tg, page.level, c.ds);
