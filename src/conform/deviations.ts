@@ -104,7 +104,7 @@ const DESCRIPTORS: readonly Waiver[] = [
     undo: withField('cd', CD.IPS, 4),
   },
   {
-    id: 'concatenated', from: '9.0', clause: 'VMSAv8-64 concatenated translation tables; IHI 0070 §5.2 STE.S2SL0',
+    id: 'concatenated', from: '10.0', clause: 'VMSAv8-64 concatenated translation tables; IHI 0070 §5.2 STE.S2SL0',
     behaviour: 'of stage-2 start tables side by side only the first is used: addresses of the others fault with F_TRANSLATION, or come out where the first one says',
     hides: 'nothing: stage-2 domains with concatenated start tables do not work at all', shows: concatenated,
   },
@@ -112,18 +112,18 @@ const DESCRIPTORS: readonly Waiver[] = [
 
 const RECORDS: readonly Waiver[] = [
   {
-    id: 'stage-2-of-walks', from: '9.0', clause: 'IHI 0070 §7.3.13 S2, §5.2 STE.S2R', behaviour: 'a stage-2 fault of a stage-1 walk (CLASS TT) is recorded with S2 = 0, and if CD.R is 1, whatever STE.S2R says', hides: 'drivers that tell the stages apart by S2; S2R of nested streams',
+    id: 'stage-2-of-walks', from: '10.0', clause: 'IHI 0070 §7.3.13 S2, §5.2 STE.S2R', behaviour: 'a stage-2 fault of a stage-1 walk (CLASS TT) is recorded with S2 = 0, and if CD.R is 1, whatever STE.S2R says', hides: 'drivers that tell the stages apart by S2; S2R of nested streams',
     when: (f) => f.stage2, undo: (operations) => withField('ste', STE.S2R, 1)(withField('cd', CD.R, 1)(operations)),
   },
   {
     id: 'recinvsid', from: '7.2', clause: 'IHI 0070 §6.3.12 CR2.RECINVSID, §7.3.3', behaviour: 'C_BAD_STREAMID is recorded although CR2.RECINVSID is 0', hides: 'nothing; a driver gets records that it did not ask for', undo: recordUnknown,
   },
   {
-    id: 'stage-2-permission', from: '9.0', clause: 'IHI 0070 §5.2 STE.S2R, §7.3.16', behaviour: 'a write to a page that stage 2 makes read-only leaves no F_PERMISSION when a read has filled the TLB, although S2R is 1',
+    id: 'stage-2-permission', from: '10.0', clause: 'IHI 0070 §5.2 STE.S2R, §7.3.16', behaviour: 'a write to a page that stage 2 makes read-only leaves no F_PERMISSION when a read has filled the TLB, although S2R is 1',
     hides: 'drivers that wait for the record', shows: (_, v) => /^QEMU answers abort where only (.* or )?F_PERMISSION at stage 2( or .*)? is permitted$/.test(v.cause),
   },
   {
-    id: 'cd-fetch-direction', from: '9.0', clause: 'IHI 0070 §7.3.13 RnW', behaviour: 'records of stage-2 faults of a CD fetch (CLASS CD) say that it was a read when the transaction was a write', hides: 'nothing much: RnW of such records means nothing here',
+    id: 'cd-fetch-direction', from: '10.0', clause: 'IHI 0070 §7.3.13 RnW', behaviour: 'records of stage-2 faults of a CD fetch (CLASS CD) say that it was a read when the transaction was a write', hides: 'nothing much: RnW of such records means nothing here',
     loosens: 'direction-of-cd-fetch',
   },
   {
@@ -143,7 +143,7 @@ function nests(operations: Operations): boolean {
 
 const COMMANDS: readonly Waiver[] = [
   {
-    id: 'fragments', from: '9.0', clause: 'IHI 0070 §4.4.2, §3.17; VMSAv8-64: TLB maintenance by VA is for the stage-1 entry that translates the address',
+    id: 'fragments', from: '10.0', clause: 'IHI 0070 §4.4.2, §3.17; VMSAv8-64: TLB maintenance by VA is for the stage-1 entry that translates the address',
     behaviour: 'nested, where a stage-1 page or block is cached in pieces of the smaller stage-2 entries, a TLBI_NH_VA or TLBI_NH_VAA removes only the piece that contains its address', hides: 'nothing: a correct guest sees stale translations',
     when: (f) => f.stage2, undo: (operations) => (nests(operations) ? commands((c) => (c.op === OP.TLBI_NH_VA || c.op === OP.TLBI_NH_VAA ? { ...newCommand(), op: OP.TLBI_NH_ALL, vmid: c.vmid } : c))(operations) : operations),
   },
