@@ -162,7 +162,10 @@ export class GuestRam {
     if (this.#small.readUInt32LE(0) !== MARKED) return false;
     const slot = this.#slotOf(frame);
     if (slot < 0) this.clearMark(frame);
-    else this.#written[slot] = -1;
+    else {
+      this.#written[slot] = -1;
+      this.#dirty.add(slot);
+    }
     return true;
   }
 }
