@@ -29,6 +29,20 @@ function breaks(act: () => unknown): Violation | null {
   }
 }
 
+/** What stood at a word of guest memory whenever QEMU was told something, and whether PROD was written then. */
+function watched(rig: Rig, address: number): { readonly rung: boolean; readonly word: number }[] {
+  const seen: { rung: boolean; word: number }[] = [];
+  const bytes = Buffer.alloc(4);
+  const { process } = rig;
+  const exchange = process.exchange.bind(process);
+  process.exchange = (text, count) => {
+    readSync(process.ram, bytes, 0, 4, address - GUEST_FIRST * 4096);
+    seen.push({ rung: text.includes(`writel 0x${(SMMU + REG.CMDQ_PROD).toString(16)}`), word: bytes.readUInt32LE(0) });
+    return exchange(text, count);
+  };
+  return seen;
+}
+
 withQemu('features are those of the identification registers', (t, binary) => {
   withRig(t, binary, (rig) => {
     const [idr0, idr1, idr3, idr5, iidr] = [0, 4, 0xc, 0x14, 0x18].map((at) => Number(rig.process.exchange(`readl 0x${(SMMU + at).toString(16)}\n`, 1)[0]?.slice(3))) as [number, number, number, number, number];
@@ -60,7 +74,9 @@ withQemu('a page that nobody expected is found as well, tagged before or not', (
     b.map(0x11, OTHER);
     t.is(b.access(READER, 0x10, false, [OTHER]).answer.frame, PAGE);
     rig.ram.tag(OTHER);
+    const seen = watched(rig, RAM);
     t.is(b.access(READER, 0x11, false, [PAGE]).answer.frame, OTHER);
+    t.is(seen.length, 1, 'one that has a tag is known at once');
   });
 });
 
@@ -271,20 +287,6 @@ withQemu('what the devices cannot send is refused, each for its reason', (t, bin
   });
 });
 
-/** What stood at a word of guest memory whenever QEMU was told something, and whether PROD was written then. */
-function watched(rig: Rig, address: number): { readonly rung: boolean; readonly word: number }[] {
-  const seen: { rung: boolean; word: number }[] = [];
-  const bytes = Buffer.alloc(4);
-  const { process } = rig;
-  const exchange = process.exchange.bind(process);
-  process.exchange = (text, count) => {
-    readSync(process.ram, bytes, 0, 4, address - GUEST_FIRST * 4096);
-    seen.push({ rung: text.includes(`writel 0x${(SMMU + REG.CMDQ_PROD).toString(16)}`), word: bytes.readUInt32LE(0) });
-    return exchange(text, count);
-  };
-  return seen;
-}
-
 withQemu('a store behind the doorbell is not there yet when the commands run', (t, binary) => {
   withRig(t, binary, (rig) => {
     const b = new Board(rig);
@@ -335,8 +337,10 @@ withQemu('an entry that is overwritten after it was heard does not matter any mo
     const b = new Board(rig);
     const at = b.software.entryAddress(b.software.queues[0] as (typeof b.software.queues)[number], b.software.queues[0]?.prod ?? 0);
     b.software.sync(0);
-    b.store(at, 0x99, 0);
     const seen = watched(rig, at);
+    b.software.command(0, { op: OP.TLBI_NSNH_ALL });
+    b.store(at, 0x99, 0);
+    b.software.command(0, { op: OP.TLBI_NSNH_ALL });
     t.is(b.software.sync(0), null);
     t.is(seen.length, 1);
   });
