@@ -5,7 +5,7 @@ import { FULL_FEATURES } from '../../src/spec/features.js';
 import { queueNext, REG } from '../../src/spec/register.js';
 import type { Memory } from '../../src/memory/memory.js';
 import { MachineLockstep } from '../../src/lockstep/machine-lockstep.js';
-import type { TransactionKind, WeakestListener, WeakestMachine } from '../../src/lockstep/twins.js';
+import type { TransactionKind, Twins, WeakestListener, WeakestMachine } from '../../src/lockstep/twins.js';
 import type { Boot, MachineConfig, MachineOperation, MachineWorld, Where } from '../../src/stack/machine-world.js';
 import { newAnswer, sameAnswer, type Answer, type CachedEntry, type Transaction, type WholeMachine } from '../../src/stack/transaction.js';
 import { ViolationError, type Violation } from '../../src/stack/violation.js';
@@ -175,15 +175,21 @@ export interface Rig {
   breaks(...operations: readonly MachineOperation[]): Violation | null;
 }
 
-export function rig(s: Script, change: Partial<MachineWorld> = {}): Rig {
+/** Other machines than the usual fakes, and how the concrete one is watched. */
+export interface Other extends Pick<Twins, 'likeness' | 'seldom'> {
+  readonly concrete?: (memory: Memory, s: Script) => FakeConcrete;
+  readonly weakest?: (memory: Memory, s: Script) => FakeWeakest;
+}
+
+export function rig(s: Script, change: Partial<MachineWorld> = {}, other: Other = {}): Rig {
   let concrete: FakeConcrete | undefined;
   let weakest: FakeWeakest | undefined;
   const run = new MachineLockstep({ smmus: [CONFIG], frames: 16, judged: true, ...change }, {
     twins: {
-      lateEvents: s.lateEvents,
-      concrete: (memory) => (concrete = new FakeConcrete(memory, s)),
+      ...(other.likeness === undefined ? {} : { likeness: other.likeness }), seldom: other.seldom === true, lateEvents: s.lateEvents,
+      concrete: (memory) => (concrete = other.concrete?.(memory, s) ?? new FakeConcrete(memory, s)),
       weakest: (memory) => {
-        weakest = new FakeWeakest(memory, s);
+        weakest = other.weakest?.(memory, s) ?? new FakeWeakest(memory, s);
         memory.watchers.push(weakest);
         return weakest;
       },
