@@ -25,6 +25,8 @@ export interface Waiver {
   readonly behaviour: string;
   /** What it would hide or break. */
   readonly hides: string;
+  /** What the causes of its findings mostly say: it is tried first then. */
+  readonly hint?: RegExp;
   /** Only for an SMMU with these features; left out: any. */
   readonly when?: (f: Features) => boolean;
   /** The sequence in which what QEMU does is what the architecture asks for. */
@@ -68,7 +70,9 @@ export function waiversOf(waivers: readonly Waiver[], failing: Failing, twins: T
   const fitting = waivers.filter((w) => w.when === undefined || (features !== undefined && w.when(features)));
   const shown = fitting.find((w) => w.shows?.(failing, failing.violation) === true);
   if (shown !== undefined) return [shown];
-  const undoing = fitting.filter((w) => w.undo !== undefined);
+  const likely = (w: Waiver): boolean => w.hint?.test(failing.violation.cause) === true;
+  const able = fitting.filter((w) => w.undo !== undefined);
+  const undoing = [...able.filter(likely), ...able.filter((w) => !likely(w))];
   const one = undoing.find((w) => clean([w]));
   if (one !== undefined) return [one];
   if (undoing.length < 2 || !clean(undoing)) return null;
