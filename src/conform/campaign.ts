@@ -127,11 +127,8 @@ export function* conformCampaign(options: ConformOptions, result: ConformResult)
 /** One run. `each`: told of every operation that was done, its note and QEMU's answer. */
 export function conformRun(options: ConformOptions, run: number, reach: Reach, result: ConformResult, each?: (text: string) => void): void {
   result.runs += 1;
-  const sequence = drawSequence(options.seed, run, reach);
-  if (sequence === null) {
-    result.tooLarge += 1;
-    return;
-  }
+  const sequence = drawn(options.seed, run, reach, result);
+  if (sequence === null) return;
   result.kinds[sequence.kind] += 1;
   const twins = twinsFor(options.pool, sequence.operations, options);
   let both: MachineLockstep | undefined;
@@ -156,6 +153,20 @@ export function conformRun(options: ConformOptions, run: number, reach: Reach, r
   }
   result.operations += done;
   if (both !== undefined) for (let i = 0; i < 256; i += 1) result.commands[i] = (result.commands[i] as number) + (both.commands[i] as number);
+}
+
+/** The sequence of a run; null: it is too large, or our own driver fails without QEMU, which is `fuzz`'s to report. */
+function drawn(seed: string, run: number, reach: Reach, result: ConformResult): Sequence | null {
+  try {
+    const sequence = drawSequence(seed, run, reach);
+    if (sequence === null) result.tooLarge += 1;
+    return sequence;
+  } catch (error) {
+    if (error instanceof ViolationError) result.unmodelled.push(`the optimised driver itself breaks ${error.violation.rule}, whatever QEMU does: see fuzz`);
+    else if (error instanceof Unmodelled) result.unmodelled.push(error.what);
+    else throw error;
+    return null;
+  }
 }
 
 function countAccess(result: ConformResult, step: ReturnType<MachineLockstep['step']>): void {
