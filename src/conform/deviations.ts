@@ -168,6 +168,10 @@ const COMMANDS: readonly Waiver[] = [
     hides: 'range encoders that use it for a single page', undo: commands((c) => (c.tg !== 0 && c.num === 0 && c.scale === 0 && (c.ttl === 0 || (c.ttl === 1 && c.tg === 2)) ? { ...c, tg: 0, ttl: 0 } : c)),
   },
   {
+    id: 'secure-prefetch', hint: /accepts PREFETCH/, from: '7.2', clause: 'IHI 0070 §4.1.6', behaviour: 'CMD_PREFETCH_CONFIG and CMD_PREFETCH_ADDR with SSec = 1 are taken from a Non-secure queue, where they are CERROR_ILL', hides: 'drivers that set SSec',
+    undo: commands((c) => ((c.op === OP.PREFETCH_CONFIG || c.op === OP.PREFETCH_ADDR) && c.ssec === 1 ? { ...c, ssec: 0 } : c)),
+  },
+  {
     id: 'reserved-signal', hint: /accepts SYNC/, from: '7.2', clause: 'IHI 0070 §4.7.3, §7.1', behaviour: 'CMD_SYNC with the reserved CS = 3 is taken', hides: 'drivers that send it', undo: commands((c) => (c.op === OP.SYNC && c.cs === 3 ? { ...c, cs: 0 } : c)),
   },
 ];
