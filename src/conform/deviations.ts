@@ -93,6 +93,7 @@ const DESCRIPTORS: readonly Waiver[] = [
   {
     id: 'global', hint: /ok where only F_TRANSLATION|wrong page/, from: '7.2', clause: 'IHI 0070 §3.17.1, §4.4.2', behaviour: 'nG = 0 is ignored: entries are tagged with the ASID, and a TLBI_NH_VA with another ASID leaves them',
     hides: 'nothing of what Linux does (none of its entries is global); a stack that shares global entries sees stale ones', undo: descriptors((s) => ({ lo: (s.lo | BIT_NG) >>> 0 })),
+    undoToo: withoutCommands(OP.TLBI_NH_VA), // else any mistake about global entries, ours too, would be waived
   },
   {
     id: 'hierarchical', hint: /F_PERMISSION/, from: '7.2', clause: 'VMSAv8-64 APTable; IHI 0070 §5.4 CD.HAD0, §3.3.4',
