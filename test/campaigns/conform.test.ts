@@ -14,7 +14,7 @@ import type { ExecutionContext } from 'ava';
 import { conformCampaign, drawSequence, newConformResult, reachOf, twinsFor, type ConformFailure, type ConformResult } from '../../src/conform/campaign.js';
 import { carriedFor, difference } from '../../src/conform/corner-decide.js';
 import { runOnQemu } from '../../src/conform/corner-run.js';
-import { waiversFor } from '../../src/conform/waivers.js';
+import { waiversFor } from '../../src/conform/deviations.js';
 import { shrinkMachine, type MachineCandidate, type MachineShrinkResult } from '../../src/fuzz/machine-shrink.js';
 import { replayMachine } from '../../src/lockstep/machine-replay.js';
 import type { Twins } from '../../src/lockstep/twins.js';
@@ -60,7 +60,8 @@ function campaign(pool: Pool, { seed, runs }: Drawn, weakest: Weakest, wanted: (
 }
 
 function judged(pool: Pool, c: MachineCandidate, weakest?: Weakest): ReturnType<typeof replayMachine> {
-  return replayMachine(c.world, c.operations, { twins: twinsFor(pool, c.operations, weakest) });
+  const waivers = waiversFor(pool.binary.version);
+  return replayMachine(c.world, c.operations, { twins: twinsFor(pool, c.operations, { waivers, ...(weakest === undefined ? {} : { weakest }) }) });
 }
 
 function cleanAsItIs(pool: Pool, c: MachineCandidate): boolean {
