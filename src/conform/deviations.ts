@@ -64,6 +64,15 @@ function recordUnknown(operations: Operations): Operations {
   });
 }
 
+/** Bits [63:56] of each input address as bit 55 says. */
+function untagged(operations: Operations): Operations {
+  return operations.map((op) => {
+    if (op.op !== 'access') return op;
+    const address = op.iova % 2 ** 56;
+    return { ...op, iova: address < 2 ** 55 ? address : address + (2 ** 64 - 2 ** 56) };
+  });
+}
+
 /** The stream of the access at the end has, or had, an STE with stage-2 start tables side by side. */
 function concatenated({ world, operations }: MachineCandidate): boolean {
   const access = operations.at(-1);
@@ -103,6 +112,17 @@ const DESCRIPTORS: readonly Waiver[] = [
   {
     id: 'output-size', hint: /F_ADDR_SIZE/, from: '7.2', until: '10.0', clause: 'IHI 0070 §3.4, §5.4 CD.IPS', behaviour: 'an output address above CD.IPS goes out without F_ADDR_SIZE', hides: 'drivers that set IPS too small',
     undo: withField('cd', CD.IPS, 4),
+  },
+  {
+    id: 'address-tags', hint: /answers ok/, from: '11.0', clause: 'IHI 0070 §5.4 CD.TBI0, §4.4.2; VMSAv8-64 top byte ignore', behaviour: 'with TBI, an entry that an access with a tagged address has filled is kept under the tagged address: TLBI_NH_VA of the address leaves it',
+    hides: 'nothing: with tagged addresses a correct driver sees stale translations', undo: untagged,
+  },
+  {
+    id: 'wide-input', from: '11.0', clause: 'IHI 0070 §3.4, §7.3.14', behaviour: 'an address above the output size of the SMMU leaves no F_ADDR_SIZE where stage 1 is bypassed, or stage 2 alone translates', hides: 'devices that send such addresses',
+    shows: ({ operations }, v) => {
+      const access = operations.at(-1);
+      return access?.op === 'access' && access.iova >= 2 ** 44 && /^QEMU answers abort where only (.* or )?F_ADDR_SIZE( or .*)? is permitted$/.test(v.cause);
+    },
   },
   {
     id: 'concatenated', from: '10.0', clause: 'VMSAv8-64 concatenated translation tables; IHI 0070 §5.2 STE.S2SL0',
