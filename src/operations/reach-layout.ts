@@ -103,10 +103,16 @@ export class ReachLayout {
     for (const span of new Set(sids.map((sid) => Math.floor(sid / 64)))) {
       const table = RAM + (PLACE.streams2 + span) * 4096;
       const at = this.boot.streams + span * 8;
-      const lo = l1stdLow(table, span === 0 || sids.some((sid) => sid >= 80) ? 6 : 5); // 32 streams, or 16
+      const lo = l1stdLow(table, this.#spanOf(span));
       this.level1.push({ kind: 'l1std', at, valid: lo, lo, hi: l1High(table) });
       this.#emit(at, lo, l1High(table));
     }
+  }
+
+  /** Span of a level-1 descriptor: the smallest that serves every stream of the reach there, so that the others are C_BAD_STREAMID. */
+  #spanOf(index: number): number {
+    const most = Math.max(...allStreams(this.reach).filter((sid) => Math.floor(sid / 64) === index).map((sid) => sid % 64));
+    return [1, 2, 3, 4, 5, 6, 7].find((span) => most < (POW2[span - 1] as number)) ?? 7;
   }
 
   #steAt(sid: number): number {

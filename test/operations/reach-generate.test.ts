@@ -3,6 +3,7 @@ import test, { type ExecutionContext } from 'ava';
 import { extract, getField } from '../../src/spec/bits.js';
 import { commandVerdict, decodeCommand, encodeCommand, newCommand, OP } from '../../src/spec/command.js';
 import { BIT_UNPRIVILEGED, BIT_VALID } from '../../src/spec/descriptor.js';
+import { l1stdPointer, l1stdStreams } from '../../src/spec/level1.js';
 import { CR0_SMMUEN, REG } from '../../src/spec/register.js';
 import { CONFIG_BYPASS, CONFIG_NESTED, CONFIG_S1, STE } from '../../src/spec/ste.js';
 import { RAM_BASE } from '../../src/memory/memory.js';
@@ -19,6 +20,7 @@ import { OUTCOME_OK } from '../../src/stack/outcome.js';
 import { newTransaction } from '../../src/stack/transaction.js';
 
 type Access = Extract<MachineOperation, { op: 'access' }>;
+type Store = Extract<MachineOperation, { op: 'store' }>;
 
 function draw(reach: Reach, k: number, most?: number): MachineRun {
   return generateMachineRun(new RandomChooser(`reach/${k}`), most, reach);
@@ -66,10 +68,44 @@ for (const [name, reach] of REACHES) {
     for (const b of boots) {
       t.is(b.eventsLog2, 7);
       t.true(b.commandsLog2 >= 4 && b.commandsLog2 <= 6 && b.extra === 0 && b.vmw === 0 && !b.e2h && !b.atsChk);
-      t.true(b.split === 0 ? b.streamsLog2 === 7 : b.split === 6 && b.streamsLog2 === 8);
     }
-    t.true(boots.some((b) => b.split === 6) && boots.some((b) => b.split === 0));
+    const shapes = new Set(boots.map((b) => `${b.split} ${b.streamsLog2}`));
+    t.deepEqual([...shapes].sort(), ['0 5', '0 7', '6 8'], 'linear with 32 or 128 streams, or two levels of 64');
     t.true(boots.filter((b) => b.recordUnknown).length > boots.length * 0.8 && boots.some((b) => !b.recordUnknown));
+  });
+
+  test(`${name}: a linear stream table has 32 entries where every stream is below 32, else 128`, (t) => {
+    for (const run of runsOf(reach)) {
+      const boot = run.operations[booted(run)];
+      if (boot?.op !== 'boot' || boot.boot.split > 0) continue;
+      const sids = layoutStores(run).filter((o) => o.at < RAM + 2 * 4096).map((o) => Math.floor((o.at - boot.boot.streams) / 64));
+      t.true(sids.length > 0);
+      t.is(boot.boot.streamsLog2, sids.every((sid) => sid < 32) ? 5 : 7, `${sids}`);
+    }
+  });
+
+  const entries = (span: number): number => (span === 0 || reach.both.includes(80) ? 32 : 16);
+
+  test(`${name}: of two levels, each table has as few entries as the streams of the reach need`, (t) => {
+    for (const run of runsOf(reach)) {
+      const boot = run.operations[booted(run)];
+      if (boot?.op !== 'boot' || boot.boot.split === 0) continue;
+      const first = layoutStores(run).filter((o) => o.at < RAM + 4096);
+      t.true(first.length > 0);
+      for (const o of first) {
+        const span = (o.at - boot.boot.streams) / 8;
+        t.deepEqual([l1stdStreams(o.lo, 6), l1stdPointer(o.lo, o.hi)], [entries(span), RAM + (1 + span) * 4096], `span ${span}`);
+      }
+      for (const o of layoutStores(run).filter((s) => s.at >= RAM + 4096 && s.at < RAM + 3 * 4096)) {
+        const span = Math.floor((o.at - RAM) / 4096) - 1;
+        t.true((o.at % 4096) / 64 < entries(span) && first.some((l) => (l.at - boot.boot.streams) / 8 === span));
+      }
+    }
+  });
+
+  test(`${name}: registers that say where tables and queues stand are written by boot alone`, (t) => {
+    const written = new Set(runsOf(reach).flatMap((r) => r.operations.flatMap((o) => (o.op === 'register' ? [o.offset] : []))));
+    t.deepEqual([...written].sort((a, b) => a - b), [REG.CR0, REG.GBPA]);
   });
 
   test(`${name}: transactions are what the devices can do`, (t) => {
@@ -158,6 +194,11 @@ for (const [name, reach] of REACHES) {
     t.true(share('ok') > 0.35 && share('ok') < 0.8, `${share('ok')}`);
     for (const answer of ['F_TRANSLATION', 'F_PERMISSION', 'abort', 'F_ACCESS', 'C_BAD_STE', 'C_BAD_CD']) t.true(share(answer) > 0.01, `${answer} ${share(answer)}`);
   });
+}
+
+/** What stands in memory when the SMMU boots. */
+function layoutStores(run: MachineRun): Store[] {
+  return run.operations.slice(0, booted(run)).filter((o) => o.op === 'store');
 }
 
 function commandsOf(t: ExecutionContext, reach: Reach): { legal: number; all: number; ops: Set<number> } {
