@@ -1,6 +1,7 @@
 /** Stored machine sequences run on QEMU: what is permitted, what the optimised machine and what QEMU answers to each operation, and the verdict. */
 import { notForQemu, replayOnQemu, type OnQemu } from '../conform/judge.js';
-import { waiversFor, type Waiver } from '../conform/waivers.js';
+import { waiversFor } from '../conform/deviations.js';
+import type { Waiver } from '../conform/waivers.js';
 import { machineFailureRecord } from '../fuzz/machine-failure.js';
 import type { MachineCase } from '../operations/machine-case.js';
 import type { Pool } from '../qemu/pool.js';

@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import { conformCampaign, conformRun, newConformResult, reachOf, twinsFor, type ConformFailure, type ConformOptions } from '../conform/campaign.js';
 import { judgeLike } from '../conform/judge.js';
-import { waiversFor, type Waiver } from '../conform/waivers.js';
+import { waiversFor } from '../conform/deviations.js';
+import type { Waiver } from '../conform/waivers.js';
 import type { Elsewhere } from '../fuzz/machine-failure.js';
 import { MachineStore } from '../fuzz/store.js';
 import { QemuUnfit } from '../qemu/devices.js';
@@ -43,7 +44,7 @@ export function waivedLines(waivers: readonly Waiver[], counts: Readonly<Record<
 export function otherOf(pool: Pool, waivers: readonly Waiver[], waived: boolean): Other {
   const { version, path } = pool.binary;
   const about: Elsewhere = { name: `QEMU ${version}`, path, waived };
-  return { about, twins: (operations) => twinsFor(pool, operations), judge: (c, like) => judgeLike(pool, waivers, c, like) };
+  return { about, twins: (operations) => twinsFor(pool, operations, { waivers }), judge: (c, like) => judgeLike(pool, waivers, c, like) };
 }
 
 export class ConformDrive implements Drive<ConformFailure> {

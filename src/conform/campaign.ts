@@ -20,7 +20,7 @@ import type { MachineOperation } from '../stack/machine-world.js';
 import { Unmodelled, ViolationError, type Violation } from '../stack/violation.js';
 import { recordDriver, TooLarge } from './recording.js';
 import { qemuTwins, type QemuTwins } from './twins.js';
-import { waiversOf, type Waiver } from './waivers.js';
+import { loosened, waiversOf, type Waiver } from './waivers.js';
 
 /** raw: a random machine sequence; driver: what the optimised driver does. */
 export type SequenceKind = 'raw' | 'driver';
@@ -104,10 +104,13 @@ export function beginsTwoLevel(operations: readonly MachineOperation[]): boolean
   return boot?.op === 'boot' && boot.boot.split > 0;
 }
 
+/** How a sequence is judged: which deviations are left out of the comparison, and by which weakest machine. */
+export type Judging = Partial<Pick<ConformOptions, 'waivers' | 'weakest'>>;
+
 /** QEMU and the machines beside it, for one sequence and everything that is made of it. */
-export function twinsFor(pool: Pool, operations: readonly MachineOperation[], weakest: Twins['weakest'] = OWN_TWINS.weakest): QemuTwins {
+export function twinsFor(pool: Pool, operations: readonly MachineOperation[], { waivers = [], weakest = OWN_TWINS.weakest }: Judging = {}): QemuTwins {
   const twoLevel = beginsTwoLevel(operations);
-  return qemuTwins(() => pool.rig(twoLevel), weakest);
+  return qemuTwins(() => pool.rig(twoLevel), { weakest, looseness: loosened(waivers) });
 }
 
 /** Runs until a limit, a failure, or the caller stops asking; adds to `result`. */
@@ -130,7 +133,7 @@ export function conformRun(options: ConformOptions, run: number, reach: Reach, r
     return;
   }
   result.kinds[sequence.kind] += 1;
-  const twins = twinsFor(options.pool, sequence.operations, options.weakest);
+  const twins = twinsFor(options.pool, sequence.operations, options);
   let both: MachineLockstep | undefined;
   let done = 0;
   try {

@@ -86,7 +86,7 @@ export function runOnQemu(pool: Pool, world: MachineWorld, operations: readonly 
   const looks: Look[] = [];
   const done: MachineOperation[] = [];
   try {
-    const both = new MachineLockstep(world, { twins: twinsFor(pool, operations, weakest) });
+    const both = new MachineLockstep(world, { twins: twinsFor(pool, operations, weakest === undefined ? {} : { weakest }) });
     for (const o of operations) {
       if (o.op === 'claim') {
         looks.push(look(both, o, done));

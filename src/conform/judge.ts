@@ -10,20 +10,20 @@ import type { Features } from '../spec/features.js';
 import type { MachineOperation, MachineWorld } from '../stack/machine-world.js';
 import type { Violation } from '../stack/violation.js';
 import { twinsFor } from './campaign.js';
-import { waiversOf, type Waiver } from './waivers.js';
+import { waiversOf, type Failing, type Waiver } from './waivers.js';
 
 /** The violation of a candidate on QEMU; null: there is none, it is not like `like`, or it is waived. */
 export function judgeLike(pool: Pool, waivers: readonly Waiver[], c: MachineCandidate, like: Violation): Violation | null {
-  const twins = twinsFor(pool, c.operations);
+  const twins = twinsFor(pool, c.operations, { waivers });
   const { violation, failedAt } = replayMachine(c.world, c.operations, { twins });
   if (violation === null || violation.rule !== like.rule || violation.cause !== like.cause) return null;
-  return waived(waivers, c, failedAt, pool) === null ? violation : null;
+  return waived(waivers, { ...c, violation }, failedAt, pool) === null ? violation : null;
 }
 
-function waived(waivers: readonly Waiver[], c: MachineCandidate, failedAt: number, pool: Pool): readonly Waiver[] | null {
+function waived(waivers: readonly Waiver[], c: Failing, failedAt: number, pool: Pool): readonly Waiver[] | null {
   if (waivers.length === 0) return null;
   const operations = c.operations.slice(0, failedAt + 1);
-  return waiversOf(waivers, { world: c.world, operations }, twinsFor(pool, operations));
+  return waiversOf(waivers, { ...c, operations }, twinsFor(pool, operations, { waivers }));
 }
 
 /** Why a sequence says nothing about an SMMU in front of which devices without ATS stand; null: it may. */
@@ -55,7 +55,7 @@ export interface OnQemu extends Replayed<MachineOperation> {
 /** A stored sequence on QEMU, with all sides of every operation. */
 export function replayOnQemu(pool: Pool, waivers: readonly Waiver[], c: MachineCandidate): OnQemu {
   const { world, changed } = worldOn(c.world, pool.features);
-  const done = replayMachine(world, c.operations, { twins: twinsFor(pool, c.operations) }, true);
+  const done = replayMachine(world, c.operations, { twins: twinsFor(pool, c.operations, { waivers }) }, true);
   const notAsked: Record<string, number> = {};
   let asked = 0;
   for (const row of done.rows) {
@@ -63,6 +63,6 @@ export function replayOnQemu(pool: Pool, waivers: readonly Waiver[], c: MachineC
     if (row.beside !== undefined || row.differs) asked += 1;
     else notAsked[row.optimised] = (notAsked[row.optimised] ?? 0) + 1;
   }
-  const known = done.violation === null ? null : waived(waivers, { world, operations: c.operations }, done.failedAt, pool);
+  const known = done.violation === null ? null : waived(waivers, { world, operations: c.operations, violation: done.violation }, done.failedAt, pool);
   return { ...done, world, changed, waived: known, asked, notAsked };
 }

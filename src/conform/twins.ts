@@ -3,17 +3,18 @@
  * translated or not, the page, the event and its stage. Of a record: type, stream, page, direction and stage; CLASS and the S2 bit of
  * walks are not, nor how often it comes, nor IPA. An access that leaves neither data nor record may have ended behind memory.
  */
-import { CLASS_IN, isTranslationFault } from '../spec/event.js';
+import { CLASS_CD, CLASS_IN, isTranslationFault, type FaultRecord } from '../spec/event.js';
 import { REG } from '../spec/register.js';
 import { Journal } from '../memory/journal.js';
 import { Memory, WORDS_PER_FRAME } from '../memory/memory.js';
 import { OptimisedMachine } from '../optimised/machine/machine.js';
 import { directed, QemuMachine } from '../qemu/machine.js';
 import type { Rig } from '../qemu/rig.js';
-import { OWN_TWINS, type Likeness, type Twins } from '../lockstep/twins.js';
+import type { Likeness, Twins } from '../lockstep/twins.js';
 import type { MachineConfig } from '../stack/machine-world.js';
 import { OUTCOME_ABORT, OUTCOME_FAULT, OUTCOME_OK } from '../stack/outcome.js';
 import { FRAME_UNSEEN, newAnswer, type Answer, type Transaction } from '../stack/transaction.js';
+import type { Looseness } from './waivers.js';
 
 /** What the weakest machine says where anything may be cached. */
 const ANY_FRAME = -1;
@@ -74,18 +75,25 @@ export interface QemuTwins extends Twins {
   last: Beside | null;
 }
 
-export function qemuTwins(rig: () => Rig, weakest: Twins['weakest'] = OWN_TWINS.weakest): QemuTwins {
+export interface QemuTwinsOptions {
+  readonly weakest: Twins['weakest'];
+  readonly looseness: ReadonlySet<Looseness>;
+}
+
+export function qemuTwins(rig: () => Rig, { weakest, looseness }: QemuTwinsOptions): QemuTwins {
+  const loose = (r: FaultRecord): boolean => looseness.has('direction-of-cd-fetch') && r.class === CLASS_CD && isTranslationFault(r.type);
   const watched: Watched = { isRam: (frame) => twins.last?.rig.ram.isRam(frame) === true, deaf: () => twins.last?.deaf === true };
   const likeness: Likeness = {
     name: 'QEMU',
     answer: (permitted, seen) => looksLike(permitted, seen, watched),
     record: (r, t, seen) => seen.kind !== OUTCOME_ABORT && r.type === seen.event && r.sid === t.sid
-      && (!directed(r) || (r.inputFrame === t.frame && (r.read !== 0) !== t.write && r.stage2 === seen.stage2)),
+      && (!directed(r) || (r.inputFrame === t.frame && (loose(r) || (r.read !== 0) !== t.write) && r.stage2 === seen.stage2)),
   };
   const twins: QemuTwins = {
     likeness, weakest, seldom: true, last: null,
     concrete: (memory, config) => {
       twins.last = new Beside(rig(), memory, config);
+      twins.last.undirected = loose;
       return twins.last;
     },
   };

@@ -321,6 +321,8 @@ export class MachineLockstep implements MemoryWatcher {
   #observed(smmu: number, queue: number, cons: number): void {
     const side = this.sides[smmu] as Side;
     this.#collect(side);
+    const q = side.software.queues[queue];
+    if (this.#seldom && q?.known === true) checkQueue(this.ledger, { smmu, queue, fetched: side.fetched }, side, q); // the commands before this look were not judged one by one
     side.weakest.observe(queue, cons);
   }
 

@@ -19,7 +19,7 @@ export function frameAddress(frame: number): string {
 /** An answer by its kind alone: ok, abort, none, ur, ca or the event's name. Stable: part of a cause. */
 export function answerName(a: Answer): string {
   switch (a.kind) {
-    case OUTCOME_OK: return 'ok';
+    case OUTCOME_OK: return a.frame === FRAME_UNSEEN ? 'without a record' : 'ok';
     case OUTCOME_ABORT: return 'abort';
     case OUTCOME_FAULT: return eventName(a.event) ?? `event ${hex(a.event)}`;
     case ANSWER_NONE: return 'none';
@@ -33,7 +33,7 @@ export function describeAnswer(a: Answer, kind: TransactionKind = 'access'): str
   if (a.kind === OUTCOME_OK && kind === 'ats-request') {
     return a.canRead || a.canWrite ? `success ${frameAddress(a.frame)} ${a.canRead ? 'r' : ''}${a.canWrite ? 'w' : ''}` : 'success without permission';
   }
-  if (a.kind === OUTCOME_OK) return a.frame === FRAME_UNSEEN ? 'ok, page unseen' : frameAddress(a.frame);
+  if (a.kind === OUTCOME_OK) return a.frame === FRAME_UNSEEN ? 'without a record (what it read is not seen)' : frameAddress(a.frame);
   if (a.kind !== OUTCOME_FAULT) return a.kind === ANSWER_NONE ? 'nothing is sent' : `${answerName(a)}${a.event === 0 ? '' : ` and ${eventName(a.event) ?? hex(a.event)}`}`;
   const stage = a.stage2 === 0 ? '' : ` stage 2 CLASS ${CLASSES[a.class] ?? ''} ipa ${frameAddress(a.ipa)}`;
   return `${answerName(a)}${stage}`;

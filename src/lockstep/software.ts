@@ -67,9 +67,10 @@ export class Software {
   /** Looks at CONS: SYNCs before it are complete for software from now on. */
   look(queue: number): number {
     const q = this.queues[queue] as QueueView;
-    q.cons = queuePointer(this.#around.port.readRegister(q.registers.cons));
-    this.#around.observed(queue, q.cons);
-    return q.cons;
+    const cons = queuePointer(this.#around.port.readRegister(q.registers.cons));
+    this.#around.observed(queue, cons); // who judges it compares it with what was seen before
+    q.cons = cons;
+    return cons;
   }
 
   /** Byte address of the entry at a pointer. */

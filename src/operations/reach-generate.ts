@@ -313,15 +313,14 @@ class ReachGenerator {
     if (entry !== null && oneIn(c, 2)) this.#look(pick(c, this.#users(entry.tree)), this.#frameOf(entry));
   }
 
-  /** SMMUEN or the event queue off and on, GBPA, a register that is guarded. */
+  /** SMMUEN or the event queue off and on, GBPA. Nothing is guarded by SMMUEN before SMMUv3.2, so STRTAB_BASE is left alone. */
   #control(): void {
     const c = this.#c;
     const on = CR0_SMMUEN | CR0_CMDQEN | CR0_EVENTQEN;
     const set = (offset: number, value: number): void => { this.#add({ op: 'register', smmu: 0, offset, value }); };
-    switch (c.index(4)) {
+    switch (c.index(3)) {
       case 0: set(REG.GBPA, GBPA_UPDATE + (oneIn(c, 2) ? GBPA_ABORT : 0)); break;
       case 1: set(REG.CR0, on - CR0_EVENTQEN); break;
-      case 2: set(REG.STRTAB_BASE, 0); break;
       default:
         this.#off = true;
         set(REG.CR0, on - CR0_SMMUEN);

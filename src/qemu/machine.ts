@@ -11,6 +11,7 @@ import { ANSWER_NONE, FRAME_UNSEEN, newAnswer, newTransaction, type Answer, type
 import { violate } from '../stack/violation.js';
 import { INPUT_FRAMES } from './devices.js';
 import { QemuDied } from './process.js';
+import { Published } from './published.js';
 import { GUEST_END, GUEST_FIRST } from './ram.js';
 import type { Rig } from './rig.js';
 
@@ -42,19 +43,25 @@ interface Recorded {
 export class QemuMachine implements WholeMachine {
   readonly rig: Rig;
   readonly #memory: Memory;
-  readonly #values = new Map<number, number>();
+  readonly #values: Map<number, number>;
   /** EVENTQ_PROD up to which records were taken from the guest's memory. */
   #taken: number;
   /** Records that the modelled memory does not have yet. */
   #pending: Recorded[] = [];
   #frames: readonly number[] = [];
+  /** Records that do not tell the direction although their type could. */
+  undirected: (r: FaultRecord) => boolean = () => false;
   readonly #other: { t: Transaction; answer: Answer } = { t: newTransaction(), answer: newAnswer() };
   #hasOther = false;
+  /** Were commands published that QEMU has not heard of yet? */
+  #rung = false;
+  readonly #commands = new Published();
 
   constructor(rig: Rig, memory: Memory) {
     this.rig = rig;
     this.#memory = memory;
-    this.#taken = queuePointer(this.#alive(() => rig.begin(memory)));
+    this.#values = new Map(this.#alive(() => rig.begin(memory)));
+    this.#taken = queuePointer(this.#values.get(REG.EVENTQ_PROD) as number);
   }
 
   /** The end of QEMU is an answer that no SMMU may give. */
@@ -71,14 +78,38 @@ export class QemuMachine implements WholeMachine {
     }
   }
 
+  /**
+   * The guest's memory becomes the modelled one. Commands run in the memory that stood there when PROD was written: those that are still
+   * on the way go first, unless nothing has changed since but what stands behind them in the queue.
+   */
+  #mirror(): void {
+    const { ram, qtest } = this.rig;
+    if (this.#rung && (ram.changed(this.#commands.base) || this.#commands.altered(this.#memory))) {
+      qtest.flush();
+      this.#heard();
+    }
+    ram.mirror();
+  }
+
+  /** QEMU has heard of everything. */
+  #heard(): void {
+    this.#rung = false;
+    this.#commands.clear();
+  }
+
   writeRegister(offset: number, value: number): void {
     this.#alive(() => {
+      if (offset in AFTER_WRITE) {
+        this.#mirror();
+        if (offset === REG.CMDQ_PROD) this.#published(value);
+        this.#rung = true;
+      }
       if (offset === REG.STRTAB_BASE_CFG && strtabSplit(value) > 0) this.rig.twoLevelSeen = true;
       this.rig.write(offset, this.#sinceBegin(offset, value), WIDE.includes(offset) ? 8 : 4);
     });
     if (KEPT.includes(offset)) this.#values.set(offset, value);
     else this.#values.delete(offset);
-    for (const other of AFTER_WRITE[offset] ?? []) this.#values.delete(other);
+    if (offset !== REG.CMDQ_PROD || this.#values.get(REG.CR0) !== 0) for (const other of AFTER_WRITE[offset] ?? []) this.#values.delete(other);
     if (offset === REG.EVENTQ_PROD) this.#taken = queuePointer(value);
   }
 
@@ -87,6 +118,12 @@ export class QemuMachine implements WholeMachine {
     if (known === undefined) this.#alive(() => { this.#fetch(offset); });
     if (offset === REG.EVENTQ_PROD) this.#commit();
     return this.#sinceBegin(offset, known ?? (this.#values.get(offset) as number));
+  }
+
+  /** Remembers the commands between the PROD that stood there and the new one. */
+  #published(prod: number): void {
+    if (!this.#values.has(REG.CMDQ_BASE)) this.#fetch(REG.CMDQ_BASE);
+    this.#commands.publish(this.#memory, { base: this.#values.get(REG.CMDQ_BASE) as number, log2Max: this.rig.features.commandLog2 }, this.#values.get(REG.CMDQ_PROD) ?? 0, prod);
   }
 
   /** GERROR and GERRORN as if both had been 0 when the sequence began; the same in both directions. */
@@ -100,8 +137,9 @@ export class QemuMachine implements WholeMachine {
     const wanted = USUAL.includes(offset) ? USUAL.filter((one) => !this.#values.has(one)) : [offset];
     const low = wanted.map((one) => this.rig.read(one));
     const high = wanted.map((one) => (WIDE.includes(one) ? this.rig.read(one + 4) : -1));
-    this.rig.ram.mirror();
+    this.#mirror();
     qtest.flush();
+    this.#heard();
     wanted.forEach((one, i) => {
       const top = high[i] as number;
       this.#values.set(one, qtest.value(low[i] as number) + (top < 0 ? 0 : (qtest.value(top) % 2 ** 20) * 2 ** 32));
@@ -169,7 +207,7 @@ export class QemuMachine implements WholeMachine {
   #transact(t: Transaction, out: Answer): void {
     const { rig } = this;
     const writer = rig.devices.kindOf(t.sid) === 'writer';
-    rig.ram.mirror();
+    this.#mirror();
     for (const frame of this.#frames) {
       if (writer) rig.ram.clearMark(frame);
       else rig.ram.tag(frame);
@@ -177,6 +215,7 @@ export class QemuMachine implements WholeMachine {
     rig.devices.start(t.sid, t.frame);
     const after = AFTER_ACCESS.map((offset) => rig.read(offset));
     rig.qtest.flush();
+    this.#heard();
     AFTER_ACCESS.forEach((offset, i) => { this.#values.set(offset, rig.qtest.value(after[i] as number)); });
     const tag = writer ? 0 : rig.devices.read(); // before anything else is read
     this.#collect();
@@ -186,7 +225,7 @@ export class QemuMachine implements WholeMachine {
       this.#answer(records, t, records.length > 0 ? -1 : this.#frameRead(t, tag), out);
       return;
     }
-    const written = records.some((r) => !directed(r) || r.read === 0) ? -1 : this.#frameWritten(t.frame);
+    const written = records.some((r) => !directed(r) || this.undirected(r) || r.read === 0) ? -1 : this.#frameWritten(t.frame);
     const other = this.#other;
     Object.assign(other.t, t);
     other.t.write = !t.write;
@@ -197,7 +236,7 @@ export class QemuMachine implements WholeMachine {
 
   /** `frame`: what was seen besides the records; -1: nothing. */
   #answer(records: readonly FaultRecord[], t: Transaction, frame: number, out: Answer): void {
-    const r = records.find((one) => !directed(one) || (one.read !== 0) !== t.write);
+    const r = records.find((one) => !directed(one) || this.undirected(one) || (one.read !== 0) !== t.write);
     Object.assign(out, newAnswer());
     if (r !== undefined) {
       out.kind = OUTCOME_FAULT;

@@ -72,6 +72,14 @@ export class GuestRam {
     else for (const slot of this.#dirty) writeSync(this.#fd, ZEROS, 0, 4096, this.#at(RAM_BASE + slot));
   }
 
+  /** Has a page changed that is not written yet, other than the one at this byte address? */
+  changed(address: number): boolean {
+    const memory = this.#memory as Memory;
+    const except = memory.slotOf(Math.floor(address / 4096));
+    for (let slot = 0; slot < memory.slots; slot += 1) if (slot !== except && memory.version[slot] !== (this.#written[slot] ?? 0)) return true;
+    return false;
+  }
+
   /** Every page that has changed is written. */
   mirror(): void {
     const memory = this.#memory as Memory;

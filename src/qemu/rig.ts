@@ -25,6 +25,9 @@ const BOARD: readonly string[] = [
 /** Identification registers that software learns the features from, by name. */
 export type Identification = Readonly<Record<'idr0' | 'idr1' | 'idr3' | 'idr5' | 'iidr', number>>;
 
+/** What is looked at when a sequence begins. */
+const AT_FIRST: readonly number[] = [REG.CR0, REG.CR0ACK, REG.GERROR, REG.CMDQ_PROD, REG.CMDQ_CONS, REG.EVENTQ_PROD];
+
 /** GBPA as it is after reset: incoming shareability, no abort. */
 const GBPA_RESET = 0x1000;
 
@@ -66,21 +69,22 @@ export class Rig {
     }
   }
 
-  /** Disabled, without an active error, its queues off and its memory as the modelled one. Caches are what they are: boot empties them. Returns EVENTQ_PROD. */
-  begin(memory: Memory): number {
+  /** Disabled, without an active error, its queues off and its memory as the modelled one. Caches are what they are: boot empties them. Returns registers as they are then. */
+  begin(memory: Memory): ReadonlyMap<number, number> {
     this.ram.begin(memory);
     const { qtest } = this;
     this.write(REG.CR0, 0, 4);
     this.write(REG.GBPA, GBPA_UPDATE + GBPA_RESET, 4);
     for (const offset of [REG.STRTAB_BASE, REG.CMDQ_BASE, REG.EVENTQ_BASE]) this.write(offset, 0, 8);
     for (const offset of [REG.STRTAB_BASE_CFG, REG.CR1, REG.CR2, REG.CMDQ_PROD, REG.CMDQ_CONS, REG.EVENTQ_PROD]) this.write(offset, 0, 4);
-    const gerror = qtest.read(4, SMMU_BASE + REG.GERROR);
-    const events = qtest.read(4, SMMU_BASE + REG.EVENTQ_PROD);
-    this.errorsBefore = qtest.value(gerror);
-    const prod = qtest.value(events);
+    const tickets = AT_FIRST.map((offset) => this.read(offset));
+    qtest.flush();
+    const values = new Map(AT_FIRST.map((offset, i) => [offset, qtest.value(tickets[i] as number)]));
+    this.errorsBefore = values.get(REG.GERROR) as number;
+    const prod = values.get(REG.EVENTQ_PROD) as number;
     this.write(REG.GERRORN, this.errorsBefore, 4);
     this.write(REG.EVENTQ_CONS, prod, 4);
-    return prod;
+    return values.set(REG.GERRORN, this.errorsBefore).set(REG.EVENTQ_CONS, prod);
   }
 
   /** Queues a register write of 4 or 8 bytes. */

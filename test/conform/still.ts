@@ -58,7 +58,7 @@ export function runStill(pool: Pool, s: Sequence, weakest: Twins['weakest'] | un
 }
 
 function runOne(pool: Pool, s: Sequence, weakest: Twins['weakest'] | undefined, result: Still): void {
-  const twins = twinsFor(pool, s.operations, weakest);
+  const twins = twinsFor(pool, s.operations, weakest === undefined ? {} : { weakest });
   const watched: Watched = { isRam: (frame) => twins.last?.rig.ram.isRam(frame) === true, deaf: () => twins.last?.deaf === true };
   try {
     const both = new MachineLockstep(s.world, { twins });
