@@ -93,7 +93,7 @@ const DESCRIPTORS: readonly Waiver[] = [
   {
     id: 'global', hint: /ok where only F_TRANSLATION|wrong page/, from: '7.2', clause: 'IHI 0070 §3.17.1, §4.4.2', behaviour: 'nG = 0 is ignored: entries are tagged with the ASID, and a TLBI_NH_VA with another ASID leaves them',
     hides: 'nothing of what Linux does (none of its entries is global); a stack that shares global entries sees stale ones', undo: descriptors((s) => ({ lo: (s.lo | BIT_NG) >>> 0 })),
-    undoToo: withoutCommands(OP.TLBI_NH_VA, OP.TLBI_EL2_VA), // else every mistake about global entries, our own too, would be waived
+    undoToo: withoutCommands(OP.TLBI_NH_VA), // else any mistake about global entries, ours too, would be waived
   },
   {
     id: 'hierarchical', hint: /F_PERMISSION/, from: '7.2', clause: 'VMSAv8-64 APTable; IHI 0070 §5.4 CD.HAD0, §3.3.4',
@@ -167,6 +167,10 @@ const COMMANDS: readonly Waiver[] = [
   {
     id: 'reserved-range', hint: /accepts TLBI_(NH|S2)/, from: '7.2', clause: 'IHI 0070 §4.4.1.1', behaviour: 'a TLBI with TG set and NUM, SCALE and TTL zero (TTL = 1 of 16K counts as zero) is taken as one page, where it is CERROR_ILL',
     hides: 'range encoders that use it for a single page', undo: commands((c) => (c.tg !== 0 && c.num === 0 && c.scale === 0 && (c.ttl === 0 || (c.ttl === 1 && c.tg === 2)) ? { ...c, tg: 0, ttl: 0 } : c)),
+  },
+  {
+    id: 'secure-prefetch', hint: /accepts PREFETCH/, from: '7.2', clause: 'IHI 0070 §4.1.6', behaviour: 'CMD_PREFETCH_CONFIG and CMD_PREFETCH_ADDR with SSec = 1 are taken from a Non-secure queue, where they are CERROR_ILL', hides: 'drivers that set SSec',
+    undo: commands((c) => ((c.op === OP.PREFETCH_CONFIG || c.op === OP.PREFETCH_ADDR) && c.ssec === 1 ? { ...c, ssec: 0 } : c)),
   },
   {
     id: 'reserved-signal', hint: /accepts SYNC/, from: '7.2', clause: 'IHI 0070 §4.7.3, §7.1', behaviour: 'CMD_SYNC with the reserved CS = 3 is taken', hides: 'drivers that send it', undo: commands((c) => (c.op === OP.SYNC && c.cs === 3 ? { ...c, cs: 0 } : c)),

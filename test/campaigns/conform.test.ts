@@ -60,7 +60,8 @@ function campaign(pool: Pool, { seed, runs }: Drawn, weakest: Weakest, wanted: (
 }
 
 function judged(pool: Pool, c: MachineCandidate, weakest?: Weakest): ReturnType<typeof replayMachine> {
-  return replayMachine(c.world, c.operations, { twins: twinsFor(pool, c.operations, { waivers: waiversFor(pool.binary.version), ...(weakest === undefined ? {} : { weakest }) }) });
+  const waivers = waiversFor(pool.binary.version);
+  return replayMachine(c.world, c.operations, { twins: twinsFor(pool, c.operations, { waivers, ...(weakest === undefined ? {} : { weakest }) }) });
 }
 
 function cleanAsItIs(pool: Pool, c: MachineCandidate): boolean {
