@@ -31,7 +31,7 @@ const SEED = 'c';
 /** Sequences: some seconds. */
 const RUNS = 2000;
 const STILL_RUNS = 400;
-/** Findings about QEMU itself that nobody waived yet, at most. */
+/** What only the optimised machine shows, or QEMU with our reference as it is as well, may come first. */
 const FAILURES_MAX = 60;
 const SHRUNK_MAX = 25;
 
@@ -103,7 +103,7 @@ function exposed(t: ExecutionContext, binary: QemuBinary, { name, by, seed = SEE
     t.true(cleanAsItIs(pool, small));
     t.log(`QEMU ${binary.version}: after ${result.runs} sequences: ${found.operations.length} -> ${small.operations.length} operations: ${found.violation.cause}: ${small.violation.actual}; permitted: ${small.violation.expected}`);
     const plain = campaign(pool, { seed, runs: result.runs }, undefined, () => false).failures;
-    if (pool.features.stage2) t.log(`${plain.length} findings without sabotage`); // newer ones have more that is not waived yet
+    if (pool.features.stage2) t.log(`findings without sabotage: ${plain.map((f) => `run ${f.run} of seed ${seed}`).join(', ') || 'none'}`); // newer ones have some that are not waived yet
     else t.deepEqual(plain.map((f) => [f.run, f.violation.cause]), []);
   });
 }
