@@ -162,11 +162,26 @@ function nests(operations: Operations): boolean {
   return operations.some((op) => op.op === 'store' && places.streamOf(op) >= 0 && op.at % 64 === 0 && getField(Uint32Array.from([op.lo, op.hi]), STE.Config) === CONFIG_NESTED);
 }
 
+const STAGE_2: readonly number[] = [OP.TLBI_S12_VMALL, OP.TLBI_S2_IPA, OP.TLBI_NSNH_ALL, OP.TLBI_NH_ALL];
+
+/** Where streams are nested, every TLBI that is about stage 2 is followed by a CFGI of everything. */
+function configurationGoesToo(operations: Operations): Operations {
+  if (!nests(operations)) return operations;
+  return operations.flatMap((op): Operations => {
+    const opcode = op.op === 'command' ? op.command.op : op.op === 'raw' ? op.words[0] % 256 : -1;
+    return STAGE_2.includes(opcode) && (op.op === 'command' || op.op === 'raw') ? [op, { op: 'command', smmu: op.smmu, queue: op.queue, command: { ...newCommand(), op: OP.CFGI_STE_RANGE, range: 31 } }] : [op];
+  });
+}
+
 const COMMANDS: readonly Waiver[] = [
   {
     id: 'fragments', hint: /answers ok/, from: '10.0', clause: 'IHI 0070 §4.4.2, §3.17; VMSAv8-64: TLB maintenance by VA is for the stage-1 entry that translates the address',
     behaviour: 'nested, where a stage-1 page or block is cached in pieces of the smaller stage-2 entries, a TLBI_NH_VA or TLBI_NH_VAA removes only the piece that contains its address', hides: 'nothing: a correct guest sees stale translations',
     when: (f) => f.stage2, undo: (operations) => (nests(operations) ? commands((c) => (c.op === OP.TLBI_NH_VA || c.op === OP.TLBI_NH_VAA ? { ...newCommand(), op: OP.TLBI_NH_ALL, vmid: c.vmid } : c))(operations) : operations),
+  },
+  {
+    id: 'stage-1-root', hint: /stage 2/, from: '10.0', clause: 'IHI 0070 §4.4.3, §3.21.1', behaviour: 'nested, the base of the stage-1 tables is translated by stage 2 once, when the CD is read: no TLBI ends that, only a CFGI of the stream',
+    hides: 'nothing: a correct hypervisor that moves or takes away that page sees the old one used', when: (f) => f.stage2, undo: configurationGoesToo,
   },
   {
     id: 'stage-2-commands', hint: /accepts TLBI_S/, from: '7.2', clause: 'IHI 0070 §4.4.3', behaviour: 'TLBI_S12_VMALL and TLBI_S2_IPA are taken by an SMMU without stage 2, where they are CERROR_ILL',
