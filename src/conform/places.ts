@@ -20,8 +20,8 @@ interface Region {
   /** STEs: the StreamID of the first. */
   readonly sid: number;
   readonly first: number;
-  /** Exclusive. */
-  readonly end: number;
+  /** Exclusive. It moves when what stands there becomes larger. */
+  end: number;
 }
 
 /** What each store of a sequence is to, and the index of its 64-bit word in an STE or CD. */
@@ -71,7 +71,9 @@ export class Places {
   }
 
   #add(kind: PlaceKind, first: number, bytes: number, sid = 0): void {
-    if (!this.#regions.some((r) => r.first === first && r.kind === kind)) this.#regions.push({ kind, sid, first, end: first + bytes });
+    const known = this.#regions.find((r) => r.first === first && r.kind === kind);
+    if (known === undefined) this.#regions.push({ kind, sid, first, end: first + bytes });
+    else known.end = Math.max(known.end, first + bytes);
   }
 
   /** The first StreamID that the level-1 descriptor at an address serves. */

@@ -4,7 +4,7 @@
  * driver's own way of doing things can be run, shrunk and stored like any other raw sequence.
  */
 import { decodeCommand, encodeCommand, newCommand, OP, WORDS_PER_COMMAND } from '../spec/command.js';
-import { CR0_CMDQEN, queueAddress, queueIndex, queueLog2, queueNext, REG } from '../spec/register.js';
+import { CR0_CMDQEN, CR0_EVENTQEN, queueAddress, queueIndex, queueLog2, queueNext, REG } from '../spec/register.js';
 import type { Features } from '../spec/features.js';
 import { Lockstep, type Tap } from '../lockstep/lockstep.js';
 import { WORDS_PER_FRAME, type Memory } from '../memory/memory.js';
@@ -57,15 +57,16 @@ class Recorder implements Tap {
   }
 
   registerWritten(_smmu: number, offset: number, value: number): void {
-    if (offset === REG.EVENTQ_CONS && this.#enabled) return; // records are taken out by whoever runs the sequence
+    if (offset === REG.EVENTQ_CONS && this.#has(CR0_EVENTQEN)) return; // records are taken out by whoever runs the sequence
     const before = this.#registers.get(offset) ?? 0;
     this.#registers.set(offset, value);
-    if (offset === REG.CMDQ_PROD && this.#enabled) this.#commands(before, value);
+    if (offset === REG.CMDQ_PROD && this.#has(CR0_CMDQEN)) this.#commands(before, value);
     else this.operations.push({ op: 'register', smmu: SMMU, offset, value });
   }
 
-  get #enabled(): boolean {
-    return ((this.#registers.get(REG.CR0) ?? 0) & CR0_CMDQEN) !== 0;
+  /** Is a bit of CR0 set? */
+  #has(bit: number): boolean {
+    return ((this.#registers.get(REG.CR0) ?? 0) & bit) !== 0;
   }
 
   #commands(from: number, to: number): void {

@@ -163,7 +163,10 @@ export class GuestRam {
     if (!MARKS.includes(this.#small.readUInt32LE(0))) return false;
     const slot = this.#slotOf(frame);
     if (slot < 0) this.clearMark(frame);
-    else this.#written[slot] = -1;
+    else {
+      this.#written[slot] = -1;
+      this.#dirty.add(slot);
+    }
     return true;
   }
 }
