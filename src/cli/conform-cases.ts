@@ -95,7 +95,7 @@ export class CaseRunner {
     if (done.violation !== null && done.waived === null) {
       const other = otherOf(this.#pool, this.#waivers, this.#waived);
       const failing = { world: done.world, operations: c.case.operations };
-      const record = machineFailureRecord(failing, done.violation, null, { shrunk: null, file: c.file, fullFile: null, elsewhere: other.about, twins: other.twins(c.case.operations) });
+      const record = machineFailureRecord(failing, done.violation, null, { shrunk: null, file: c.file, fullFile: null, elsewhere: { ...other.about, known: other.known(failing, done.violation) }, twins: other.twins(c.case.operations) });
       this.#failures.push(machineLine(record));
       this.#out.print(`${failureBlock(record, { program: this.#out.program, whole: true })}\n`);
       return;

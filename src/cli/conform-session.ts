@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { conformCampaign, conformRun, newConformResult, reachOf, twinsFor, type ConformFailure, type ConformOptions } from '../conform/campaign.js';
 import { judgeLike } from '../conform/judge.js';
 import { waiversFor } from '../conform/deviations.js';
-import type { Waiver } from '../conform/waivers.js';
+import { waiversOf, type Waiver } from '../conform/waivers.js';
 import type { Elsewhere } from '../fuzz/machine-failure.js';
 import { MachineStore } from '../fuzz/store.js';
 import { QemuUnfit } from '../qemu/devices.js';
@@ -16,6 +16,8 @@ import { commandKinds, type CampaignSummary } from '../report/fuzz.js';
 import { shell } from '../report/words.js';
 import { RAW_RULES } from '../rules/ledger.js';
 import { Inconclusive } from './exit.js';
+import type { MachineCandidate } from '../fuzz/machine-shrink.js';
+import type { Violation } from '../stack/violation.js';
 import { machineLine, workUpMachine, type Other } from './machine-found.js';
 import type { Drive, Kept, Report, SessionSettings } from './session.js';
 
@@ -41,10 +43,16 @@ export function waivedLines(waivers: readonly Waiver[], counts: Readonly<Record<
   return waivers.filter((w) => (counts[w.id] ?? 0) > 0).map(({ id, behaviour, clause }) => ({ id, count: counts[id] as number, behaviour, clause }));
 }
 
+/** Known deviations of this QEMU that a violation is, whether they are waived or not. */
+function knownAs(pool: Pool, c: MachineCandidate, violation: Violation): readonly string[] {
+  const found = waiversOf(waiversFor(pool.binary.version), { ...c, violation }, twinsFor(pool, c.operations)) ?? [];
+  return found.map((w) => `${w.id}: ${w.behaviour} (${w.clause})`);
+}
+
 export function otherOf(pool: Pool, waivers: readonly Waiver[], waived: boolean): Other {
   const { version, path } = pool.binary;
   const about: Elsewhere = { name: `QEMU ${version}`, path, waived };
-  return { about, twins: (operations) => twinsFor(pool, operations, { waivers }), judge: (c, like) => judgeLike(pool, waivers, c, like) };
+  return { about, twins: (operations) => twinsFor(pool, operations, { waivers }), judge: (c, like) => judgeLike(pool, waivers, c, like), known: (c, v) => knownAs(pool, c, v) };
 }
 
 export class ConformDrive implements Drive<ConformFailure> {

@@ -22,6 +22,8 @@ export interface Other {
   twins(operations: readonly MachineOperation[]): Twins;
   /** What a candidate breaks on it, if that is like this violation and nothing that is known. */
   judge(c: MachineCandidate, like: Violation): Violation | null;
+  /** What is known of it that explains a violation, in words. */
+  known(c: MachineCandidate, v: Violation): readonly string[];
 }
 
 export interface WorkUp {
@@ -47,7 +49,7 @@ export function workUpMachine(failure: Pick<MachineFailure, 'world' | 'operation
   const best = small ?? { world, operations, violation };
   const files = how.store.finish(best, best.violation);
   const shrunk = small === null ? null : { from: small.from, tried: small.tried, accepted: small.accepted, minimal: small.minimal };
-  const ran = other === undefined ? {} : { elsewhere: other.about, twins: other.twins(best.operations) };
+  const ran = other === undefined ? {} : { elsewhere: { ...other.about, known: other.known(best, best.violation) }, twins: other.twins(best.operations) };
   return { record: machineFailureRecord(best, best.violation, how.origin, { shrunk, ...files, ...ran }), repeatable };
 }
 

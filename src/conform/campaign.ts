@@ -11,7 +11,7 @@ import { Generator } from '../operations/generate.js';
 import { drawReachDriver } from '../operations/reach-driver.js';
 import { generateReachRun } from '../operations/reach-generate.js';
 import type { Reach } from '../operations/reach.js';
-import { INPUT_FRAMES, READERS, WRITERS } from '../qemu/devices.js';
+import { INPUT_FRAMES, READERS, TESTERS, WIDE_INPUT_FRAMES, WRITERS } from '../qemu/devices.js';
 import type { Pool } from '../qemu/pool.js';
 import { GUEST_END, GUEST_FIRST } from '../qemu/ram.js';
 import { Ledger } from '../rules/ledger.js';
@@ -74,15 +74,22 @@ export function newConformResult(): ConformResult {
   };
 }
 
-/** What the devices of a QEMU can do. */
-export function reachOf(pool: Pool): Reach {
-  return { features: pool.features, readers: READERS, writers: WRITERS, both: [], inputFrames: INPUT_FRAMES, firstFrame: GUEST_FIRST, endFrame: GUEST_END };
+/** What the devices of a QEMU can do: the cards, and those with 64-bit addresses if it has them. A sequence is for the ones or the others. */
+export interface Reaches {
+  readonly cards: Reach;
+  readonly testers: Reach | null;
+}
+
+export function reachOf(pool: Pool): Reaches {
+  const cards: Reach = { features: pool.features, readers: READERS, writers: WRITERS, both: [], inputFrames: INPUT_FRAMES, firstFrame: GUEST_FIRST, endFrame: GUEST_END };
+  return { cards, testers: pool.testers ? { ...cards, readers: [], writers: TESTERS, inputFrames: WIDE_INPUT_FRAMES } : null };
 }
 
 /** Draws run k; null: its driver sequence needs too much memory. Throws what lockstep throws: then the driver itself failed, without QEMU. */
-export function drawSequence(seed: string, run: number, reach: Reach): Sequence | null {
+export function drawSequence(seed: string, run: number, reaches: Reaches): Sequence | null {
   const chooser = new RandomChooser(`${seed}/conform/${run}`);
-  if (run % 8 !== 7) return { kind: 'raw', ...generateReachRun(chooser, reach) };
+  const { cards: reach, testers } = reaches;
+  if (run % 8 !== 7) return { kind: 'raw', ...generateReachRun(chooser, testers !== null && run % 3 === 2 ? testers : reach) };
   const { world, mix, operations, window } = drawReachDriver(chooser, reach);
   const generator = new Generator(world, mix, chooser, window);
   let left = operations;
@@ -125,13 +132,10 @@ export function* conformCampaign(options: ConformOptions, result: ConformResult)
 }
 
 /** One run. `each`: told of every operation that was done, its note and QEMU's answer. */
-export function conformRun(options: ConformOptions, run: number, reach: Reach, result: ConformResult, each?: (text: string) => void): void {
+export function conformRun(options: ConformOptions, run: number, reaches: Reaches, result: ConformResult, each?: (text: string) => void): void {
   result.runs += 1;
-  const sequence = drawSequence(options.seed, run, reach);
-  if (sequence === null) {
-    result.tooLarge += 1;
-    return;
-  }
+  const sequence = drawn(options.seed, run, reaches, result);
+  if (sequence === null) return;
   result.kinds[sequence.kind] += 1;
   const twins = twinsFor(options.pool, sequence.operations, options);
   let both: MachineLockstep | undefined;
@@ -156,6 +160,20 @@ export function conformRun(options: ConformOptions, run: number, reach: Reach, r
   }
   result.operations += done;
   if (both !== undefined) for (let i = 0; i < 256; i += 1) result.commands[i] = (result.commands[i] as number) + (both.commands[i] as number);
+}
+
+/** The sequence of a run; null: it is too large, or our own driver fails without QEMU, which is `fuzz`'s to report. */
+function drawn(seed: string, run: number, reaches: Reaches, result: ConformResult): Sequence | null {
+  try {
+    const sequence = drawSequence(seed, run, reaches);
+    if (sequence === null) result.tooLarge += 1;
+    return sequence;
+  } catch (error) {
+    if (error instanceof ViolationError) result.unmodelled.push(`the optimised driver itself breaks ${error.violation.rule}, whatever QEMU does: see fuzz`);
+    else if (error instanceof Unmodelled) result.unmodelled.push(error.what);
+    else throw error;
+    return null;
+  }
 }
 
 function countAccess(result: ConformResult, step: ReturnType<MachineLockstep['step']>): void {

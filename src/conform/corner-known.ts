@@ -15,7 +15,7 @@ export interface KnownCorner {
 
 export const KNOWN_CORNERS: readonly KnownCorner[] = [
   {
-    slugs: ['reserved-range', 'hint-1-of-16k', 'skipped-command'], says: 'CONS 0x5; permitted: queue 0 of SMMU 0: CONS at most 0x4 with error 1', clause: '§4.4.1.1: NUM = SCALE = TTL = 0 with TG set is reserved, CERROR_ILL',
+    slugs: ['reserved-range', 'hint-1-of-16k', 'skipped-command'], says: 'permitted: queue 0 of SMMU 0: CONS at most 0x4 with error 1', clause: '§4.4.1.1: NUM = SCALE = TTL = 0 with TG set is reserved, CERROR_ILL',
     behaviour: 'a TLBI with TG set and NUM, SCALE and TTL zero (TTL = 1 of 16K counts as zero) is taken as one page, without an error',
   },
   {
@@ -35,11 +35,11 @@ export const KNOWN_CORNERS: readonly KnownCorner[] = [
     clause: '§6.3.25 FMT', behaviour: 'once STRTAB_BASE_CFG.FMT was two-level, a linear stream table is read as a two-level one until QEMU ends',
   },
   {
-    slugs: ['command-without-its-feature'], says: 'CONS 0x5; permitted: queue 0 of SMMU 0: CONS at most 0x4 with error 1',
+    slugs: ['command-without-its-feature'], says: 'permitted: queue 0 of SMMU 0: CONS at most 0x4 with error 1',
     clause: '§4.5.1, §4.1.3: CERROR_ILL without IDR0.ATS', behaviour: 'CMD_ATC_INV is taken without ATS',
   },
   {
-    slugs: ['reserved-completion-signal'], says: 'CONS 0x5; permitted: queue 0 of SMMU 0: CONS at most 0x4 with error 1',
+    slugs: ['reserved-completion-signal'], says: 'permitted: queue 0 of SMMU 0: CONS at most 0x4 with error 1',
     clause: '§4.7.3: CS = 3 is reserved; §7.1: an invalid parameter is CERROR_ILL', behaviour: 'CMD_SYNC with CS = 3 is taken',
   },
   {

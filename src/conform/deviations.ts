@@ -64,6 +64,15 @@ function recordUnknown(operations: Operations): Operations {
   });
 }
 
+/** Bits [63:56] of each input address as bit 55 says. */
+function untagged(operations: Operations): Operations {
+  return operations.map((op) => {
+    if (op.op !== 'access') return op;
+    const address = op.iova % 2 ** 56;
+    return { ...op, iova: address < 2 ** 55 ? address : address + (2 ** 64 - 2 ** 56) };
+  });
+}
+
 /** The stream of the access at the end has, or had, an STE with stage-2 start tables side by side. */
 function concatenated({ world, operations }: MachineCandidate): boolean {
   const access = operations.at(-1);
@@ -83,25 +92,37 @@ function concatenated({ world, operations }: MachineCandidate): boolean {
 
 const DESCRIPTORS: readonly Waiver[] = [
   {
-    id: 'access-flag', from: '7.2', until: '10.0', clause: 'VMSAv8-64 access flag; IHI 0070 §5.4 CD.AFFD', behaviour: 'a descriptor with AF = 0 translates without F_ACCESS, as if CD.AFFD were 1',
+    id: 'access-flag', hint: /only (.* or )?F_ACCESS/, from: '7.2', until: '10.0', clause: 'VMSAv8-64 access flag; IHI 0070 §5.4 CD.AFFD', behaviour: 'a descriptor with AF = 0 translates without F_ACCESS, as if CD.AFFD were 1',
     hides: 'drivers that forget the access flag, and access flag management by fault', undo: withField('cd', CD.AFFD, 1),
   },
   {
-    id: 'unprivileged', from: '7.2', clause: 'VMSAv8-64 AP[1]; IHI 0070 §3.3.4', behaviour: 'pages without unprivileged access (AP[1] = 0) are open to unprivileged devices',
+    id: 'unprivileged', hint: /answers ok where only (.* or )?F_PERMISSION/, from: '7.2', clause: 'VMSAv8-64 AP[1]; IHI 0070 §3.3.4', behaviour: 'pages without unprivileged access (AP[1] = 0) are open to unprivileged devices',
     hides: 'mappings for privileged devices only that other devices reach', undo: descriptors((s) => ({ lo: (s.lo | BIT_UNPRIVILEGED) >>> 0, hi: (s.hi & ~HI_APTABLE_PRIVILEGED) >>> 0 })),
   },
   {
-    id: 'global', from: '7.2', clause: 'IHI 0070 §3.17.1, §4.4.2', behaviour: 'nG = 0 is ignored: entries are tagged with the ASID, and a TLBI_NH_VA with another ASID leaves them',
+    id: 'global', hint: /ok where only F_TRANSLATION|wrong page/, from: '7.2', clause: 'IHI 0070 §3.17.1, §4.4.2', behaviour: 'nG = 0 is ignored: entries are tagged with the ASID, and a TLBI_NH_VA with another ASID leaves them',
     hides: 'nothing of what Linux does (none of its entries is global); a stack that shares global entries sees stale ones', undo: descriptors((s) => ({ lo: (s.lo | BIT_NG) >>> 0 })),
+    undoToo: withoutCommands(OP.TLBI_NH_VA), // else any mistake about global entries, ours too, would be waived
   },
   {
-    id: 'hierarchical', from: '7.2', clause: 'VMSAv8-64 APTable; IHI 0070 §5.4 CD.HAD0, §3.3.4',
+    id: 'hierarchical', hint: /F_PERMISSION/, from: '7.2', clause: 'VMSAv8-64 APTable; IHI 0070 §5.4 CD.HAD0, §3.3.4',
     behaviour: 'APTable is checked while the table descriptor is walked: through an entry that a read has filled, writes pass that APTable forbids; and a write faults with F_PERMISSION where the walk would end in F_TRANSLATION',
     hides: 'write protection by table descriptors', undo: (operations) => withField('cd', CD.HAD1, 1)(withField('cd', CD.HAD0, 1)(operations)),
   },
   {
-    id: 'output-size', from: '7.2', until: '10.0', clause: 'IHI 0070 §3.4, §5.4 CD.IPS', behaviour: 'an output address above CD.IPS goes out without F_ADDR_SIZE', hides: 'drivers that set IPS too small',
+    id: 'output-size', hint: /F_ADDR_SIZE/, from: '7.2', until: '10.0', clause: 'IHI 0070 §3.4, §5.4 CD.IPS', behaviour: 'an output address above CD.IPS goes out without F_ADDR_SIZE', hides: 'drivers that set IPS too small',
     undo: withField('cd', CD.IPS, 4),
+  },
+  {
+    id: 'address-tags', hint: /answers ok/, from: '11.0', clause: 'IHI 0070 §5.4 CD.TBI0, §4.4.2; VMSAv8-64 top byte ignore', behaviour: 'with TBI, an entry that an access with a tagged address has filled is kept under the tagged address: TLBI_NH_VA of the address leaves it',
+    hides: 'nothing: with tagged addresses a correct driver sees stale translations', undo: untagged,
+  },
+  {
+    id: 'wide-input', from: '11.0', clause: 'IHI 0070 §3.4, §7.3.14', behaviour: 'an address above the output size of the SMMU leaves no F_ADDR_SIZE where stage 1 is bypassed, or stage 2 alone translates', hides: 'devices that send such addresses',
+    shows: ({ operations }, v) => {
+      const access = operations.at(-1);
+      return access?.op === 'access' && access.iova >= 2 ** 44 && /^QEMU answers abort where only (.* or )?F_ADDR_SIZE( or .*)? is permitted$/.test(v.cause);
+    },
   },
   {
     id: 'concatenated', from: '10.0', clause: 'VMSAv8-64 concatenated translation tables; IHI 0070 §5.2 STE.S2SL0',
@@ -112,11 +133,11 @@ const DESCRIPTORS: readonly Waiver[] = [
 
 const RECORDS: readonly Waiver[] = [
   {
-    id: 'stage-2-of-walks', from: '10.0', clause: 'IHI 0070 §7.3.13 S2, §5.2 STE.S2R', behaviour: 'a stage-2 fault of a stage-1 walk (CLASS TT) is recorded with S2 = 0, and if CD.R is 1, whatever STE.S2R says', hides: 'drivers that tell the stages apart by S2; S2R of nested streams',
+    id: 'stage-2-of-walks', hint: /abort|without a record/, from: '10.0', clause: 'IHI 0070 §7.3.13 S2, §5.2 STE.S2R', behaviour: 'a stage-2 fault of a stage-1 walk (CLASS TT) is recorded with S2 = 0, and if CD.R is 1, whatever STE.S2R says', hides: 'drivers that tell the stages apart by S2; S2R of nested streams',
     when: (f) => f.stage2, undo: (operations) => withField('ste', STE.S2R, 1)(withField('cd', CD.R, 1)(operations)),
   },
   {
-    id: 'recinvsid', from: '7.2', clause: 'IHI 0070 §6.3.12 CR2.RECINVSID, §7.3.3', behaviour: 'C_BAD_STREAMID is recorded although CR2.RECINVSID is 0', hides: 'nothing; a driver gets records that it did not ask for', undo: recordUnknown,
+    id: 'recinvsid', hint: /C_BAD_STREAMID/, from: '7.2', clause: 'IHI 0070 §6.3.12 CR2.RECINVSID, §7.3.3', behaviour: 'C_BAD_STREAMID is recorded although CR2.RECINVSID is 0', hides: 'nothing; a driver gets records that it did not ask for', undo: recordUnknown,
   },
   {
     id: 'stage-2-permission', from: '10.0', clause: 'IHI 0070 §5.2 STE.S2R, §7.3.16', behaviour: 'a write to a page that stage 2 makes read-only leaves no F_PERMISSION when a read has filled the TLB, although S2R is 1',
@@ -141,34 +162,53 @@ function nests(operations: Operations): boolean {
   return operations.some((op) => op.op === 'store' && places.streamOf(op) >= 0 && op.at % 64 === 0 && getField(Uint32Array.from([op.lo, op.hi]), STE.Config) === CONFIG_NESTED);
 }
 
+const STAGE_2: readonly number[] = [OP.TLBI_S12_VMALL, OP.TLBI_S2_IPA, OP.TLBI_NSNH_ALL, OP.TLBI_NH_ALL];
+
+/** Where streams are nested, every TLBI that is about stage 2 is followed by a CFGI of everything. */
+function configurationGoesToo(operations: Operations): Operations {
+  if (!nests(operations)) return operations;
+  return operations.flatMap((op): Operations => {
+    const opcode = op.op === 'command' ? op.command.op : op.op === 'raw' ? op.words[0] % 256 : -1;
+    return STAGE_2.includes(opcode) && (op.op === 'command' || op.op === 'raw') ? [op, { op: 'command', smmu: op.smmu, queue: op.queue, command: { ...newCommand(), op: OP.CFGI_STE_RANGE, range: 31 } }] : [op];
+  });
+}
+
 const COMMANDS: readonly Waiver[] = [
   {
-    id: 'fragments', from: '10.0', clause: 'IHI 0070 §4.4.2, §3.17; VMSAv8-64: TLB maintenance by VA is for the stage-1 entry that translates the address',
+    id: 'fragments', hint: /answers ok/, from: '10.0', clause: 'IHI 0070 §4.4.2, §3.17; VMSAv8-64: TLB maintenance by VA is for the stage-1 entry that translates the address',
     behaviour: 'nested, where a stage-1 page or block is cached in pieces of the smaller stage-2 entries, a TLBI_NH_VA or TLBI_NH_VAA removes only the piece that contains its address', hides: 'nothing: a correct guest sees stale translations',
     when: (f) => f.stage2, undo: (operations) => (nests(operations) ? commands((c) => (c.op === OP.TLBI_NH_VA || c.op === OP.TLBI_NH_VAA ? { ...newCommand(), op: OP.TLBI_NH_ALL, vmid: c.vmid } : c))(operations) : operations),
   },
   {
-    id: 'stage-2-commands', from: '7.2', clause: 'IHI 0070 §4.4.3', behaviour: 'TLBI_S12_VMALL and TLBI_S2_IPA are taken by an SMMU without stage 2, where they are CERROR_ILL',
+    id: 'stage-1-root', hint: /stage 2/, from: '10.0', clause: 'IHI 0070 §4.4.3, §3.21.1', behaviour: 'nested, the base of the stage-1 tables is translated by stage 2 once, when the CD is read: no TLBI ends that, only a CFGI of the stream',
+    hides: 'nothing: a correct hypervisor that moves or takes away that page sees the old one used', when: (f) => f.stage2, undo: configurationGoesToo,
+  },
+  {
+    id: 'stage-2-commands', hint: /accepts TLBI_S/, from: '7.2', clause: 'IHI 0070 §4.4.3', behaviour: 'TLBI_S12_VMALL and TLBI_S2_IPA are taken by an SMMU without stage 2, where they are CERROR_ILL',
     hides: 'drivers that send stage-2 invalidations to an SMMU without stage 2', when: (f) => !f.stage2, undo: withoutCommands(OP.TLBI_S12_VMALL, OP.TLBI_S2_IPA),
   },
   {
-    id: 'el2-commands', from: '7.2', clause: 'IHI 0070 §4.4.2.7 to §4.4.2.10, §4.1.1', behaviour: 'TLBI_EL2_* are taken by an SMMU without EL2 (IDR0.Hyp = 0), and TLBI_EL3_* by a Non-secure queue, where they are CERROR_ILL',
+    id: 'el2-commands', hint: /accepts (TLBI_EL|command)/, from: '7.2', clause: 'IHI 0070 §4.4.2.7 to §4.4.2.10, §4.1.1', behaviour: 'TLBI_EL2_* are taken by an SMMU without EL2 (IDR0.Hyp = 0), and TLBI_EL3_* by a Non-secure queue, where they are CERROR_ILL',
     hides: 'drivers that send EL2 invalidations to an SMMU without EL2', when: (f) => !f.hyp, undo: withoutCommands(OP.TLBI_EL2_ALL, OP.TLBI_EL2_ASID, OP.TLBI_EL2_VA, OP.TLBI_EL2_VAA, ...EL3),
   },
   {
-    id: 'atc-commands', from: '7.2', clause: 'IHI 0070 §4.5, §4.1.3', behaviour: 'CMD_ATC_INV and CMD_PRI_RESP are taken by an SMMU without ATS and PRI, where they are CERROR_ILL', hides: 'drivers that send them to an SMMU without ATS',
+    id: 'atc-commands', hint: /accepts (ATC_INV|PRI_RESP)/, from: '7.2', clause: 'IHI 0070 §4.5, §4.1.3', behaviour: 'CMD_ATC_INV and CMD_PRI_RESP are taken by an SMMU without ATS and PRI, where they are CERROR_ILL', hides: 'drivers that send them to an SMMU without ATS',
     when: (f) => !f.ats, undo: withoutCommands(OP.ATC_INV, OP.PRI_RESP),
   },
   {
-    id: 'stall-commands', from: '7.2', clause: 'IHI 0070 §4.6, §4.1.3', behaviour: 'CMD_RESUME and CMD_STALL_TERM are taken by an SMMU that cannot stall (IDR0.STALL_MODEL = 1), where they are CERROR_ILL', hides: 'drivers that send them to an SMMU that cannot stall',
+    id: 'stall-commands', hint: /accepts (RESUME|STALL)/, from: '7.2', clause: 'IHI 0070 §4.6, §4.1.3', behaviour: 'CMD_RESUME and CMD_STALL_TERM are taken by an SMMU that cannot stall (IDR0.STALL_MODEL = 1), where they are CERROR_ILL', hides: 'drivers that send them to an SMMU that cannot stall',
     undo: withoutCommands(OP.RESUME, OP.STALL_TERM),
   },
   {
-    id: 'reserved-range', from: '7.2', clause: 'IHI 0070 §4.4.1.1', behaviour: 'a TLBI with TG set and NUM, SCALE and TTL zero (TTL = 1 of 16K counts as zero) is taken as one page, where it is CERROR_ILL',
+    id: 'reserved-range', hint: /accepts TLBI_(NH|S2)/, from: '7.2', clause: 'IHI 0070 §4.4.1.1', behaviour: 'a TLBI with TG set and NUM, SCALE and TTL zero (TTL = 1 of 16K counts as zero) is taken as one page, where it is CERROR_ILL',
     hides: 'range encoders that use it for a single page', undo: commands((c) => (c.tg !== 0 && c.num === 0 && c.scale === 0 && (c.ttl === 0 || (c.ttl === 1 && c.tg === 2)) ? { ...c, tg: 0, ttl: 0 } : c)),
   },
   {
-    id: 'reserved-signal', from: '7.2', clause: 'IHI 0070 §4.7.3, §7.1', behaviour: 'CMD_SYNC with the reserved CS = 3 is taken', hides: 'drivers that send it', undo: commands((c) => (c.op === OP.SYNC && c.cs === 3 ? { ...c, cs: 0 } : c)),
+    id: 'secure-prefetch', hint: /accepts PREFETCH/, from: '7.2', clause: 'IHI 0070 §4.1.6', behaviour: 'CMD_PREFETCH_CONFIG and CMD_PREFETCH_ADDR with SSec = 1 are taken from a Non-secure queue, where they are CERROR_ILL', hides: 'drivers that set SSec',
+    undo: commands((c) => ((c.op === OP.PREFETCH_CONFIG || c.op === OP.PREFETCH_ADDR) && c.ssec === 1 ? { ...c, ssec: 0 } : c)),
+  },
+  {
+    id: 'reserved-signal', hint: /accepts SYNC/, from: '7.2', clause: 'IHI 0070 §4.7.3, §7.1', behaviour: 'CMD_SYNC with the reserved CS = 3 is taken', hides: 'drivers that send it', undo: commands((c) => (c.op === OP.SYNC && c.cs === 3 ? { ...c, cs: 0 } : c)),
   },
 ];
 

@@ -25,10 +25,14 @@ export interface Waiver {
   readonly behaviour: string;
   /** What it would hide or break. */
   readonly hides: string;
+  /** What the causes of its findings mostly say: it is tried first then. */
+  readonly hint?: RegExp;
   /** Only for an SMMU with these features; left out: any. */
   readonly when?: (f: Features) => boolean;
   /** The sequence in which what QEMU does is what the architecture asks for. */
   readonly undo?: (operations: readonly MachineOperation[]) => readonly MachineOperation[];
+  /** Another such sequence, where the first takes away more than what QEMU does: only what is gone in both is waived. */
+  readonly undoToo?: (operations: readonly MachineOperation[]) => readonly MachineOperation[];
   /** Is it this, in a sequence that ends in the operation that shows it? */
   readonly shows?: (failing: MachineCandidate, violation: Violation) => boolean;
   readonly loosens?: Looseness;
@@ -59,16 +63,20 @@ export function loosened(waivers: readonly Waiver[]): ReadonlySet<Looseness> {
 
 /** The fewest waivers (one, or all that are needed) under which a failing sequence does not fail; null: there are none. */
 export function waiversOf(waivers: readonly Waiver[], failing: Failing, twins: Twins): readonly Waiver[] | null {
-  const clean = (some: readonly Waiver[]): boolean => {
-    const operations = some.reduce<readonly MachineOperation[]>((ops, w) => w.undo?.(ops) ?? ops, failing.operations);
+  const cleanWith = (some: readonly Waiver[], undo: (w: Waiver) => Waiver['undo']): boolean => {
+    const operations = some.reduce<readonly MachineOperation[]>((ops, w) => undo(w)?.(ops) ?? ops, failing.operations);
     const { violation, unmodelled } = replayMachine(failing.world, operations, { twins });
     return violation === null && unmodelled === null;
   };
+  const clean = (some: readonly Waiver[]): boolean => cleanWith(some, (w) => w.undo)
+    && (some.every((w) => w.undoToo === undefined) || cleanWith(some, (w) => w.undoToo ?? w.undo));
   const features = failing.world.smmus[0]?.features;
   const fitting = waivers.filter((w) => w.when === undefined || (features !== undefined && w.when(features)));
   const shown = fitting.find((w) => w.shows?.(failing, failing.violation) === true);
   if (shown !== undefined) return [shown];
-  const undoing = fitting.filter((w) => w.undo !== undefined);
+  const likely = (w: Waiver): boolean => w.hint?.test(failing.violation.cause) === true;
+  const able = fitting.filter((w) => w.undo !== undefined);
+  const undoing = [...able.filter(likely), ...able.filter((w) => !likely(w))];
   const one = undoing.find((w) => clean([w]));
   if (one !== undefined) return [one];
   if (undoing.length < 2 || !clean(undoing)) return null;

@@ -30,6 +30,8 @@ export interface Elsewhere {
   readonly path: string;
   /** Its known deviations were not reported. */
   readonly waived: boolean;
+  /** Known deviations that the violation is, in words. */
+  readonly known?: readonly string[];
 }
 
 export interface MachineFailureRecord extends Pick<FailureRecord, 'id' | 'violation' | 'explanation' | 'shrunk' | 'file' | 'fullFile'> {

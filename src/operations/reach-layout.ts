@@ -79,11 +79,12 @@ export class ReachLayout {
     for (const sid of sids) this.#stream(sid, second);
   }
 
-  /** Two to four, one that reads among them. */
+  /** Two to four, one that reads among them if there is any. */
   #sids(): readonly number[] {
     const c = this.#c;
     const all = allStreams(this.reach);
-    const found = new Set([pick(c, [...this.reach.readers, ...this.reach.both])]);
+    const some = [...this.reach.readers, ...this.reach.both];
+    const found = new Set([pick(c, some.length > 0 ? some : all)]);
     for (let n = 1 + c.index(3); n > 0; n -= 1) found.add(pick(c, all));
     while (found.size < 2) found.add(all[c.index(all.length)] as number);
     return [...found];

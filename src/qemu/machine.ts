@@ -9,7 +9,6 @@ import { WORDS_PER_FRAME, type Memory } from '../memory/memory.js';
 import { OUTCOME_ABORT, OUTCOME_FAULT, OUTCOME_OK } from '../stack/outcome.js';
 import { ANSWER_NONE, FRAME_UNSEEN, newAnswer, newTransaction, type Answer, type Answered, type Transaction, type WholeMachine } from '../stack/transaction.js';
 import { violate } from '../stack/violation.js';
-import { INPUT_FRAMES } from './devices.js';
 import { QemuDied } from './process.js';
 import { Published } from './published.js';
 import { GUEST_END, GUEST_FIRST } from './ram.js';
@@ -194,7 +193,8 @@ export class QemuMachine implements WholeMachine {
     if (kind === null) return 'no device has this StreamID';
     if (kind === 'reader' && t.write) return 'the device of this StreamID only reads';
     if (t.ssid >= 0 || t.privileged || t.instruction) return 'the device sends no substream, no privileged access and no fetch';
-    if (t.frame >= INPUT_FRAMES) return 'the device has 32-bit addresses';
+    if (kind === 'tester' && !t.write) return 'the device of this StreamID only writes';
+    if (t.frame >= this.rig.devices.inputFrames(t.sid)) return 'the device has 32-bit addresses';
     if (answers.some((a) => FETCH_ABORTS.includes(a.event))) return 'it may fetch from where only the models have no memory';
     if (frames.some((f) => f >= 0 && (f < GUEST_FIRST || (f >= GUEST_END && f < HOLE)))) return 'it may reach the registers of another device';
     return null;
@@ -206,7 +206,8 @@ export class QemuMachine implements WholeMachine {
 
   #transact(t: Transaction, out: Answer): void {
     const { rig } = this;
-    const writer = rig.devices.kindOf(t.sid) === 'writer';
+    const kind = rig.devices.kindOf(t.sid);
+    const writer = kind !== 'reader';
     this.#mirror();
     for (const frame of this.#frames) {
       if (writer) rig.ram.clearMark(frame);
@@ -220,12 +221,16 @@ export class QemuMachine implements WholeMachine {
     const tag = writer ? 0 : rig.devices.read(); // before anything else is read
     this.#collect();
     const records = this.#pending.map((p) => p.record);
-    this.#hasOther = writer;
+    this.#hasOther = kind === 'writer';
     if (!writer) {
       this.#answer(records, t, records.length > 0 ? -1 : this.#frameRead(t, tag), out);
       return;
     }
     const written = records.some((r) => !directed(r) || this.undirected(r) || r.read === 0) ? -1 : this.#frameWritten(t.frame);
+    if (kind === 'tester') {
+      this.#answer(records, t, written, out);
+      return;
+    }
     const other = this.#other;
     Object.assign(other.t, t);
     other.t.write = !t.write;

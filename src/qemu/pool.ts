@@ -35,6 +35,11 @@ export class Pool {
     return this.#linear;
   }
 
+  /** Are there devices with 64-bit addresses? */
+  get testers(): boolean {
+    return this.rig(false).testers;
+  }
+
   /** Of the SMMU, as its identification registers say. */
   get features(): Features {
     this.#features ??= this.rig(false).features;

@@ -17,7 +17,8 @@ const TAG_BYTES = 2;
 /** Where in a page a writing device reads and writes 8 bytes. */
 export const WRITE_OFFSET = 0xff0;
 const MARK_BYTES = 4;
-const MARKED = 0xffffffff;
+/** What i82559er and iommu-testdev write. */
+const MARKS: readonly number[] = [0xffffffff, 0x12345678];
 
 /** Frames that one descriptor may serve: pages and blocks of all granules. */
 const SPANS: readonly number[] = [1, 4, 16, 512, 2 ** 13, 2 ** 17, 2 ** 18];
@@ -159,7 +160,7 @@ export class GuestRam {
   takeMark(frame: number): boolean {
     if (!this.isRam(frame)) return false;
     readSync(this.#fd, this.#small, 0, MARK_BYTES, this.#at(frame) + WRITE_OFFSET);
-    if (this.#small.readUInt32LE(0) !== MARKED) return false;
+    if (!MARKS.includes(this.#small.readUInt32LE(0))) return false;
     const slot = this.#slotOf(frame);
     if (slot < 0) this.clearMark(frame);
     else {

@@ -8,7 +8,7 @@ import { GBPA_UPDATE, queueIndex, queueNext, REG } from '../spec/register.js';
 import type { Memory } from '../memory/memory.js';
 import { deviceArguments, Devices, QemuUnfit } from './devices.js';
 import type { QemuBinary } from './find.js';
-import { QemuProcess } from './process.js';
+import { QemuDied, QemuProcess } from './process.js';
 import { Qtest } from './qtest.js';
 import { GUEST_BYTES, GuestRam } from './ram.js';
 
@@ -31,12 +31,30 @@ const AT_FIRST: readonly number[] = [REG.CR0, REG.CR0ACK, REG.GERROR, REG.CMDQ_P
 /** GBPA as it is after reset: incoming shareability, no abort. */
 const GBPA_RESET = 0x1000;
 
+/** QEMUs that have no iommu-testdev, by path. */
+const plain = new Set<string>();
+
+/** With the test devices where QEMU has them; it says so by ending. */
+function startProcess(binary: QemuBinary, patienceMs: number): [QemuProcess, boolean] {
+  const start = (testers: boolean): QemuProcess => QemuProcess.start({ binary, args: [...BOARD, ...deviceArguments(testers)], accel: 'tcg', ramBytes: GUEST_BYTES, patienceMs });
+  if (plain.has(binary.path)) return [start(false), false];
+  try {
+    return [start(true), true];
+  } catch (error) {
+    if (!(error instanceof QemuDied) || !/not a valid device model/.test(error.stderr)) throw error;
+    plain.add(binary.path);
+    return [start(false), false];
+  }
+}
+
 export class Rig {
   readonly binary: QemuBinary;
   readonly process: QemuProcess;
   readonly qtest: Qtest;
   readonly ram: GuestRam;
   readonly devices: Devices;
+  /** Are there devices with 64-bit addresses? */
+  readonly testers: boolean;
   readonly features: Features;
   readonly identification: Identification;
   /** A two-level stream table was configured since QEMU was started. */
@@ -45,12 +63,13 @@ export class Rig {
   errorsBefore = 0;
   alive = true;
 
-  private constructor(binary: QemuBinary, process: QemuProcess) {
+  private constructor(binary: QemuBinary, process: QemuProcess, testers: boolean) {
     this.binary = binary;
+    this.testers = testers;
     this.process = process;
     this.qtest = new Qtest(process);
     this.ram = new GuestRam(process.ram);
-    this.devices = new Devices(this.qtest);
+    this.devices = new Devices(this.qtest, testers);
     const id = (register: number): number => this.qtest.value(this.qtest.read(4, SMMU_BASE + register));
     const found = { idr0: id(REG.IDR0), idr1: id(REG.IDR1), idr3: id(REG.IDR3), idr5: id(REG.IDR5), iidr: id(REG.IIDR) };
     this.identification = found;
@@ -60,9 +79,9 @@ export class Rig {
 
   /** Throws QemuDied when it does not come up, QemuUnfit when what comes up is not the board that is expected. */
   static start(binary: QemuBinary, patienceMs = PATIENCE_MS): Rig {
-    const process = QemuProcess.start({ binary, args: [...BOARD, ...deviceArguments()], accel: 'tcg', ramBytes: GUEST_BYTES, patienceMs });
+    const [process, testers] = startProcess(binary, patienceMs);
     try {
-      return new Rig(binary, process);
+      return new Rig(binary, process, testers);
     } catch (error) {
       process.end();
       throw error;

@@ -34,6 +34,7 @@ export function failureBlock(record: AnyFailure, context: FailureContext): strin
     ...violationLines(record.violation),
     ...because(record),
     ...alike(record),
+    ...(isMachine(record) ? labelled('known', record.elsewhere?.known ?? []) : []),
     ...labelled('subject', [isMachine(record) ? machinesText(record) : subjectText(record.mutant)]),
     '',
     ...table(record, { outside: outside(record), ...(context.whole === true ? {} : { last: ROWS_SHOWN }) }),

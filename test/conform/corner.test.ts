@@ -152,7 +152,7 @@ withQemu('cases whose outcome is known', (t, binary) => {
 withQemu('what no SMMU may do is a finding, and is kept as a sequence that shows it again', (t, binary) => {
   inPool(binary, (pool) => {
     const reserved = cornerRow(pool, decided(1));
-    says(t, reserved, 'not permitted', /^wrong form: .*CONS 0x5; permitted: .*error 1$/);
+    says(t, reserved, 'not permitted', /^wrong form: .*CONS 0x6; permitted: .*error 1$/);
     t.truthy(knownCorner(reserved, binary.version));
     const [finding] = reserved.findings;
     if (finding === undefined) return t.fail('no finding');

@@ -19,12 +19,30 @@ export function realStart(binary: QemuBinary, more: Partial<QemuStart> = {}): Qe
   return { binary, args: MACHINE, accel: 'tcg', ramBytes: RAM_BYTES, patienceMs: 5000, ...more };
 }
 
+type QemuTest = (t: ExecutionContext, binary: QemuBinary) => void | Promise<void>;
+
 /** A test that needs a real QEMU: says so and passes where there is none. */
-export function withQemu(name: string, body: (t: ExecutionContext, binary: QemuBinary) => void | Promise<void>): void {
+export function withQemu(name: string, body: QemuTest): void {
+  withQemuFrom(name, () => findQemu(), body);
+}
+
+/** Names a QEMU besides the one at hand: one with stage 2. */
+const NEWER_VARIABLE = 'SMMUCHECK_QEMU_NEW';
+
+/** The same with a newer QEMU, where one is named. */
+export function withNewerQemu(name: string, body: QemuTest): void {
+  withQemuFrom(name, () => {
+    const named = process.env[NEWER_VARIABLE] ?? '';
+    if (named === '') throw new QemuMissing(`${NEWER_VARIABLE} names no newer QEMU`);
+    return findQemu(named);
+  }, body);
+}
+
+function withQemuFrom(name: string, find: () => QemuBinary, body: QemuTest): void {
   test(name, async (t) => {
     let binary: QemuBinary;
     try {
-      binary = findQemu();
+      binary = find();
     } catch (error) {
       if (!(error instanceof QemuMissing)) throw error;
       t.log(`not tested: ${error.message}`);

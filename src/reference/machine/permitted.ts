@@ -4,7 +4,7 @@
  */
 import { getField, POW2 } from '../../spec/bits.js';
 import { CD, cdVerdict } from '../../spec/cd.js';
-import { CLASS_CD, CLASS_IN, CLASS_TT, EVENT } from '../../spec/event.js';
+import { CLASS_CD, CLASS_IN, CLASS_TT, EVENT, eventName } from '../../spec/event.js';
 import type { Features } from '../../spec/features.js';
 import { l1cdPointer, l1cdValid, l1stdStreams } from '../../spec/level1.js';
 import { EATS_FULL, EATS_SPLIT, INSTCFG_DATA, INSTCFG_INSTRUCTION, PRIVCFG_PRIVILEGED, PRIVCFG_UNPRIVILEGED, S1DSS_BYPASS, S1DSS_SSID0, STE, steCdFormat, steCdMax, steCdTable } from '../../spec/ste.js';
@@ -327,7 +327,7 @@ export class Permitted {
       else this.#success(0, false, false, why);
     } else if (f.event === EVENT.F_WALK_EABT) this.#say({ ...newAnswer(), ...f, ipa: 0, kind: OUTCOME_FAULT }, why, this.#facts); // always recorded; has no IPA
     else if (records) this.#say({ ...newAnswer(), ...f, kind: OUTCOME_FAULT }, why, this.#facts);
-    else this.#abort(why);
+    else this.#abort(`${why}: ${eventName(f.event) ?? ''} that is not recorded`);
   }
 
   #ok(frame: number, why: string): void {
