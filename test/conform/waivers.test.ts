@@ -75,6 +75,23 @@ test('none, where what is left cannot be judged', (t) => {
   t.is(waiversOf(WAIVERS, { ...f, operations: [...f.operations, { op: 'access', ...WHERE }] }, twins), null);
 });
 
+test('undoToo: only what is gone in both sequences is waived', (t) => {
+  const f = together(t, A, B);
+  const both = (first: Waiver, second: Waiver): Waiver => ({ ...first, ...(second.undo === undefined ? {} : { undoToo: second.undo }) });
+  const everything = waiver('e', { undo: () => [boot] });
+  t.deepEqual(ids(waiversOf([everything], f, twinsOf())), ['e']);
+  t.is(waiversOf([both(everything, without('x', A))], f, twinsOf()), null);
+  t.deepEqual(ids(waiversOf([both(everything, without('x', A)), without('b', B)], f, twinsOf())), ['e', 'b'], 'together with another');
+  t.deepEqual(ids(waiversOf([both(everything, everything), without('a', A)], f, twinsOf())), ['e']);
+});
+
+test('hint: the waiver that a cause mostly means is tried first', (t) => {
+  const f = failing(t, [boot, command(A)]);
+  const [early, late] = [without('early', A), without('late', A, { hint: new RegExp(f.violation.cause) })];
+  t.deepEqual(ids(waiversOf([early, late], f, twinsOf())), ['late']);
+  t.deepEqual(ids(waiversOf([early, { ...late, hint: /nothing of that/ }], f, twinsOf())), ['early']);
+});
+
 test('when: only for an SMMU that it is about', (t) => {
   const f = failing(t, [boot, command(A)]);
   t.deepEqual(ids(waiversOf([without('a', A, { when: (features) => features.stage2 })], f, twinsOf())), ['a']);

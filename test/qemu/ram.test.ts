@@ -216,6 +216,15 @@ test('a mark: a write is seen once', (t) => {
   t.is(r.at(DATA * 4096 + WRITE_OFFSET, 8), '0000000000000000');
 });
 
+test('what each device writes is a mark, and nothing else is', (t) => {
+  const r = started(t);
+  for (const [hex, marked] of [['ffffffff', true], ['78563412', true], ['00000000', false], ['12345678', false], ['ffffff7f', false]] as const) {
+    r.ram.clearMark(DATA);
+    r.put(DATA * 4096 + WRITE_OFFSET, hex);
+    t.is(r.ram.takeMark(DATA), marked, hex);
+  }
+});
+
 test('a frame whose mark is cleared is empty at the next begin, though nothing was tagged on purpose', (t) => {
   const r = started(t);
   r.ram.clearMark(DATA);
