@@ -209,10 +209,7 @@ export class QemuMachine implements WholeMachine {
     const kind = rig.devices.kindOf(t.sid);
     const writer = kind !== 'reader';
     this.#mirror();
-    for (const frame of this.#frames) {
-      if (writer) rig.ram.clearMark(frame);
-      else rig.ram.tag(frame);
-    }
+    if (!writer) for (const frame of this.#frames) rig.ram.tag(frame);
     rig.devices.start(t.sid, t.frame);
     const after = AFTER_ACCESS.map((offset) => rig.read(offset));
     rig.qtest.flush();
@@ -259,10 +256,10 @@ export class QemuMachine implements WholeMachine {
   /** The frame that the data is of; -1: of none. Data that no expected frame holds is read once more, when every conceivable frame can be told. */
   #frameRead(t: Transaction, tag: number): number {
     const { ram, devices, qtest } = this.rig;
-    const known = (frame: number): boolean => ram.isRam(frame) && ram.tagOf(frame) === tag;
-    const found = this.#frames.find(known) ?? (tag === 0 ? undefined : [...ram.tagged].find(known));
+    const found = this.#frames.find((frame) => ram.isRam(frame) && ram.tagOf(frame) === tag);
     if (found !== undefined) return found;
     const conceivable = ram.conceivable(t.frame);
+    if (conceivable.has(ram.frameOf(tag))) return ram.frameOf(tag);
     for (const frame of conceivable) ram.tag(frame);
     devices.start(t.sid, t.frame);
     qtest.flush();

@@ -27,19 +27,29 @@ const SPANS: readonly number[] = [1, 4, 16, 512, 2 ** 13, 2 ** 17, 2 ** 18];
 export type Tag = number;
 
 const ZERO_PAGES = 64;
+const PAGES_AT_ONCE = 16;
+/** Tags are two bytes: with so many it is time to begin again. */
+const TAGS_MAX = 50_000;
+/** Pages that the modelled memory may come to have. */
+const NEAR = 2 ** 16;
 const ZEROS = Buffer.alloc(ZERO_PAGES * 4096);
 
 export class GuestRam {
   readonly #fd: number;
-  readonly #page = new Uint32Array(2 * WORDS_PER_FRAME);
+  /** Neighbouring pages that are written in one go. */
+  readonly #pages = new Uint32Array(PAGES_AT_ONCE * 2 * WORDS_PER_FRAME);
   readonly #small = Buffer.alloc(8);
-  /** Frames outside of the modelled memory, and the tag of each: 1, 2, 3, ... */
+  /** Frames outside of the modelled memory, and the tag of each: 1, 2, 3, ... They stay from sequence to sequence. */
   readonly #tagged = new Map<number, Tag>();
+  /** The frame of each tag; -1: it has gone. */
+  readonly #byTag: number[] = [-1];
   #memory: Memory | null = null;
   /** Version of each page of the modelled memory as it stands in the file; -1: write it again. */
   #written = new Int32Array(0);
   /** Pages of the modelled memory that the file holds anything of. */
   readonly #dirty = new Set<number>();
+  /** Tagged frames that another sequence's modelled memory may reach. */
+  readonly #near = new Set<number>();
   /** Frames that a valid descriptor could have named so far, whatever its level. */
   readonly #named = new Set<number>();
 
@@ -55,15 +65,25 @@ export class GuestRam {
     return (frame - GUEST_FIRST) * 4096;
   }
 
-  /** From here on the guest sees this memory, and nothing else is left in the file. */
+  /** From here on the guest sees this memory, and nothing else is left in the file but tags outside of it. */
   begin(memory: Memory): void {
     this.#zero();
-    for (const frame of this.#tagged.keys()) writeSync(this.#fd, ZEROS, 0, 4096, this.#at(frame));
-    this.#tagged.clear();
     this.#dirty.clear();
     this.#named.clear();
     this.#memory = memory;
+    const all = this.#byTag.length > TAGS_MAX;
+    for (const frame of all ? this.#tagged.keys() : this.#near) if (all || memory.slotOf(frame) >= 0) this.#untag(frame);
+    if (all) this.#byTag.length = 1;
     this.#written = new Int32Array(memory.slots);
+  }
+
+  #untag(frame: number): void {
+    const tag = this.#tagged.get(frame);
+    if (tag === undefined) return;
+    writeSync(this.#fd, ZEROS, 0, 4096, this.#at(frame));
+    this.#tagged.delete(frame);
+    this.#near.delete(frame);
+    this.#byTag[tag] = -1;
   }
 
   /** Pages of the modelled memory that were written become zero: all up to the last in one go if there are few. */
@@ -90,24 +110,36 @@ export class GuestRam {
       this.#written = more;
     }
     const versions = memory.version;
+    let count = 0;
     for (let slot = 0; slot < memory.slots; slot += 1) {
-      if (versions[slot] === this.#written[slot]) continue;
-      this.#written[slot] = versions[slot] as number;
-      this.#write(memory, slot);
+      if (versions[slot] !== this.#written[slot]) {
+        this.#written[slot] = versions[slot] as number;
+        this.#copy(memory, slot, count);
+        count += 1;
+        if (count < PAGES_AT_ONCE) continue;
+        this.#put(slot + 1, count);
+      } else if (count > 0) this.#put(slot, count);
+      count = 0;
     }
+    if (count > 0) this.#put(memory.slots, count);
   }
 
-  #write(memory: Memory, slot: number): void {
-    const page = this.#page;
-    const first = slot * WORDS_PER_FRAME;
+  /** The `count` pages before `end` are written. */
+  #put(end: number, count: number): void {
+    writeSync(this.#fd, this.#pages, 0, count * 4096, this.#at(RAM_BASE + end - count));
+  }
+
+  #copy(memory: Memory, slot: number, place: number): void {
+    const pages = this.#pages;
+    const from = slot * WORDS_PER_FRAME;
+    const to = place * 2 * WORDS_PER_FRAME;
     for (let i = 0; i < WORDS_PER_FRAME; i += 1) {
-      const lo = memory.lo[first + i] as number;
-      const hi = memory.hi[first + i] as number;
-      page[2 * i] = lo;
-      page[2 * i + 1] = hi;
+      const lo = memory.lo[from + i] as number;
+      const hi = memory.hi[from + i] as number;
+      pages[to + 2 * i] = lo;
+      pages[to + 2 * i + 1] = hi;
       if (lo % 2 === 1) this.#named.add(Math.floor(lo / 4096) + (hi % 65536) * 2 ** 20);
     }
-    writeSync(this.#fd, page, 0, 4096, this.#at(RAM_BASE + slot));
     this.#dirty.add(slot);
   }
 
@@ -119,8 +151,10 @@ export class GuestRam {
   /** The frame can be recognised from now on. What a device read there is `tagOf(frame)`. */
   tag(frame: number): void {
     if (!this.isRam(frame) || this.#slotOf(frame) >= 0 || this.#tagged.has(frame)) return;
-    const tag = this.#tagged.size + 1;
+    const tag = this.#byTag.length;
     this.#tagged.set(frame, tag);
+    this.#byTag.push(frame);
+    if (frame >= RAM_BASE && frame < RAM_BASE + NEAR) this.#near.add(frame);
     this.#small.writeUInt16LE(tag, 0);
     writeSync(this.#fd, this.#small, 0, TAG_BYTES, this.#at(frame) + TAG_OFFSET);
   }
@@ -132,8 +166,9 @@ export class GuestRam {
     return found;
   }
 
-  get tagged(): IterableIterator<number> {
-    return this.#tagged.keys();
+  /** The frame that has a tag; -1: none has it. */
+  frameOf(tag: Tag): number {
+    return this.#byTag[tag] ?? -1;
   }
 
   /** Two bytes that a device reads there: the frame's tag, 0 without one, or what the modelled memory holds. */
@@ -148,21 +183,13 @@ export class GuestRam {
     return (this.#memory as Memory).slotOf(frame);
   }
 
-  /** Makes sure that a device's write can be seen in this frame. */
-  clearMark(frame: number): void {
-    if (!this.isRam(frame) || this.#slotOf(frame) >= 0) return;
-    this.tag(frame);
-    this.#small.fill(0);
-    writeSync(this.#fd, this.#small, 0, 8, this.#at(frame) + WRITE_OFFSET);
-  }
-
   /** Has a device written to this frame? What stood in the modelled memory comes back with the next mirror(). */
   takeMark(frame: number): boolean {
     if (!this.isRam(frame)) return false;
     readSync(this.#fd, this.#small, 0, MARK_BYTES, this.#at(frame) + WRITE_OFFSET);
     if (!MARKS.includes(this.#small.readUInt32LE(0))) return false;
     const slot = this.#slotOf(frame);
-    if (slot < 0) this.clearMark(frame);
+    if (slot < 0) writeSync(this.#fd, ZEROS, 0, 8, this.#at(frame) + WRITE_OFFSET);
     else {
       this.#written[slot] = -1;
       this.#dirty.add(slot);

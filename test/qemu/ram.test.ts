@@ -106,28 +106,35 @@ for (const [what, slots] of [['few pages', [0, 5, 63]], ['many pages', [2, 64, 1
     const r = started(t, 128);
     for (const slot of slots) r.memory.commit(slot * WORDS_PER_FRAME + 511, 1, 1);
     r.ram.mirror();
-    r.ram.tag(DATA);
-    r.ram.clearMark(OTHER);
-    mark(r, OTHER);
     r.ram.begin(new Memory(new Journal(), 128));
     r.ram.mirror();
     for (const slot of slots) t.is(r.at(word(slot, 511), 8), '0000000000000000', `page ${slot}`);
-    for (const frame of [DATA, OTHER]) t.is(r.at(frame * 4096, 4096), '00'.repeat(4096));
   });
 }
 
-test('begin: tags and named frames are forgotten', (t) => {
+test('begin: named frames are forgotten, tags stay', (t) => {
   const { ram, memory } = started(t);
   memory.commit(0, (DATA % 0x100000) * 4096 + 3, 0);
   ram.mirror();
   ram.tag(DATA);
   ram.tag(OTHER);
   ram.begin(new Memory(new Journal(), 32));
-  t.deepEqual([...ram.tagged], []);
-  t.is(ram.tagOf(OTHER), 0);
   t.deepEqual([...ram.conceivable(7)], [7]);
-  ram.tag(OTHER);
-  t.is(ram.tagOf(OTHER), 1);
+  t.deepEqual([DATA, OTHER].map((f) => ram.tagOf(f)), [1, 2]);
+  t.deepEqual([1, 2, 3].map((tag) => ram.frameOf(tag)), [DATA, OTHER, -1]);
+});
+
+test('begin: a tagged page that the modelled memory reaches now is empty', (t) => {
+  const r = started(t);
+  r.ram.tag(RAM_BASE + 40);
+  r.ram.tag(RAM_BASE + 80);
+  r.ram.begin(new Memory(new Journal(), 64));
+  t.is(r.at((RAM_BASE + 40) * 4096, 4096), '00'.repeat(4096));
+  t.is(r.ram.frameOf(1), -1);
+  t.is(r.ram.tagOf(RAM_BASE + 80), 2, 'behind it nothing changes');
+  r.ram.begin(new Memory(new Journal(), 32));
+  r.ram.tag(RAM_BASE + 40);
+  t.is(r.ram.tagOf(RAM_BASE + 40), 3, 'no tag is given twice');
 });
 
 test('begin: a memory that already holds something is mirrored', (t) => {
@@ -162,7 +169,7 @@ test('a tag: each frame has its own number, in the two bytes that come back', (t
   r.ram.tag(OTHER);
   r.ram.tag(DATA);
   t.deepEqual([DATA, OTHER, DATA + 1].map((f) => r.ram.tagOf(f)), [1, 2, 0]);
-  t.deepEqual([...r.ram.tagged], [DATA, OTHER]);
+  t.deepEqual([0, 1, 2, 3].map((tag) => r.ram.frameOf(tag)), [-1, DATA, OTHER, -1]);
   t.is(r.at(DATA * 4096 + READ_OFFSET, 8), '0000000001000000');
   t.is(r.at(OTHER * 4096 + READ_OFFSET, 8), '0000000002000000');
 });
@@ -170,7 +177,7 @@ test('a tag: each frame has its own number, in the two bytes that come back', (t
 test('no tag outside of RAM, and none in the modelled memory', (t) => {
   const r = started(t);
   for (const frame of [GUEST_FIRST - 1, GUEST_END, RAM_BASE + 3]) r.ram.tag(frame);
-  t.deepEqual([...r.ram.tagged], []);
+  t.is(r.ram.frameOf(1), -1);
   t.is(r.at((RAM_BASE + 3) * 4096 + READ_OFFSET, 8), '0000000000000000');
   r.ram.tag(RAM_BASE + 32);
   t.is(r.ram.tagOf(RAM_BASE + 32), 1, 'behind it there is');
@@ -207,7 +214,6 @@ test('conceivable: what was named stays named when the descriptor goes', (t) => 
 
 test('a mark: a write is seen once', (t) => {
   const r = started(t);
-  r.ram.clearMark(DATA);
   t.false(r.ram.takeMark(DATA));
   mark(r, DATA);
   t.false(r.ram.takeMark(OTHER));
@@ -219,21 +225,13 @@ test('a mark: a write is seen once', (t) => {
 test('what each device writes is a mark, and nothing else is', (t) => {
   const r = started(t);
   for (const [hex, marked] of [['ffffffff', true], ['78563412', true], ['00000000', false], ['12345678', false], ['ffffff7f', false]] as const) {
-    r.ram.clearMark(DATA);
     r.put(DATA * 4096 + WRITE_OFFSET, hex);
     t.is(r.ram.takeMark(DATA), marked, hex);
   }
 });
 
-test('a frame whose mark is cleared is empty at the next begin, though nothing was tagged on purpose', (t) => {
-  const r = started(t);
-  r.ram.clearMark(DATA);
-  t.deepEqual([...r.ram.tagged], [DATA]);
-});
-
 test('no mark outside of RAM', (t) => {
   const { ram } = started(t);
-  ram.clearMark(GUEST_END);
   t.false(ram.takeMark(GUEST_END));
   t.false(ram.takeMark(GUEST_FIRST - 1));
 });
@@ -242,8 +240,6 @@ test('a mark in the modelled memory is undone with the next mirror', (t) => {
   const r = started(t);
   r.memory.commit(3 * WORDS_PER_FRAME + WRITE_OFFSET / 8, 0x01020304, 0);
   r.ram.mirror();
-  r.ram.clearMark(RAM_BASE + 3);
-  t.is(r.at((RAM_BASE + 3) * 4096 + WRITE_OFFSET, 4), '04030201', 'clearing leaves it alone');
   mark(r, RAM_BASE + 3);
   t.true(r.ram.takeMark(RAM_BASE + 3));
   r.ram.mirror();
@@ -257,4 +253,11 @@ test('begin: a mark is gone as well where the modelled memory had nothing', (t) 
   t.true(r.ram.takeMark(RAM_BASE + 3));
   r.ram.begin(new Memory(new Journal(), 32));
   t.false(r.ram.takeMark(RAM_BASE + 3));
+});
+
+test('neighbouring pages arrive in order, however many there are', (t) => {
+  const r = started(t, 64);
+  for (let slot = 3; slot < 40; slot += 1) r.memory.commit(slot * WORDS_PER_FRAME + 7, slot, 0);
+  r.ram.mirror();
+  for (let slot = 0; slot < 64; slot += 1) t.is(r.at(word(slot, 7), 1), slot >= 3 && slot < 40 ? slot.toString(16).padStart(2, '0') : '00', `page ${slot}`);
 });
