@@ -10,7 +10,6 @@ import { Lockstep, type Tap } from '../lockstep/lockstep.js';
 import { WORDS_PER_FRAME, type Memory } from '../memory/memory.js';
 import type { Pages } from '../memory/pages.js';
 import type { MachineOperation, MachineWorld } from '../stack/machine-world.js';
-import { MACHINE_LIMITS } from '../stack/machine-world.js';
 import type { Operation } from '../stack/operation.js';
 import type { World } from '../stack/world.js';
 
@@ -19,6 +18,8 @@ const SMMU = 0;
 
 /** Operations of a recorded sequence at most: one that maps a thousand pages shows no more than one that maps ten. */
 const OPERATIONS_MAX = 300;
+/** Frames of RAM at most: many more than its tables need. */
+const FRAMES_MAX = 128;
 
 /** A driver sequence that needs more memory or operations than a recorded sequence may have. */
 export class TooLarge extends Error {}
@@ -39,8 +40,8 @@ class Recorder implements Tap {
   begin(memory: Memory, pages: Pages): void {
     this.#memory = memory;
     this.#pages = pages;
-    memory.grow(MACHINE_LIMITS.frames);
-    for (let slot = 0; slot < MACHINE_LIMITS.frames; slot += 1) memory.watch(slot);
+    memory.grow(FRAMES_MAX);
+    for (let slot = 0; slot < FRAMES_MAX; slot += 1) memory.watch(slot);
     memory.watchers.push({ stored: (slot, index) => { this.#stored(slot, index); } });
   }
 
@@ -49,7 +50,7 @@ class Recorder implements Tap {
     const memory = this.#memory as Memory;
     const owner = this.#pages?.ownerOf(slot);
     if (owner === 'heap') return;
-    if (slot >= MACHINE_LIMITS.frames || this.operations.length >= OPERATIONS_MAX) throw new TooLarge();
+    if (slot >= FRAMES_MAX || this.operations.length >= OPERATIONS_MAX) throw new TooLarge();
     this.frames = Math.max(this.frames, slot + 1);
     if (owner === 'queue') return;
     const ref = slot * WORDS_PER_FRAME + index;
