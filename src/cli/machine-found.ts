@@ -10,6 +10,10 @@ import type { MachineOperation } from '../stack/machine-world.js';
 import type { Violation } from '../stack/violation.js';
 import { now } from './output.js';
 
+/** A sequence that takes so long is slow to run again; then so much time is spent on making it smaller. */
+const SLOW_MS = 500;
+const SLOW_SHRINK_MS = 120_000;
+
 export interface MachineFound {
   readonly record: MachineFailureRecord;
   /** The stored sequence shows the same violation when it is run again. */
@@ -41,8 +45,9 @@ export function workUpMachine(failure: Pick<MachineFailure, 'world' | 'operation
   const start = now();
   const again = other === undefined ? replayMachine(world, operations).violation : other.judge({ world, operations }, violation);
   const cost = Math.max(0.1, now() - start);
-  // The shrinker has no clock: a limit of time becomes a limit of evaluations, at the cost of the longest.
-  const budget = how.timeMs === undefined ? {} : { budget: Math.max(1, Math.floor(how.timeMs / cost)) };
+  // The shrinker has no clock: a limit of time becomes a limit of evaluations, at the cost of the longest. A machine that hangs costs seconds each time.
+  const timeMs = how.timeMs ?? (cost > SLOW_MS ? SLOW_SHRINK_MS : undefined);
+  const budget = timeMs === undefined ? {} : { budget: Math.max(1, Math.floor(timeMs / cost)) };
   const repeatable = again?.rule === violation.rule && again.cause === violation.cause;
   const on = other === undefined ? {} : { worldStays: true, judge: (c: MachineCandidate) => other.judge(c, violation) };
   const small = how.shrink && repeatable ? shrinkMachine({ world, operations }, violation, { improved: (c, v) => { how.store.improved(c, v); }, ...budget, ...on }) : null;
