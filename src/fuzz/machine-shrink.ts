@@ -65,7 +65,7 @@ class MachineShrinker {
     this.#simplifyOperations();
     this.#deleteOperations();
     this.#simplifyWorld();
-    this.#left = Math.max(this.#left, FINAL_PASS);
+    this.#left = Math.max(this.#left, Math.min(FINAL_PASS, this.#options.budget ?? FINAL_PASS));
     const minimal = this.#deleteOperations();
     return { ...this.#best, violation: this.#violation, from: this.#from, tried: this.#tried, accepted: this.#accepted, minimal };
   }
