@@ -216,7 +216,7 @@ export class QemuMachine implements WholeMachine {
     const kind = rig.devices.kindOf(t.sid);
     const writer = kind !== 'reader';
     this.#mirror();
-    if (!writer) for (const frame of this.#frames) rig.ram.tag(frame);
+    if (!writer) rig.ram.tagAll(this.#frames, this.#frames.length);
     rig.devices.start(t.sid, t.frame);
     const after = AFTER_ACCESS.map((offset) => rig.read(offset));
     rig.qtest.flush();
@@ -267,7 +267,7 @@ export class QemuMachine implements WholeMachine {
     if (found !== undefined) return found;
     const conceivable = ram.conceivable(t.frame);
     if (conceivable.has(ram.frameOf(tag))) return ram.frameOf(tag);
-    for (const frame of conceivable) ram.tag(frame);
+    ram.tagAll(conceivable, conceivable.size);
     devices.start(t.sid, t.frame);
     qtest.flush();
     const again = devices.read();
