@@ -5,9 +5,11 @@
  * else that is wrong in it would still be found. Where no change can do that, a predicate looks at the sequence and at what broke; and what
  * would end almost every sequence is left out of the comparison.
  */
+import { isOurs } from '../lockstep/machine-checks.js';
 import { replayMachine } from '../lockstep/machine-replay.js';
 import type { Twins } from '../lockstep/twins.js';
 import type { MachineCandidate } from '../fuzz/machine-shrink.js';
+import { isEnd } from '../qemu/machine.js';
 import type { Features } from '../spec/features.js';
 import type { MachineOperation } from '../stack/machine-world.js';
 import type { Violation } from '../stack/violation.js';
@@ -61,8 +63,12 @@ export function loosened(waivers: readonly Waiver[]): ReadonlySet<Looseness> {
   return new Set(waivers.flatMap((w) => (w.loosens === undefined ? [] : [w.loosens])));
 }
 
-/** The fewest waivers (one, or all that are needed) under which a failing sequence does not fail; null: there are none. */
+/**
+ * The fewest waivers (one, or all that are needed) under which a failing sequence does not fail; null: there are none. None is about a QEMU
+ * that ends, nor about what the optimised machine beside it does: either may be gone from a changed sequence for any reason.
+ */
 export function waiversOf(waivers: readonly Waiver[], failing: Failing, twins: Twins): readonly Waiver[] | null {
+  if (isEnd(failing.violation) || isOurs(failing.violation)) return null;
   const cleanWith = (some: readonly Waiver[], undo: (w: Waiver) => Waiver['undo']): boolean => {
     const operations = some.reduce<readonly MachineOperation[]>((ops, w) => undo(w)?.(ops) ?? ops, failing.operations);
     const { violation, unmodelled } = replayMachine(failing.world, operations, { twins });

@@ -2,6 +2,7 @@
  * Machine checks: what the concrete machine did, held against the weakest machine: the answer to one transaction, and
  * what is cached. Both are rule machine-refinement.
  */
+import type { Violation } from '../stack/violation.js';
 import { sameAnswer, type Answer, type CachedEntry, type Transaction, type WholeMachine } from '../stack/transaction.js';
 import { ruleIndex, type Ledger } from '../rules/ledger.js';
 import { answerName, describeAnswer, describeEntry, describeTransaction } from './machine-words.js';
@@ -31,6 +32,13 @@ export function anyOf(texts: readonly string[]): string {
   return texts.length > TOLD ? `${shown} or ${texts.length - TOLD} more` : shown;
 }
 
+const NOT_ALLOWED = 'an answer that the weakest machine does not allow';
+
+/** Of a machine with a likeness: did the machine beside it break the rule, and not it? It has a name in its causes. */
+export function isOurs(v: Violation): boolean {
+  return v.rule !== 'machine-refinement' || v.cause.startsWith(NOT_ALLOWED);
+}
+
 /** An answer that was given; `permitted`: what may be answered, if it has been asked for already. */
 export interface Asked {
   readonly t: Transaction;
@@ -45,7 +53,7 @@ export function checkAnswer(ledger: Ledger, { weakest, telling }: Judged, kind: 
   ledger.judgeAt(REFINEMENT);
   const fits = (a: Answer): boolean => (likeness === undefined ? sameAnswer(a, answer) : likeness.answer(a, answer));
   if (permitted == null ? weakest.permitted(kind, t, fits) : permitted.some(fits)) return;
-  const cause = likeness === undefined ? `an answer that the weakest machine does not allow: ${kind} ${answerName(answer)}` : answerCause(likeness.name, weakest, kind, asked);
+  const cause = likeness === undefined ? `${NOT_ALLOWED}: ${kind} ${answerName(answer)}` : answerCause(likeness.name, weakest, kind, asked);
   ledger.fail('machine-refinement', cause, `${describeTransaction(t, kind)}: ${anyOf(permittedTexts(weakest, kind, t))}`,
     `${likeness?.name ?? 'the machine'} answers ${describeAnswer(answer, kind)}`, undefined,
     telling === null ? undefined : [...telling.answer(weakest, t, answer), ...(likeness === undefined ? [] : telling.permits(weakest, kind, t))]);

@@ -8,7 +8,7 @@ import { CR0_EVENTQEN, GERROR_EVENTQ_ABT, queueAddress, queueLog2, queuePointer,
 import { WORDS_PER_FRAME, type Memory } from '../memory/memory.js';
 import { OUTCOME_ABORT, OUTCOME_FAULT, OUTCOME_OK } from '../stack/outcome.js';
 import { ANSWER_NONE, FRAME_UNSEEN, newAnswer, newTransaction, type Answer, type Answered, type Transaction, type WholeMachine } from '../stack/transaction.js';
-import { violate } from '../stack/violation.js';
+import { violate, type Violation } from '../stack/violation.js';
 import { QemuDied } from './process.js';
 import { Published } from './published.js';
 import { GUEST_END, GUEST_FIRST } from './ram.js';
@@ -32,6 +32,13 @@ const WIDE: readonly number[] = [REG.STRTAB_BASE, REG.CMDQ_BASE, REG.EVENTQ_BASE
 
 /** Where the modelled memory ends, the guest's goes on. */
 const FETCH_ABORTS: readonly number[] = [EVENT.F_STE_FETCH, EVENT.F_CD_FETCH, EVENT.F_WALK_EABT];
+
+const CAUSE_OF_END = { hung: 'QEMU does not answer any more', died: 'QEMU ends' } as const;
+
+/** Did QEMU end or hang, and not answer something else than it should? */
+export function isEnd(v: Violation): boolean {
+  return Object.values<string>(CAUSE_OF_END).includes(v.cause);
+}
 
 interface Recorded {
   readonly address: number;
@@ -71,7 +78,7 @@ export class QemuMachine implements WholeMachine {
       if (!(error instanceof QemuDied)) throw error;
       this.rig.end();
       return violate({
-        rule: 'machine-refinement', cause: error.how === 'hung' ? 'QEMU does not answer any more' : 'QEMU ends', expected: 'an SMMU that goes on',
+        rule: 'machine-refinement', cause: CAUSE_OF_END[error.how], expected: 'an SMMU that goes on',
         actual: `${error.how === 'hung' ? 'QEMU hangs' : 'the QEMU process ends'}${error.stderr === '' ? '' : `: ${error.stderr}`}`, because: [],
       });
     }
@@ -209,7 +216,7 @@ export class QemuMachine implements WholeMachine {
     const kind = rig.devices.kindOf(t.sid);
     const writer = kind !== 'reader';
     this.#mirror();
-    if (!writer) for (const frame of this.#frames) rig.ram.tag(frame);
+    if (!writer) rig.ram.tagAll(this.#frames, this.#frames.length);
     rig.devices.start(t.sid, t.frame);
     const after = AFTER_ACCESS.map((offset) => rig.read(offset));
     rig.qtest.flush();
@@ -260,7 +267,7 @@ export class QemuMachine implements WholeMachine {
     if (found !== undefined) return found;
     const conceivable = ram.conceivable(t.frame);
     if (conceivable.has(ram.frameOf(tag))) return ram.frameOf(tag);
-    for (const frame of conceivable) ram.tag(frame);
+    ram.tagAll(conceivable, conceivable.size);
     devices.start(t.sid, t.frame);
     qtest.flush();
     const again = devices.read();

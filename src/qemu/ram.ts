@@ -2,7 +2,7 @@
  * GuestRam: the guest's memory as a file that QEMU maps shared. The modelled memory is mirrored into it page by page; pages that
  * devices may reach carry their own number, so that what a device reads tells which page it read.
  */
-import { readSync, writeSync } from 'node:fs';
+import { ftruncateSync, readSync, writeSync } from 'node:fs';
 import { RAM_BASE, WORDS_PER_FRAME, type Memory } from '../memory/memory.js';
 
 /** First frame of guest RAM on QEMU's `virt` board, and how much of it there is: sparse, so its size costs nothing. */
@@ -28,8 +28,10 @@ export type Tag = number;
 
 const ZERO_PAGES = 64;
 const PAGES_AT_ONCE = 16;
-/** Tags are two bytes: with so many it is time to begin again. */
-const TAGS_MAX = 50_000;
+/** Tags are two bytes, and none of them is 0. */
+const TAGS_END = 2 ** 16;
+/** Pages outside of the modelled memory that the file may hold when a sequence begins: with more of them it is emptied, or it would grow for ever. */
+const PAGES_MAX = 2048;
 /** Pages that the modelled memory may come to have. */
 const NEAR = 2 ** 16;
 const ZEROS = Buffer.alloc(ZERO_PAGES * 4096);
@@ -48,6 +50,8 @@ export class GuestRam {
   #written = new Int32Array(0);
   /** Pages of the modelled memory that the file holds anything of. */
   readonly #dirty = new Set<number>();
+  /** Pages outside of the modelled memory that the file may hold. */
+  #pagesOutside = 0;
   /** Tagged frames that another sequence's modelled memory may reach. */
   readonly #near = new Set<number>();
   /** Frames that a valid descriptor could have named so far, whatever its level. */
@@ -67,14 +71,28 @@ export class GuestRam {
 
   /** From here on the guest sees this memory, and nothing else is left in the file but tags outside of it. */
   begin(memory: Memory): void {
-    this.#zero();
+    if (this.#pagesOutside > PAGES_MAX) this.#empty();
+    else this.#zero();
     this.#dirty.clear();
     this.#named.clear();
     this.#memory = memory;
-    const all = this.#byTag.length > TAGS_MAX;
-    for (const frame of all ? this.#tagged.keys() : this.#near) if (all || memory.slotOf(frame) >= 0) this.#untag(frame);
-    if (all) this.#byTag.length = 1;
+    for (const frame of this.#near) if (memory.slotOf(frame) >= 0) this.#untag(frame);
     this.#written = new Int32Array(memory.slots);
+  }
+
+  /** QEMU has mapped the file, but looks at it only when it is told to. */
+  #empty(): void {
+    ftruncateSync(this.#fd, 0);
+    ftruncateSync(this.#fd, GUEST_BYTES);
+    this.#forget();
+    this.#pagesOutside = 0;
+  }
+
+  /** No frame has a tag. */
+  #forget(): void {
+    this.#tagged.clear();
+    this.#near.clear();
+    this.#byTag.length = 1;
   }
 
   #untag(frame: number): void {
@@ -148,12 +166,23 @@ export class GuestRam {
     readSync(this.#fd, words, 0, words.byteLength, address - GUEST_FIRST * 4096);
   }
 
-  /** The frame can be recognised from now on. What a device read there is `tagOf(frame)`. */
+  /** These frames, so many, can be recognised from now on; others may be not any more. What a device read there is `tagOf(frame)`. */
+  tagAll(frames: Iterable<number>, count: number): void {
+    if (this.#byTag.length + count > TAGS_END) {
+      this.#small.fill(0);
+      for (const frame of this.#tagged.keys()) writeSync(this.#fd, this.#small, 0, TAG_BYTES, this.#at(frame) + TAG_OFFSET);
+      this.#forget();
+    }
+    for (const frame of frames) this.tag(frame);
+  }
+
+  /** The frame can be recognised, as long as there is a tag for it. */
   tag(frame: number): void {
-    if (!this.isRam(frame) || this.#slotOf(frame) >= 0 || this.#tagged.has(frame)) return;
+    if (!this.isRam(frame) || this.#slotOf(frame) >= 0 || this.#tagged.has(frame) || this.#byTag.length === TAGS_END) return;
     const tag = this.#byTag.length;
     this.#tagged.set(frame, tag);
     this.#byTag.push(frame);
+    this.#pagesOutside += 1;
     if (frame >= RAM_BASE && frame < RAM_BASE + NEAR) this.#near.add(frame);
     this.#small.writeUInt16LE(tag, 0);
     writeSync(this.#fd, this.#small, 0, TAG_BYTES, this.#at(frame) + TAG_OFFSET);
@@ -189,8 +218,10 @@ export class GuestRam {
     readSync(this.#fd, this.#small, 0, MARK_BYTES, this.#at(frame) + WRITE_OFFSET);
     if (!MARKS.includes(this.#small.readUInt32LE(0))) return false;
     const slot = this.#slotOf(frame);
-    if (slot < 0) writeSync(this.#fd, ZEROS, 0, 8, this.#at(frame) + WRITE_OFFSET);
-    else {
+    if (slot < 0) {
+      writeSync(this.#fd, ZEROS, 0, 8, this.#at(frame) + WRITE_OFFSET);
+      this.#pagesOutside += 1;
+    } else {
       this.#written[slot] = -1;
       this.#dirty.add(slot);
     }

@@ -2,7 +2,7 @@
  * Unnamed files: memory and messages that two processes share through descriptors only. They never have a name (or
  * lose it at once where the system knows no O_TMPFILE), so that nothing is left behind, however we end.
  */
-import { closeSync, constants, ftruncateSync, openSync, readSync, unlinkSync } from 'node:fs';
+import { closeSync, constants, ftruncateSync, openSync, readSync, statfsSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { threadId } from 'node:worker_threads';
@@ -11,13 +11,21 @@ const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
 const MODE = 0o600;
 let made = 0;
 
-/** A file of so many zero bytes: in memory where /dev/shm can be used, else where temporary files go. */
+/** Most of the guest's memory is never written: what is, of two QEMUs, has room in this. A full file system is found out only by dying. */
+const ROOM = 32 * 2 ** 20;
+
+/** A file of so many zero bytes: in memory where /dev/shm can be used and has room, else where temporary files go. */
 export function unnamedFile(bytes: number): number {
   try {
-    return sized('/dev/shm', bytes);
+    return sized(roomIn('/dev/shm') < ROOM ? tmpdir() : '/dev/shm', bytes);
   } catch {
     return sized(tmpdir(), bytes);
   }
+}
+
+function roomIn(folder: string): number {
+  const { bavail, bsize } = statfsSync(folder);
+  return bavail * bsize;
 }
 
 function sized(folder: string, bytes: number): number {

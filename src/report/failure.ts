@@ -4,6 +4,7 @@
  */
 import type { FailureRecord, Origin } from '../fuzz/failure.js';
 import type { Elsewhere, MachineFailureRecord } from '../fuzz/machine-failure.js';
+import { isOurs } from '../lockstep/machine-checks.js';
 import { RULES } from '../rules/ledger.js';
 import type { Violation } from '../stack/violation.js';
 import { describeMachineOperation, describeMachineWorld } from './machine-operations.js';
@@ -48,11 +49,6 @@ export function failureBlock(record: AnyFailure, context: FailureContext): strin
 
 /** The subject of a raw machine sequence. */
 export const MACHINES = 'both whole machines as they are';
-
-/** Did the optimised machine break the rule, and not the one in its place? That one has a name in its causes. */
-export function isOurs(v: Violation): boolean {
-  return v.rule !== 'machine-refinement' || v.cause.startsWith('an answer that the weakest machine does not allow');
-}
 
 /** Where our own machine answers as the other one does, the reference may be what is wrong. */
 function alike(record: AnyFailure): string[] {

@@ -120,3 +120,15 @@ test('loosens: it explains no finding, it is left out of the comparison', (t) =>
   t.deepEqual([...loosened([...WAIVERS, loose])], ['direction-of-cd-fetch']);
   t.deepEqual([...loosened(WAIVERS)], []);
 });
+
+test('none, where QEMU ended: a changed sequence goes on for any reason', (t) => {
+  const f = failing(t, [boot, command(A)]);
+  const always = waiver('s', { shows: () => true });
+  for (const cause of ['QEMU ends', 'QEMU does not answer any more']) t.is(waiversOf([always, ...WAIVERS], { ...f, violation: { ...f.violation, cause } }, twinsOf()), null, cause);
+});
+
+test('none, where the optimised machine beside QEMU is wrong', (t) => {
+  const f = failing(t, [boot, command(A)]);
+  const wrong = { ...f.violation, cause: 'an answer that the weakest machine does not allow: access ok' };
+  t.is(waiversOf([waiver('s', { shows: () => true }), ...WAIVERS], { ...f, violation: wrong }, twinsOf()), null);
+});

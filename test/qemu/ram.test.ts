@@ -174,6 +174,37 @@ test('a tag: each frame has its own number, in the two bytes that come back', (t
   t.is(r.at(OTHER * 4096 + READ_OFFSET, 8), '0000000002000000');
 });
 
+test('tags are never used up: others lose theirs, and none is that of another', (t) => {
+  const r = started(t);
+  const many = Array.from({ length: 40_000 }, (_, i) => DATA + i);
+  r.ram.tagAll(many, many.length);
+  t.is(r.ram.tagOf(DATA + 39_999), 40_000);
+  const more = many.map((frame) => frame + 50_000);
+  r.ram.tagAll(more, more.length);
+  t.is(r.ram.tagOf(DATA + 50_000), 1);
+  t.is(r.ram.tagOf(DATA), 0);
+  t.is(r.at(DATA * 4096 + READ_OFFSET + 4, 2), '0000', 'and it is gone from the page');
+  const all = Array.from({ length: 70_000 }, (_, i) => DATA + i);
+  r.ram.tagAll(all, all.length);
+  t.is(r.ram.tagOf(DATA + 65_534), 65_535);
+  t.is(r.ram.tagOf(DATA + 65_535), 0, 'there are no more');
+});
+
+test('begin: a file that holds many pages is emptied', (t) => {
+  const r = started(t);
+  r.memory.commit(3 * WORDS_PER_FRAME, 1, 2);
+  r.ram.mirror();
+  for (let i = 0; i < 2100; i += 1) r.ram.tag(DATA + i);
+  const memory = new Memory(new Journal(), 32);
+  r.ram.begin(memory);
+  t.is(r.ram.tagOf(DATA), 0);
+  t.is(r.at(DATA * 4096 + READ_OFFSET + 4, 2), '0000');
+  t.is(r.at(word(3, 0), 8), '0000000000000000');
+  t.is(r.at((GUEST_END - 1) * 4096, 2), '0000', 'as large as it was');
+  r.ram.tag(OTHER);
+  t.is(r.ram.tagOf(OTHER), 1);
+});
+
 test('no tag outside of RAM, and none in the modelled memory', (t) => {
   const r = started(t);
   for (const frame of [GUEST_FIRST - 1, GUEST_END, RAM_BASE + 3]) r.ram.tag(frame);
