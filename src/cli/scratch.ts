@@ -3,9 +3,16 @@
  */
 import { mkdirSync, mkdtempSync, rmdirSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { reason } from './cases.js';
 import { UsageError } from './exit.js';
+
+/** With the directories above it. Node's own way (`recursive`) tries for ever where nothing can be made, as in /proc. */
+function makeFolder(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false }) !== undefined) return;
+  makeFolder(dirname(path));
+  mkdirSync(path);
+}
 
 export class Scratch {
   readonly path: string;
@@ -14,7 +21,7 @@ export class Scratch {
   constructor(named: string | undefined) {
     this.#own = named === undefined;
     try {
-      if (named !== undefined) mkdirSync(named, { recursive: true });
+      if (named !== undefined) makeFolder(resolve(named));
       if (named !== undefined && !statSync(named).isDirectory()) throw new UsageError(`${named}: not a directory`);
       this.path = named ?? mkdtempSync(join(tmpdir(), 'smmucheck-'));
     } catch (error) {

@@ -73,7 +73,7 @@ function untagged(operations: Operations): Operations {
   });
 }
 
-/** The stream of the access at the end has, or had, an STE with stage-2 start tables side by side. */
+/** The stream of the access at the end has, or had, an STE with stage-2 start tables side by side, and the address may be of another one than the first. */
 function concatenated({ world, operations }: MachineCandidate): boolean {
   const access = operations.at(-1);
   const features = world.smmus[0]?.features;
@@ -86,7 +86,9 @@ function concatenated({ world, operations }: MachineCandidate): boolean {
     words[2 * word] = op.lo;
     words[2 * word + 1] = op.hi;
     const { tg, inputBits, startLevel } = stage2Context(words, 0, features, newTableContext());
-    return (getField(words, STE.Config) & 6) === 6 && concatenatedTables(tg, inputBits, startLevel) > 1;
+    const config = getField(words, STE.Config);
+    const tables = concatenatedTables(tg, inputBits, startLevel);
+    return (config & 6) === 6 && tables > 1 && (config === CONFIG_NESTED || access.iova >= 2 ** inputBits / tables); // nested, the address is not what stage 2 gets
   });
 }
 

@@ -122,3 +122,13 @@ test('usage errors', async (t) => {
   t.regex(e.stderr, /--seed belongs to a campaign/);
   t.regex((await run(['conform', '--help'])).stdout, /--no-waivers/);
 });
+
+withQemu('--corner-cases: a table or directory that cannot be written is told in one sentence', async (t) => {
+  const file = join(folder(), 'table.json');
+  writeFileSync(file, 'nonsense');
+  for (const args of [['--write', file], ['--write', '/nowhere/table.json'], ['--corpus', file], ['--corpus', '/proc/nowhere']]) {
+    const e = await run(['conform', '--corner-cases', ...args]);
+    t.is(e.code, 64, args.join(' '));
+    t.notRegex(e.stderr, /internal error/);
+  }
+});
