@@ -192,14 +192,15 @@ export class Permitted {
     const records = getField(cd.words, CD.R) !== 0;
     const frame = canonical(t.frame, context.tbi, half);
     const fault = (event: number): Fault => ({ event, stage2: 0, class: CLASS_IN, ipa: 0 });
-    // TxSZ of a half with EPDx = 1 means nothing; its addresses may still hit the TLB (§5.4.1.1).
+    const tag: Asked = { ...stage1Tag(ste, cd, half), nested: ste.action === 'nested' };
+    // Addresses of a half with EPDx = 1, and those beyond a TxSZ that has shrunk since, may still hit the TLB: it may cache TxSZ as well (§5.4.1).
+    for (const p of this.#lookup.stage1Pairs(tag, frame)) this.#pair(t, use, p, why);
+    if (tag.nested) this.#firstOnly(t, use, this.#lookup.stage1Leaves(tag, frame), { records, frame, why });
+    // TxSZ of a half with EPDx = 1 means nothing (§5.4.1.1).
     if (!context.disabled && !inRange(frame, context.inputBits, half, ste.world === WORLD_EL2)) {
       this.#fault(fault(EVENT.F_TRANSLATION), records, `${why}: out of the input range`);
       return;
     }
-    const tag: Asked = { ...stage1Tag(ste, cd, half), nested: ste.action === 'nested' };
-    for (const p of this.#lookup.stage1Pairs(tag, frame)) this.#pair(t, use, p, why);
-    if (tag.nested) this.#firstOnly(t, use, this.#lookup.stage1Leaves(tag, frame), { records, frame, why });
     if (context.disabled) {
       this.#fault(fault(EVENT.F_TRANSLATION), records, `${why}: EPD${half} = 1`);
       return;

@@ -203,6 +203,23 @@ test('EPD0 = 1 stops walks; what is cached is still hit', (t) => {
   t.deepEqual(withCd(cd(ASID, ROOT, { EPD0: 1 })).at(0), [FAULT]);
 });
 
+test('T0SZ shrinks: what is cached beyond it is still hit until a TLBI (T0SZ may be cached in the TLB, §5.4.1)', (t) => {
+  const rig = started({}, (r) => {
+    r.put(ROOT, 2, table(SPARE));
+    r.put(SPARE, 0, table(SPARE + 1));
+    r.put(SPARE + 1, 0, leaf(0x77));
+    r.cd(0, cd(ASID, ROOT));
+    r.ste(0, stage1(0));
+  });
+  t.deepEqual(rig.at(2 ** 19), ['ok 77']);
+  rig.word(CD_SLOT * 512, cd(ASID, ROOT, { T0SZ: 33 }), 0);
+  rig.batch(cfgiCd(0));
+  t.deepEqual(rig.at(2 ** 19), [FAULT, 'ok 77']);
+  t.deepEqual(rig.at(2 ** 19 + 1), [FAULT], 'nothing is cached there');
+  rig.batch(nhAll());
+  t.deepEqual(rig.at(2 ** 19), [FAULT]);
+});
+
 test('EL2: one half, no ASID, AP[1] counts as 1, XN at bit 54', (t) => {
   const rig = (e2h: boolean, word: Word): Rig => started({ e2h }, (r) => {
     r.put(L3, 0, word);
