@@ -151,7 +151,7 @@ export function conformRun(options: ConformOptions, run: number, reaches: Reache
     both.close();
   } catch (error) {
     if (error instanceof ViolationError) {
-      failed(options, { run, kind: sequence.kind, world: sequence.world, operations: sequence.operations.slice(0, done), violation: error.violation }, twins, result);
+      failed(options, { run, kind: sequence.kind, world: sequence.world, operations: done === 0 ? sequence.operations : sequence.operations.slice(0, done), violation: error.violation }, twins, result);
       each?.(JSON.stringify(error.violation));
     } else if (error instanceof Unmodelled) {
       result.unmodelled.push(error.what);
