@@ -118,6 +118,7 @@ const DESCRIPTORS: readonly Waiver[] = [
   {
     id: 'address-tags', hint: /answers ok/, from: '11.0', clause: 'IHI 0070 §5.4 CD.TBI0, §4.4.2; VMSAv8-64 top byte ignore', behaviour: 'with TBI, an entry that an access with a tagged address has filled is kept under the tagged address: TLBI_NH_VA of the address leaves it',
     hides: 'nothing: with tagged addresses a correct driver sees stale translations', undo: untagged,
+    undoToo: withoutCommands(OP.TLBI_NH_VA, OP.TLBI_NH_VAA),
   },
   {
     id: 'wide-input', from: '11.0', clause: 'IHI 0070 §3.4, §7.3.14', behaviour: 'an address above the output size of the SMMU leaves no F_ADDR_SIZE where stage 1 is bypassed, or stage 2 alone translates', hides: 'devices that send such addresses',

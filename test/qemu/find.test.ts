@@ -3,7 +3,8 @@ import test from 'ava';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findQemu, QemuMissing, QEMU_VARIABLE } from '../../src/qemu/find.js';
-import { folder, program, withQemu } from './rig.js';
+import { folder } from '../cli/program.js';
+import { program, withQemu } from './rig.js';
 
 const BANNER = 'QEMU emulator version 9.8.7 (Fake 1:9.8)';
 

@@ -10,7 +10,8 @@ import { fileURLToPath } from 'node:url';
 import seedrandom from 'seedrandom';
 import type { QemuBinary } from '../../src/qemu/find.js';
 import type { Order } from './victim.js';
-import { folder, MACHINE, processesWith, realStart, withQemu } from './rig.js';
+import { folder } from '../cli/program.js';
+import { MACHINE, processesWith, realStart, withQemu } from './rig.js';
 
 const VICTIM = fileURLToPath(new URL('./victim.js', import.meta.url));
 const KILLS = Number(process.env['SMMUCHECK_KILLS'] ?? 40);

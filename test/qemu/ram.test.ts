@@ -6,7 +6,7 @@ import { Journal } from '../../src/memory/journal.js';
 import { Memory, RAM_BASE, WORDS_PER_FRAME } from '../../src/memory/memory.js';
 import { GUEST_BYTES, GUEST_END, GUEST_FIRST, GuestRam, READ_OFFSET, WRITE_OFFSET } from '../../src/qemu/ram.js';
 import { leafAllowed, levelFrames, TGS } from '../../src/spec/granule.js';
-import { folder } from './rig.js';
+import { folder } from '../cli/program.js';
 
 /** Frames of guest RAM that are nobody's structure. */
 const DATA = 0x90000;

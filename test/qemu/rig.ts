@@ -1,10 +1,10 @@
 /** A real QEMU where there is one, and a fake one that dies, hangs or talks nonsense when asked for a register. */
 import test, { type ExecutionContext } from 'ava';
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findQemu, QemuMissing, type QemuBinary } from '../../src/qemu/find.js';
 import { QemuProcess, type QemuStart } from '../../src/qemu/process.js';
+import { folder } from '../cli/program.js';
 
 /** The least that has an SMMU and RAM in a file. */
 export const MACHINE = [
@@ -61,15 +61,6 @@ export function running<T>(s: QemuStart, act: (q: QemuProcess) => T): T {
   } finally {
     q.end();
   }
-}
-
-const folders: string[] = [];
-process.once('exit', () => { for (const at of folders) rmSync(at, { recursive: true, force: true }); });
-
-export function folder(): string {
-  const at = mkdtempSync(join(tmpdir(), 'smmucheck-test-'));
-  folders.push(at);
-  return at;
 }
 
 export function program(text: string): string {
