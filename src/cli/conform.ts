@@ -22,7 +22,7 @@ const spec: VerbSpec = {
   about: [
     'Runs random sequences on the SMMUv3 of a QEMU, on the optimised machine beside it and on the weakest legal machine at once: every answer of',
     `QEMU, every event record and every command error must be one that the weakest machine permits. Without limits: ${CONFORM_BUDGET} sequences.`,
-    'Seven in eight are raw (tables, structures, commands legal and illegal, accesses), the others what the optimised driver does. A deviation that is',
+    'Fifteen in sixteen are raw (tables, structures, commands legal and illegal, accesses), the others what the optimised driver does. A deviation that is',
     'known of this version of QEMU ends its sequence and is counted (corpus/tables/qemu.md has the table); any other is stored at once, then shrunk,',
     'explained and printed. Named cases are machine sequences, which run again with the features of the QEMU at hand.',
     '--corner-cases: every corner case (`rules --corner-cases`) that a device access can show, and directed probes, one by one: what QEMU does is',

@@ -1,6 +1,6 @@
 /**
  * Conform campaign: random sequences on QEMU, on the optimised machine and on the weakest one at once. Run k of seed S is drawn from
- * the text `S/conform/k` alone: seven in eight are raw machine sequences, the others what the optimised driver does when it is driven at
+ * the text `S/conform/k` alone: fifteen in sixteen are raw machine sequences, the others what the optimised driver does when it is driven at
  * random. No clock: whoever calls decides when to stop. A deviation of QEMU that is waived ends its sequence and is counted.
  */
 import { answerName } from '../lockstep/machine-words.js';
@@ -89,7 +89,7 @@ export function reachOf(pool: Pool): Reaches {
 export function drawSequence(seed: string, run: number, reaches: Reaches): Sequence | null {
   const chooser = new RandomChooser(`${seed}/conform/${run}`);
   const { cards: reach, testers } = reaches;
-  if (run % 8 !== 7) return { kind: 'raw', ...generateReachRun(chooser, testers !== null && run % 3 === 2 ? testers : reach) };
+  if (run % 16 !== 15) return { kind: 'raw', ...generateReachRun(chooser, testers !== null && run % 3 === 2 ? testers : reach) };
   const { world, mix, operations, window } = drawReachDriver(chooser, reach);
   const generator = new Generator(world, mix, chooser, window);
   let left = operations;

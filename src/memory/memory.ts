@@ -23,6 +23,8 @@ export class Memory {
   hi: Uint32Array;
   /** Changes of any word of a slot so far: lets a reader know that a page is as it was. */
   version: Uint32Array;
+  /** Words of a slot whose bit 0 is set, as that of a valid descriptor is: a reader of tables need not look for more. */
+  odd: Uint16Array;
   /** How many watchers asked for this slot. */
   watched: Uint16Array;
   watchers: MemoryWatcher[] = [];
@@ -37,6 +39,7 @@ export class Memory {
     this.lo = new Uint32Array(slots * WORDS_PER_FRAME);
     this.hi = new Uint32Array(slots * WORDS_PER_FRAME);
     this.version = new Uint32Array(slots);
+    this.odd = new Uint16Array(slots);
     this.watched = new Uint16Array(slots);
   }
 
@@ -62,6 +65,7 @@ export class Memory {
     this.lo = enlarge(this.lo, new Uint32Array(size * WORDS_PER_FRAME));
     this.hi = enlarge(this.hi, new Uint32Array(size * WORDS_PER_FRAME));
     this.version = enlarge(this.version, new Uint32Array(size));
+    this.odd = enlarge(this.odd, new Uint16Array(size));
     this.watched = enlarge(this.watched, new Uint16Array(size));
     this.#slots = size;
   }
@@ -74,6 +78,7 @@ export class Memory {
     const slot = Math.floor(ref / WORDS_PER_FRAME);
     this.lo[ref] = lo;
     this.hi[ref] = hi;
+    this.odd[slot] = (this.odd[slot] as number) + (lo & 1) - (oldLo & 1);
     this.version[slot] = (this.version[slot] as number) + 1;
     this.journal.clock.now += 1;
     if (this.journal.recording) this.#record(ref, slot, oldLo, oldHi);
@@ -89,6 +94,7 @@ export class Memory {
     if (this.watched[slot] === 0 && !this.journal.recording) {
       this.lo.fill(0, first, first + WORDS_PER_FRAME);
       this.hi.fill(0, first, first + WORDS_PER_FRAME);
+      this.odd[slot] = 0;
       this.version[slot] = (this.version[slot] as number) + 1;
       this.journal.clock.now += 1;
       return;
@@ -102,6 +108,7 @@ export class Memory {
     this.journal.push(() => {
       this.#print(ref, this.lo[ref] as number, this.hi[ref] as number);
       this.#print(ref, oldLo, oldHi);
+      this.odd[slot] = (this.odd[slot] as number) + (oldLo & 1) - ((this.lo[ref] as number) & 1);
       this.lo[ref] = oldLo;
       this.hi[ref] = oldHi;
       this.version[slot] = (this.version[slot] as number) - 1;

@@ -25,7 +25,7 @@ export const REACH_OPERATIONS = 72;
 /** Words of STEs and CDs that may change before a CFGI of everything and its CMD_SYNC. */
 const TORN_WORDS = 4;
 
-/** Draws a whole run within a reach: the layout, boot, and twelve to twenty operations. */
+/** Draws a whole run within a reach: the layout, boot, and seven to thirteen operations. */
 export function generateReachRun(chooser: Chooser, reach: Reach, most = REACH_OPERATIONS): MachineRun {
   return new ReachGenerator(chooser, reach).run(most);
 }
@@ -52,7 +52,7 @@ class ReachGenerator {
   run(most: number): MachineRun {
     const { boot, pool } = this.#layout;
     this.#add({ op: 'boot', smmu: 0, boot });
-    const end = Math.min(most, this.#operations.length + 12 + this.#c.index(9));
+    const end = Math.min(most, this.#operations.length + 7 + this.#c.index(7));
     while (this.#operations.length < end) this.#group();
     const config = { features: this.#reach.features, tlbEntries: 64, mergeRuns: false, strictReserved: false };
     return { world: machineWorld([config], Math.max(16, pool.end)), operations: this.#operations.slice(0, most) };

@@ -67,7 +67,7 @@ export class ReachLayout {
     this.reach = reach;
     this.#emit = emit;
     this.open = oneIn(c, 3);
-    this.odd = oneIn(c, 10);
+    this.odd = oneIn(c, 16);
     this.asids = [1 + c.index(3), pick(c, [5, 0xff])];
     this.vmids = this.#f.stage2 ? [c.index(2), pick(c, [4, 5])] : [0];
     const sids = this.#sids();
@@ -79,13 +79,14 @@ export class ReachLayout {
     for (const sid of sids) this.#stream(sid, second);
   }
 
-  /** Two to four, one that reads among them if there is any. */
+  /** Two to four, one that reads among them if there is any; the others mostly write, which takes a third of the time. */
   #sids(): readonly number[] {
     const c = this.#c;
     const all = allStreams(this.reach);
     const some = [...this.reach.readers, ...this.reach.both];
+    const { writers } = this.reach;
     const found = new Set([pick(c, some.length > 0 ? some : all)]);
-    for (let n = 1 + c.index(3); n > 0; n -= 1) found.add(pick(c, all));
+    for (let n = 1 + c.index(3); n > 0; n -= 1) found.add(pick(c, writers.length > 0 && !oneIn(c, 3) ? writers : all));
     while (found.size < 2) found.add(all[c.index(all.length)] as number);
     return [...found];
   }

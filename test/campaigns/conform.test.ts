@@ -94,9 +94,10 @@ function exposed(t: ExecutionContext, binary: QemuBinary, { name, by, seed = SEE
       return t.pass();
     }
     const weakest = sabotaged(name);
-    const result = campaign(pool, { seed, runs: RUNS }, weakest, (f) => f.violation.cause.startsWith('QEMU') === (by === 'QEMU') && cleanAsItIs(pool, f));
-    const found = result.failures.at(-1);
-    if (found === undefined || !cleanAsItIs(pool, found)) return t.fail(`not within ${RUNS} sequences`);
+    const wanted = (f: ConformFailure): boolean => f.violation.cause.startsWith('QEMU') === (by === 'QEMU') && cleanAsItIs(pool, f);
+    const result = campaign(pool, { seed, runs: RUNS }, weakest, wanted);
+    const found = result.failures.find(wanted);
+    if (found === undefined) return t.fail(`not within ${RUNS} sequences`);
     const small = shrunk(pool, found, weakest);
     t.true(small.operations.length <= SHRUNK_MAX, `${small.operations.length} operations are left`);
     t.is(judged(pool, small, weakest).violation?.cause, found.violation.cause);
@@ -110,7 +111,7 @@ function exposed(t: ExecutionContext, binary: QemuBinary, { name, by, seed = SEE
 
 const STRICTER: readonly Shown[] = [
   { name: 'any ASID', by: 'QEMU' },
-  { name: 'TLBI_NH_ASID takes global entries', by: 'QEMU', seed: 'h' },
+  { name: 'TLBI_NH_ASID takes global entries', by: 'QEMU', seed: 'f' },
   { name: 'global entries hit with their ASID only', by: 'the optimised machine' },
   { name: 'NUM + 1 counted twice', by: 'QEMU', seed: 'a' },
   { name: 'SCALE one too large', by: 'QEMU', seed: 'a' },

@@ -52,14 +52,14 @@ for (const [name, reach] of REACHES) {
   test(`${name}: one SMMU with the features of the reach, short runs, the same again from the same seed`, (t) => {
     t.deepEqual(draw(reach, 3), runsOf(reach)[3]);
     t.notDeepEqual(runsOf(reach)[3], runsOf(reach)[4]);
-    t.is(draw(reach, 3, 30).operations.length, 30);
+    t.is(draw(reach, 3, 20).operations.length, 20);
     for (const run of runsOf(reach)) {
       t.deepEqual(run.world.smmus, [{ features: reach.features, tlbEntries: 64, mergeRuns: false, strictReserved: false }]);
       t.false(run.world.judged);
       t.true(run.world.frames >= 16 && run.world.frames <= 512);
       const after = run.operations.length - 1 - booted(run);
       t.true(run.operations.length <= REACH_OPERATIONS && booted(run) > 0 && after <= 32);
-      t.true(after >= 11 || run.operations.length === REACH_OPERATIONS);
+      t.true(after >= 6 || run.operations.length === REACH_OPERATIONS);
     }
   });
 
@@ -192,7 +192,8 @@ for (const [name, reach] of REACHES) {
     t.true(found.accesses > some.length * 5);
     const share = (answer: string): number => (found.answers.get(answer) ?? 0) / found.accesses;
     t.true(share('ok') > 0.35 && share('ok') < 0.8, `${share('ok')}`);
-    for (const answer of ['F_TRANSLATION', 'F_PERMISSION', 'abort', 'F_ACCESS', 'C_BAD_STE', 'C_BAD_CD']) t.true(share(answer) > 0.01, `${answer} ${share(answer)}`);
+    t.true(share('F_ACCESS') > 0.004, `${share('F_ACCESS')}`); // odd layouts only
+    for (const answer of ['F_TRANSLATION', 'F_PERMISSION', 'abort', 'C_BAD_STE', 'C_BAD_CD']) t.true(share(answer) > 0.01, `${answer} ${share(answer)}`);
   });
 }
 

@@ -38,8 +38,8 @@ for (const [name, reach] of REACHES) {
   const odd = layouts.filter((l) => l.odd);
   const usual = layouts.filter((l) => !l.odd);
 
-  test(`${name}: one layout in ten is odd`, (t) => {
-    t.true(odd.length > LAYOUTS / 15 && odd.length < LAYOUTS / 7, `${odd.length} of ${LAYOUTS}`);
+  test(`${name}: one layout in sixteen is odd`, (t) => {
+    t.true(odd.length > LAYOUTS / 24 && odd.length < LAYOUTS / 11, `${odd.length} of ${LAYOUTS}`);
   });
 
   test(`${name}: pages without the access flag stand in odd layouts, and only there`, (t) => {

@@ -167,9 +167,12 @@ export class Tables {
     for (let done = 0; done < page.entries;) {
       const count = Math.min(page.entries - done, WORDS - ((page.offset + done) % WORDS));
       const ref = this.refOf(page, page.firstIndex + done);
-      for (let i = 0; ref >= 0 && i < count; i += 1) {
+      let left = ref < 0 ? 0 : (this.#memory.odd[Math.floor(ref / WORDS)] as number);
+      for (let i = 0; left > 0 && i < count; i += 1) {
         const lo = words[ref + i] as number;
-        if ((lo & 1) !== 0) this.#derive(page, page.firstIndex + done + i, lo, this.#memory.hi[ref + i] as number);
+        if ((lo & 1) === 0) continue;
+        left -= 1;
+        this.#derive(page, page.firstIndex + done + i, lo, this.#memory.hi[ref + i] as number);
       }
       done += count;
     }
