@@ -5,7 +5,7 @@
  */
 import test from 'ava';
 import fc from 'fast-check';
-import { SINGLE_RANGE } from '../../src/optimised/driver/plan.js';
+import { SINGLE_RANGE } from '../../src/optimised/driver/planners/single-range.js';
 import { commandError, decodeCommand, newCommand, OP, rangeGranules, type Command } from '../../src/spec/command.js';
 import { levelFrames } from '../../src/spec/granule.js';
 import { levelBit, newDescription, type Description } from '../../src/stack/description.js';

@@ -3,6 +3,7 @@
  * them, only by name. A mutant replaces parts of the driver (for both of its forms) or filters barriers.
  */
 import { hasAddress, OP } from '../spec/command.js';
+import { newDescription } from '../stack/description.js';
 import { WHOLE_TAG, type Planner } from '../stack/planner.js';
 import type { BarrierSite, Cpu } from '../memory/cpu.js';
 import type { Batch, Parts } from '../optimised/driver/types.js';
@@ -46,10 +47,10 @@ function onBatch(change: (batch: Batch, world: World) => void): NonNullable<Muta
 }
 
 function onPlan(name: string, wrap: (planner: Planner) => Planner['plan']): NonNullable<Mutant['parts']> {
-  return (own) => ({ ...own, planner: { name: `${own.planner.name} (${name})`, plan: wrap(own.planner) } });
+  return (own) => ({ ...own, planner: { ...own.planner, name: `${own.planner.name} (${name})`, plan: wrap(own.planner) } });
 }
 
-const changed = { first: 0, last: 0, leaves: 0, tables: 0, all: false };
+const changed = newDescription();
 
 export const MUTANTS: readonly Mutant[] = [
   {

@@ -2,12 +2,15 @@
  * Description of one invalidation (seed 0, `struct arm_smmu_tlbi` in the thread): which addresses, which leaf
  * levels were changed, which table levels lost an entry. Bit n of a bitmap stands for level 3 - n.
  */
+import type { Tg } from '../spec/granule.js';
 
 export interface Description {
+  /** Granule of the tables, log2 of bytes: what a level means. `first` and `last` are its multiples: whole granules. */
+  tg: Tg;
   /** First and last damaged frame (4 KiB), last inclusive. */
   first: number;
   last: number;
-  /** Bit n: leaves at level 3 - n were changed. */
+  /** Bit n: leaves at level 3 - n were changed, runs of contiguous entries of that level included. */
   leaves: number;
   /** Bit n: a table descriptor at level 3 - n was removed (bit 0 is never set). */
   tables: number;
@@ -16,7 +19,7 @@ export interface Description {
 }
 
 export function newDescription(): Description {
-  return { first: 0, last: -1, leaves: 0, tables: 0, all: false };
+  return { tg: 12, first: 0, last: -1, leaves: 0, tables: 0, all: false };
 }
 
 /** The bit of a bitmap that stands for `level`. */

@@ -4,7 +4,7 @@
 import { attachSequence } from './attach.steps.js';
 import { writeEntry } from './entry.steps.js';
 import { describeGather, invalidate, releaseTag, syncGather } from './invalidate.steps.js';
-import { SINGLE_RANGE } from './plan.js';
+import { SINGLE_RANGE } from './planners/single-range.js';
 import { submit } from './queue.steps.js';
 import type { Parts } from './types.js';
 

@@ -200,7 +200,7 @@ test('lazy, without range support: the flush of everything names the whole tag',
 test('a plan is made once for all SMMUs of one kind', (t) => {
   let plans = 0;
   const rig = new DriverRig(TWO, {
-    parts: (own) => ({ ...own, planner: { name: 'counting', plan: (d, f, out) => { plans += 1; return own.planner.plan(d, f, out); } } }),
+    parts: (own) => ({ ...own, planner: { ...own.planner, name: 'counting', plan: (d, f, out) => { plans += 1; return own.planner.plan(d, f, out); } } }),
   });
   for (const device of [0, 1, 2]) rig.attach(0, device);
   onePage(rig);

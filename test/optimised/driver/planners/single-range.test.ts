@@ -1,11 +1,12 @@
 /** The default planner: fields of each command, sizes, and when it gives up for the whole tag. */
 import test from 'ava';
-import { SINGLE_RANGE, ttlFor } from '../../../src/optimised/driver/plan.js';
-import { commandError, decodeCommand, newCommand, OP, type Command } from '../../../src/spec/command.js';
-import { newDescription, type Description } from '../../../src/stack/description.js';
-import { commandFeatures } from '../../../src/stack/machine.js';
-import { PLAN_MAX, WHOLE_TAG } from '../../../src/stack/planner.js';
-import { DEFAULT_SMMU } from '../../../src/stack/world.js';
+import { ttlFor } from '../../../../src/optimised/driver/planners/payload.js';
+import { SINGLE_RANGE } from '../../../../src/optimised/driver/planners/single-range.js';
+import { commandError, decodeCommand, newCommand, OP, type Command } from '../../../../src/spec/command.js';
+import { newDescription, type Description } from '../../../../src/stack/description.js';
+import { commandFeatures } from '../../../../src/stack/machine.js';
+import { PLAN_MAX, WHOLE_TAG } from '../../../../src/stack/planner.js';
+import { DEFAULT_SMMU } from '../../../../src/stack/world.js';
 
 /** Address (bytes), TG, NUM, SCALE, TTL, Leaf. */
 type Fields = readonly [address: number, tg: number, num: number, scale: number, ttl: number, leaf: number];
@@ -112,7 +113,7 @@ const HINTS: readonly [leaves: number, tables: number, ttl: number][] = [
 
 for (const [leaves, tables, ttl] of HINTS) {
   test(`leaves ${leaves.toString(2)} and tables ${tables.toString(2)} give the hint ${ttl}`, (t) => {
-    t.is(ttlFor({ ...newDescription(), leaves, tables }), ttl);
+    t.is(ttlFor({ ...newDescription(), leaves, tables }, false), ttl);
   });
 }
 
