@@ -12,6 +12,7 @@ import { OptimisedMachine } from '../optimised/machine/machine.js';
 import { OptimisedDriver, ownParts } from '../optimised/driver/driver.js';
 import type { Batch, DriverObserver } from '../optimised/driver/types.js';
 import { findMutant, type Mutant } from '../mutants/mutants.js';
+import { PLANNERS } from '../parts/planners.js';
 import { Intent } from '../reference/driver/intent.js';
 import { entryFrames } from '../reference/stage1/facts.js';
 import { Stage1Reference } from '../reference/stage1/machine.js';
@@ -25,6 +26,7 @@ import { machineConfig, type RegisterPort } from '../stack/machine.js';
 import type { Operation, Result } from '../stack/operation.js';
 import { newOutcome, type Outcome } from '../stack/outcome.js';
 import { Stuck, ViolationError } from '../stack/violation.js';
+import type { Planner } from '../stack/planner.js';
 import type { World } from '../stack/world.js';
 import { checkAccess, checkEvents } from './access.js';
 import { Log } from './log.js';
@@ -59,6 +61,8 @@ export interface LockstepOptions {
   readonly log?: Log;
   readonly injection?: Injection;
   readonly ledger?: Ledger;
+  /** Instead of the planner that the world names: a candidate. */
+  readonly planner?: Planner;
 }
 
 /** What one operation returned on both sides. */
@@ -130,7 +134,8 @@ export class Lockstep {
   }
 
   #parts(): ReturnType<typeof ownParts> {
-    const own = ownParts('plain');
+    const planner = this.#options.planner ?? PLANNERS.find((p) => p.name === this.world.planner);
+    const own = planner === undefined ? ownParts('plain') : { ...ownParts('plain'), planner };
     const parts = this.#mutant?.parts?.(own, this.world, 'plain') ?? own;
     const injection = this.#options.injection;
     if (injection === undefined || injection.where !== 'batch') return parts;

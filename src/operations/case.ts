@@ -97,6 +97,7 @@ export function worldJson(w: World): { readonly [key: string]: Json } {
     inputBits: w.inputBits,
     flushQueue: w.flushQueue,
     storeOrder: w.storeOrder,
+    ...(w.planner === undefined ? {} : { planner: w.planner }),
   };
 }
 

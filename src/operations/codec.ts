@@ -8,6 +8,7 @@ import type { Operation, OperationKind, Target } from '../stack/operation.js';
 import { OPERATION_KINDS } from '../stack/operation.js';
 import { RULE_IDS } from '../stack/violation.js';
 import type { DeviceConfig, DomainConfig, SmmuConfig, World } from '../stack/world.js';
+import { PLANNER_NAMES } from '../stack/planner.js';
 import { LIMITS } from '../stack/world.js';
 import type { Case, Expectation, Observation, Subject } from './case.js';
 import {
@@ -65,7 +66,7 @@ export function parseCase(n: Node): Case {
 }
 
 function parseWorld(n: Node): World {
-  n.object(['smmus', 'devices', 'domains', 'inputBits', 'flushQueue', 'storeOrder']);
+  n.object(['smmus', 'devices', 'domains', 'inputBits', 'flushQueue', 'storeOrder'], ['planner']);
   const smmus = n.child('smmus').list(1, LIMITS.smmus, parseSmmu);
   const used = new Set<number>();
   return {
@@ -75,6 +76,7 @@ function parseWorld(n: Node): World {
     inputBits: n.child('inputBits').oneOf([39, 48]),
     flushQueue: n.child('flushQueue').integer(1, LIMITS.flushQueue),
     storeOrder: n.child('storeOrder').oneOf(['fifo', 'reverse']),
+    ...(n.has('planner') ? { planner: n.child('planner').oneOf(PLANNER_NAMES) } : {}),
   };
 }
 

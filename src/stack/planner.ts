@@ -13,6 +13,10 @@ export const PAYLOAD_WORDS = 4;
 /** What a planner returns for "invalidate everything of the tag". */
 export const WHOLE_TAG = -1;
 
+/** The planners that a world may name; the first is what it has when it names none. Implementations: src/parts/planners.ts. */
+export const PLANNER_NAMES = ['single-range', 'per-granule', 'exact-ranges', 'double-range', 'double-range-cont', 'whole-tag'] as const;
+export type PlannerName = (typeof PLANNER_NAMES)[number];
+
 export interface PlannerFeatures {
   /** IDR3.RIL of the SMMU. */
   readonly range: boolean;

@@ -2,6 +2,7 @@
  * World: one configured system. Pure data (it is stored in cases): SMMU instances and their features, devices
  * with their streams, domains, and which implementation of each part the optimised driver uses.
  */
+import type { PlannerName } from './planner.js';
 
 /** One SMMU instance. */
 export interface SmmuConfig {
@@ -45,6 +46,8 @@ export interface World {
   readonly flushQueue: number;
   /** In which order a CPU's pending stores become visible at a barrier. */
   readonly storeOrder: 'fifo' | 'reverse';
+  /** The part that plans range invalidations; left out: the first of PLANNER_NAMES. */
+  readonly planner?: PlannerName;
 }
 
 export const LIMITS = {

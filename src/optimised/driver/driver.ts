@@ -11,7 +11,7 @@ import { queueIndex, queueNext, REG } from '../../spec/register.js';
 import { newDescription } from '../../stack/description.js';
 import type { RegisterPort } from '../../stack/machine.js';
 import type { Operation, Result } from '../../stack/operation.js';
-import { PLAN_MAX } from '../../stack/planner.js';
+import { PAYLOAD_WORDS, PLAN_MAX } from '../../stack/planner.js';
 import { runSteps, type Plain, type Steps } from '../../stack/steps.js';
 import { stage1StartLevel } from '../../spec/granule.js';
 import { LIMITS, type World } from '../../stack/world.js';
@@ -69,14 +69,15 @@ export class OptimisedDriver {
 
   /** One more CPU inside the driver. */
   newContext(): Context {
+    const words = (): Uint32Array => new Uint32Array(Math.max(PLAN_MAX, this.#parts.planner.room) * PAYLOAD_WORDS);
     return {
       state: this.state,
       cpu: new Cpu(this.state.pages.memory, this.state.world.storeOrder),
       parts: this.#parts,
       observer: this.#observer,
-      batch: { words: new Uint32Array(PLAN_MAX * 4), count: 0, sync: true, smmu: 0, purpose: 'invalidate' },
+      batch: { words: words(), count: 0, sync: true, smmu: 0, purpose: 'invalidate' },
       description: newDescription(),
-      payloads: { range: new Uint32Array(PLAN_MAX * 4), single: new Uint32Array(PLAN_MAX * 4), rangeCount: 0, singleCount: 0 },
+      payloads: { range: words(), single: words(), rangeCount: 0, singleCount: 0 },
     };
   }
 
