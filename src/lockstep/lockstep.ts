@@ -18,6 +18,7 @@ import { Intent } from '../reference/driver/intent.js';
 import { entryFrames } from '../reference/stage1/facts.js';
 import { Stage1Reference } from '../reference/stage1/machine.js';
 import { afterReset, attached, entrySynced } from '../rules/configuration.js';
+import { judgeNotified } from '../rules/notified.js';
 import { judgePlan } from '../rules/plan.js';
 import { freedRule } from '../rules/freed.js';
 import { LeafRules } from '../rules/leaves.js';
@@ -96,6 +97,7 @@ export class Lockstep {
   readonly #mutant: Mutant | undefined;
   readonly #smmuFeatures: readonly CommandFeatures[];
   readonly #events: EventRecord[] = [];
+  #operation: Operation | null = null;
 
   constructor(world: World, options: LockstepOptions = {}) {
     this.world = world;
@@ -187,7 +189,10 @@ export class Lockstep {
 
   #observer(): DriverObserver {
     return {
-      planned: (smmu, d, words, count) => { judgePlan(this.ledger, { smmu, d, words, count }, this.#smmuFeatures[smmu] as CommandFeatures, this.driver.context.parts.planner.promise); },
+      planned: (smmu, d, words, count) => {
+        judgePlan(this.ledger, { smmu, d, words, count }, this.#smmuFeatures[smmu] as CommandFeatures, this.driver.context.parts.planner.promise);
+        if (this.#operation !== null) judgeNotified(this.ledger, this.world, this.#operation, d);
+      },
       entrySynced: (smmu, kind, streams) => { entrySynced(this.scene, smmu, kind, streams); },
       tagReleased: () => undefined,
     };
@@ -222,6 +227,7 @@ export class Lockstep {
   /** One operation on both sides, judged. */
   step(op: Operation): Step {
     this.index += 1;
+    this.#operation = op;
     const log = this.#options.log;
     if (log !== undefined) {
       log.op = this.index;
