@@ -159,6 +159,7 @@ test('io-pgtable, lazy: leaves wait for the flush of everything, a removed table
   rig.run({ op: 'iova-alloc', domain: 0, iova: 0, size: 2 * MB2 });
   rig.map(0, ODD, MB2 + KB4);
   rig.unmap(MB2, KB4);
+  rig.sync();
   t.deepEqual(said.take(), []);
   const tables = rig.tables();
   rig.unmap(0, MB2);
