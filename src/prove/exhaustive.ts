@@ -58,10 +58,6 @@ const KINDS: readonly Kind[] = [
     sentence: () => 'coverage when the range begins and ends with any granule',
   },
   {
-    what: 'any-contiguous', bit: BAD.contiguous, rule: 'range-coverage', any: true, wholeRunOnly: true, refuted: ['exact-ranges', 'double-range'], source: 'contiguous erratum (84c6089a365f)',
-    sentence: () => 'the same on hardware with the contiguous erratum',
-  },
-  {
     what: 'any-legality', bit: BAD.legality, rule: 'illegal-command', any: true, refuted: ['exact-ranges'], source: 'IHI 0070 §4.4.1.1',
     sentence: () => 'no illegal command when the range begins and ends with any granule',
   },
