@@ -189,7 +189,7 @@ export class ProveSession {
 
   #line(): string {
     const refuted = this.#refuted().length;
-    return proveProgress({ elapsedMs: now() - this.#start, cases: this.#results.cases, of: this.#s.all ? this.#space() : this.#s.cases, planner: this.#work.options.planners[this.#doing] ?? '', refuted });
+    return proveProgress({ elapsedMs: now() - this.#start, cases: this.#results.cases, of: this.#s.all ? this.#space() : this.#s.cases, planner: this.#work.options.planners[this.#doing] ?? '', refuted, searching: this.#left === 0 });
   }
 
   #space(): number {

@@ -47,7 +47,7 @@ const KINDS: readonly Kind[] = [
   },
   {
     what: 'command-bound', bit: BAD.bound, rule: 'command-bound', any: null, refuted: [], source: 'seed 0: one range command, or at most 512 single ones, or the whole tag',
-    sentence: (p) => (p.promise === undefined ? 'nothing is promised' : `at most ${p.promise.range} commands with range support and ${p.promise.single} without, or the whole tag`),
+    sentence: (p) => (p.promise === undefined ? 'nothing is promised' : p.promise.single === 0 ? 'nothing but the whole tag' : `at most ${p.promise.range} command${p.promise.range === 1 ? '' : 's'} with range support and ${p.promise.single} without, or the whole tag`),
   },
   {
     what: 'over-invalidation', bit: BAD.over, rule: 'over-invalidation', any: null, refuted: [], source: 'seed 0: over-invalidation is small',

@@ -115,8 +115,9 @@ function not(s: ProveSummary): string[] {
 }
 
 /** One line while it runs. */
-export function proveProgress(p: { readonly elapsedMs: number; readonly cases: number; readonly of: number; readonly planner: string; readonly refuted: number }): string {
+export function proveProgress(p: { readonly elapsedMs: number; readonly cases: number; readonly of: number; readonly planner: string; readonly refuted: number; readonly searching: boolean }): string {
+  if (p.searching) return `prove ${clock(p.elapsedMs)}  cases ${short(p.cases)}  looking for the smallest counterexamples of ${counted(p.refuted, 'claim')}`;
   const rate = (p.cases * 1000) / Math.max(1, p.elapsedMs);
-  const left = p.cases === 0 ? '' : `  eta ~${clock(((p.of - p.cases) / Math.max(1, rate)) * 1000)}`;
+  const left = p.cases === 0 ? '' : `  eta ~${clock((Math.max(0, p.of - p.cases) / Math.max(1, rate)) * 1000)}`;
   return `prove ${clock(p.elapsedMs)}  cases ${short(p.cases)}/${short(p.of)}  ${short(rate)}/s  planner ${p.planner}  refuted ${p.refuted}${left}`;
 }
