@@ -17,7 +17,6 @@ const test = concurrent.serial;
 const WRONG: readonly (readonly [string, RegExp])[] = [
   ['', /no verb is given/],
   ['frobnicate', /there is no verb "frobnicate"/],
-  ['plan', /the verb plan is not built yet/],
   ['mutants', /the verb mutants is not built yet/],
   ['constructor', /there is no verb "constructor"/],
   ['fuzz --frob', /fuzz has no option --frob/],
