@@ -19,9 +19,6 @@ import type { Question } from './pulse.js';
 /** Questions that are kept for the stopwatch. */
 export const SAMPLES_MAX = 1024;
 
-/** Says what the planner is asked instead of what the gather says; null: nothing changes. */
-export type Retell = ((d: Description, out: Description) => void) | null;
-
 /** A planner that counts what it is asked and what it answers. */
 class Meter {
   readonly cost: Cost = newCost();
