@@ -9,8 +9,10 @@ import type { PlannerFeatures } from '../stack/planner.js';
 const CELL_COUNT = 0;
 /** What the candidate does while the counter is odd: 0 loading, 1 planning. */
 const CELL_DOING = 1;
-const CELLS = 2;
-const BYTES_CELLS = 8 * CELLS;
+/** Not 0: end after what runs now. */
+const CELL_STOP = 2;
+const CELLS = 4;
+const BYTES_CELLS = 4 * CELLS;
 const NUMBERS = 8;
 export const PULSE_BYTES = BYTES_CELLS + 8 * NUMBERS;
 
@@ -51,6 +53,15 @@ export class Pulse {
   /** It answered. */
   end(): void {
     Atomics.add(this.#cells, CELL_COUNT, 1);
+  }
+
+  /** Asks the other thread for an end. */
+  stop(): void {
+    Atomics.store(this.#cells, CELL_STOP, 1);
+  }
+
+  get stopped(): boolean {
+    return Atomics.load(this.#cells, CELL_STOP) !== 0;
   }
 
   get count(): number {
