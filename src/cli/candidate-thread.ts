@@ -13,7 +13,7 @@ import { answer, roomOf } from '../compare/judge-plan.js';
 import { Pulse } from '../compare/pulse.js';
 import { stopwatch } from '../compare/stopwatch.js';
 import { PLANS, RANDOM, recorded } from '../compare/workloads.js';
-import { shrinkWorse } from '../compare/worse.js';
+import { shrinkWorse, shrinkWorseQuestion } from '../compare/worse.js';
 import { replay } from '../lockstep/replay.js';
 import { findPlanner } from '../parts/planners.js';
 import type { Planner } from '../stack/planner.js';
@@ -84,6 +84,7 @@ function compared(j: CompareJob, first: Candidate, make: () => Candidate): Compa
   return {
     ...outcome(result, (samples) => (timed ? stopwatch(samples, planners, now, pulse) : null)),
     worse: timed ? [...result.worse.values()].map((w) => shrinkWorse(w, baseline, first.planner)) : [],
+    worseQuestions: timed ? [...result.worseQuestions].filter(([m]) => !result.worse.has(m)).map(([m, q]) => shrinkWorseQuestion(m, q, baseline, first.planner)) : [],
     determinism: timed ? runAgain(setup, result, make().planner) : null,
   };
 }
@@ -101,7 +102,7 @@ function outcome(result: CompareResult, timed: (samples: CompareResult['workload
         nanoseconds: ns === null ? null : { baseline: ns[0] as number, candidate: ns[1] as number },
       };
     }),
-    worse: [], record: null, wrong: null, baselineProblem: result.baseline, unmodelled: result.unmodelled, determinism: null,
+    worse: [], worseQuestions: [], record: null, wrong: null, baselineProblem: result.baseline, unmodelled: result.unmodelled, determinism: null,
   };
 }
 

@@ -123,7 +123,7 @@ export class CompareSession {
   #gaveUp(fault: NonNullable<Extract<WrongRun, { kind: 'question' }>['fault']>, elapsedMs: number): ExitCode {
     const at = this.#found ?? { workload: 'unknown', run: this.#done.runs };
     const failure = this.#question({ kind: 'question', workload: at.workload, run: at.run, question: fault.question, violation: null, fault });
-    const empty: CompareOutcome = { workloads: [], worse: [], record: null, wrong: null, baselineProblem: null, unmodelled: [], determinism: null };
+    const empty: CompareOutcome = { workloads: [], worse: [], worseQuestions: [], record: null, wrong: null, baselineProblem: null, unmodelled: [], determinism: null };
     return this.#finish(this.#summary(empty, [failure], elapsedMs));
   }
 
@@ -153,7 +153,7 @@ export class CompareSession {
     const varies = o.determinism !== null && o.determinism.identical < o.determinism.checked;
     const verdict = failures.length > 0 ? 'violation' : varies ? 'error' : o.baselineProblem !== null || o.unmodelled.length > 0 || interrupted !== null ? 'inconclusive' : 'ok';
     return {
-      verdict, seed: s.seed, baseline: s.baseline, candidate: s.candidate.path, hash: s.candidate.hash, workloads: o.workloads, worse: o.worse, failures,
+      verdict, seed: s.seed, baseline: s.baseline, candidate: s.candidate.path, hash: s.candidate.hash, workloads: o.workloads, worse: o.worse, worseQuestions: o.worseQuestions, failures,
       baselineProblem: o.baselineProblem, unmodelled: [...new Set(o.unmodelled)].sort(), determinism: o.determinism, interrupted, elapsedMs,
     };
   }

@@ -3,13 +3,13 @@
  * the candidate gets wrong. The baseline goes first: what it is asked to do, the candidate is asked to do. No clock here.
  */
 import { RandomChooser } from '../stack/chooser.js';
-import { WHOLE_TAG, type Planner } from '../stack/planner.js';
+import type { Planner } from '../stack/planner.js';
 import type { Operation } from '../stack/operation.js';
 import type { Violation } from '../stack/violation.js';
 import type { World } from '../stack/world.js';
 import type { Fault } from './candidate.js';
-import { addCost, CARRIED_OUT, countPlan, METRICS, newCost, type Cost, type Metric } from './cost.js';
-import { answer, roomOf } from './judge-plan.js';
+import { addCost, METRICS, newCost, PLAN_METRICS, type Cost, type Metric, type PlanMetric } from './cost.js';
+import { answer, countAnswer, roomOf } from './judge-plan.js';
 import { fixed, measure, question, SAMPLES_MAX, type Measured } from './measure.js';
 import type { Question } from './pulse.js';
 import { questionAt } from './questions.js';
@@ -58,6 +58,7 @@ export type WrongRun = { readonly workload: string; readonly run: number } & (
 export interface CompareResult {
   readonly workloads: WorkloadResult[];
   readonly worse: Map<Metric, WorseRun>;
+  readonly worseQuestions: Map<PlanMetric, Question>;
   wrong: WrongRun | null;
   /** The baseline itself breaks a rule: what, and where. */
   baseline: string | null;
@@ -68,7 +69,7 @@ export function newCompareResult(setup: CompareSetup): CompareResult {
   const names = [...(setup.plans ? [PLANS] : []), ...setup.workloads.map((w) => w.name)];
   return {
     workloads: names.map((name) => ({ name, runs: 0, operations: 0, baseline: newCost(), candidate: newCost(), samples: [], first: null })),
-    worse: new Map(), wrong: null, baseline: null, unmodelled: [],
+    worse: new Map(), worseQuestions: new Map(), wrong: null, baseline: null, unmodelled: [],
   };
 }
 
@@ -152,21 +153,33 @@ function askRun(setup: CompareSetup, w: WorkloadResult, result: CompareResult): 
     }
     if (q.description.all) continue;
     if (w.samples.length < SAMPLES_MAX) w.samples.push(q);
-    count(w.baseline, q, words[0], base.count);
-    count(mine, q, words[1], a.count);
+    const before = { base: levels(w.baseline), mine: levels(mine) };
+    countAnswer(w.baseline, q, words[0], base.count);
+    countAnswer(mine, q, words[1], a.count);
+    noteQuestion(result, q, (m) => w.baseline[m] - before.base[m], (m) => mine[m] - before.mine[m]);
   }
   addCost(w.candidate, mine);
   w.first ??= mine;
 }
 
-function count(cost: Cost, q: Question, words: Uint32Array, n: number): void {
-  countPlan(cost, q.description, words, n);
-  cost.commands += n === WHOLE_TAG ? 1 : n;
+type Levels = Record<PlanMetric, number>;
+
+function levels(c: Cost): Levels {
+  return { commands: c.commands, overInvalidatingRanges: c.overInvalidatingRanges, overInvalidatedGranules: c.overInvalidatedGranules, wholeTagFlushes: c.wholeTagFlushes };
+}
+
+/** Of each metric the shortest question on which the candidate spends more. */
+function noteQuestion(result: CompareResult, q: Question, base: (m: PlanMetric) => number, mine: (m: PlanMetric) => number): void {
+  for (const metric of PLAN_METRICS) {
+    if (mine(metric) <= base(metric)) continue;
+    const known = result.worseQuestions.get(metric);
+    if (known === undefined || q.description.last - q.description.first < known.description.last - known.description.first) result.worseQuestions.set(metric, q);
+  }
 }
 
 /** Is a metric counted in this workload? */
 export function counted(workload: string, metric: Metric): boolean {
-  return workload !== PLANS || !CARRIED_OUT.includes(metric);
+  return workload !== PLANS || (PLAN_METRICS as readonly Metric[]).includes(metric);
 }
 
 /** The first run of each workload once more with a candidate that nothing happened to yet: how many come out the same. */

@@ -19,8 +19,9 @@ export const METRIC_WORDS: Readonly<Record<Metric, string>> = {
   wholeTagFlushes: 'whole-tag flushes', entriesLost: 'cached entries lost that were still wanted',
 };
 
-/** Of those that a plan alone does not show (it is not carried out), a workload of plans has none. */
-export const CARRIED_OUT: readonly Metric[] = ['entriesLost', 'syncs'];
+/** What a plan shows that is not carried out. */
+export const PLAN_METRICS = ['commands', 'overInvalidatingRanges', 'overInvalidatedGranules', 'wholeTagFlushes'] as const satisfies readonly Metric[];
+export type PlanMetric = (typeof PLAN_METRICS)[number];
 
 export type Cost = Record<Metric, number> & {
   plans: number;
@@ -51,8 +52,8 @@ export function countPlan(cost: Cost, d: Description, words: Uint32Array, count:
   let over = 0;
   for (let i = 0; i < count; i += 1) {
     const at = i * PAYLOAD_WORDS;
+    if (((words[at + 2] as number) & 0xc00) === 0) continue; // TG 0: one address
     decodeWords((words[at] as number) | OP.TLBI_NH_VA, 0, words[at + 2] as number, words[at + 3] as number, command);
-    if (command.tg === 0) continue;
     const last = command.frame + rangeGranules(command) * granule - 1;
     const beyond = Math.max(0, d.first - command.frame) + Math.max(0, last - d.last);
     if (beyond === 0) continue;

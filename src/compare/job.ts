@@ -11,7 +11,7 @@ import type { World } from '../stack/world.js';
 import type { WrongRun } from './campaign.js';
 import type { Fault } from './candidate.js';
 import type { Cost } from './cost.js';
-import type { Worse } from './worse.js';
+import type { Worse, WorseQuestion } from './worse.js';
 import type { Recording } from './workloads.js';
 
 /** A planner of the house by its name; a module by its bytes; or an ES module by its address. */
@@ -58,6 +58,8 @@ export interface WorkloadSum {
 export interface CompareOutcome {
   readonly workloads: readonly WorkloadSum[];
   readonly worse: readonly Worse[];
+  /** For what no sequence shows. */
+  readonly worseQuestions: readonly WorseQuestion[];
   /** A failing sequence, shrunk and explained. */
   readonly record: FailureRecord | null;
   /** A failing question, shrunk. */

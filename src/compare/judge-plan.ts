@@ -3,7 +3,7 @@
  * question that shows the same.
  */
 import { coverageHole } from '../rules/coverage.js';
-import { commandError, describeCommand } from '../spec/command.js';
+import { commandError, decodeWords, describeCommand, newCommand, OP } from '../spec/command.js';
 import { POW2 } from '../spec/bits.js';
 import { levelFrames } from '../spec/granule.js';
 import { describeDescription, type Description } from '../stack/description.js';
@@ -11,6 +11,7 @@ import { PAYLOAD_WORDS, WHOLE_TAG, type Planner } from '../stack/planner.js';
 import type { Violation } from '../stack/violation.js';
 import { CandidateFault, type Fault } from './candidate.js';
 import { commandsOf, sheetFeatures } from './plan-sheet.js';
+import { countPlan, newCost, type Cost } from './cost.js';
 import type { Question } from './pulse.js';
 
 /** What came of one question. */
@@ -38,23 +39,29 @@ export function roomOf(planner: Planner): Uint32Array {
   return new Uint32Array(Math.max(1, planner.room) * PAYLOAD_WORDS);
 }
 
+const scratch = newCommand();
+
+function planned(words: Uint32Array, count: number): string[] {
+  const first = commandsOf(words, Math.min(count, SHOWN)).map((c) => `planned ${describeCommand(c)}`);
+  return count > SHOWN ? [...first, `… and ${count - SHOWN} more`] : first;
+}
+
 function judged(q: Question, words: Uint32Array, count: number): Violation | null {
   const d = q.description;
   if (count === WHOLE_TAG) return null;
-  const commands = commandsOf(words, count);
-  const planned = commands.slice(0, SHOWN).map((c) => `planned ${describeCommand(c)}`);
-  const because = [`asked for ${describeDescription(d)}, granule 2^${d.tg}`, ...planned, ...(count > SHOWN ? [`… and ${count - SHOWN} more`] : [])];
   const features = sheetFeatures(q.features);
-  for (const c of commands) {
+  for (let i = 0; i < count; i += 1) {
+    const at = i * PAYLOAD_WORDS;
+    const c = decodeWords((words[at] as number) | OP.TLBI_NH_VA, 0, words[at + 2] as number, words[at + 3] as number, scratch);
     const error = commandError(c, features);
-    if (error !== undefined) return { rule: 'illegal-command', cause: error.replace(/\d+/g, '#'), expected: 'legal commands', actual: `${describeCommand(c)}: ${error}`, because };
+    if (error !== undefined) return { rule: 'illegal-command', cause: error.replace(/\d+/g, '#'), expected: 'legal commands', actual: `${describeCommand(c)}: ${error}`, because: planned(words, count) };
   }
-  if (d.all) return { rule: 'range-coverage', cause: 'everything was asked, a range was planned', expected: 'a whole-tag command', actual: `${count} commands`, because };
+  if (d.all) return { rule: 'range-coverage', cause: 'everything was asked, a range was planned', expected: 'a whole-tag command', actual: `${count} commands`, because: planned(words, count) };
   const hole = coverageHole(d, words, count);
   if (hole === undefined) return null;
   return {
     rule: 'range-coverage', cause: `a level ${hole.level} ${hole.kind} is not reached`, expected: `commands that reach ${describeDescription(d)}`,
-    actual: `${count} command${count === 1 ? '' : 's'}: the level ${hole.level} ${hole.kind} at 0x${(BigInt(hole.frame) * 4096n).toString(16)} is not reached`, because,
+    actual: `${count} command${count === 1 ? '' : 's'}: the level ${hole.level} ${hole.kind} at 0x${(BigInt(hole.frame) * 4096n).toString(16)} is not reached`, because: planned(words, count),
   };
 }
 
@@ -62,6 +69,21 @@ function judged(q: Question, words: Uint32Array, count: number): Violation | nul
 export function alike(a: Answer, b: Answer): boolean {
   if (a.fault !== null || b.fault !== null) return a.fault?.kind === b.fault?.kind;
   return a.violation !== null && b.violation !== null && a.violation.rule === b.violation.rule && a.violation.cause === b.violation.cause;
+}
+
+/** What both planners spend on one question. */
+export function spentOn(q: Question, planner: Planner, words: Uint32Array): Cost | null {
+  const a = answer(planner, q, words);
+  if (a.violation !== null || a.fault !== null) return null;
+  const cost = newCost();
+  countAnswer(cost, q, words, a.count);
+  return cost;
+}
+
+/** A whole-tag flush is one command. */
+export function countAnswer(cost: Cost, q: Question, words: Uint32Array, n: number): void {
+  countPlan(cost, q.description, words, n);
+  cost.commands += n === WHOLE_TAG ? 1 : n;
 }
 
 /** Smaller questions of the same kind, the smallest first: fewer levels, nearer to 0, shorter. */
@@ -94,7 +116,7 @@ function fits(d: Description): boolean {
 /** Steps of simplification at most. */
 const STEPS_MAX = 200;
 
-/** `fresh`: a candidate that nothing happened to yet. */
+/** The smallest question found for which `shows` holds, as it does for `start`. */
 export function shrinkQuestion(start: Question, shows: (q: Question) => boolean): Question {
   let best = start;
   for (let step = 0; step < STEPS_MAX; step += 1) {

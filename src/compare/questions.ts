@@ -50,10 +50,20 @@ export function questionAt(k: number, chooser: Chooser): Question {
   return { description: d, features };
 }
 
+/** The address space ends here: 48 bits, 52 with DS. */
+function topFrame(ds: boolean): number {
+  return POW2[(ds ? 52 : 48) - 12] as number;
+}
+
+/** The highest level that has tables in 52 bits, level -1 of 4K aside. */
+function startLevel(tg: Tg): number {
+  return tg === 16 ? 1 : 0;
+}
+
 /** A frame at a multiple of 512 GB or so, low or high; a few at the very top of the lower half. */
 function place(tg: Tg, c: Chooser, ds: boolean): number {
   const unit = levelFrames(tg, 1);
-  const top = POW2[(ds ? 52 : 48) - 12] as number;
+  const top = topFrame(ds);
   const kind = c.index(8);
   if (kind < 4) return 0;
   return kind === 7 ? top - unit : Math.floor((top / unit) * (c.index(1024) / 1024)) * unit;
@@ -62,12 +72,13 @@ function place(tg: Tg, c: Chooser, ds: boolean): number {
 /** A run of entries of one level, changed (leaves) or removed (table descriptors), near `base`. */
 function addPart(d: Description, base: number, c: Chooser, ds: boolean): void {
   const table = c.index(4) === 0;
-  const levels = [3, 2, 1, 0].filter((l) => (table ? l < 3 : leafAllowed(d.tg, l, ds)));
+  const levels = [3, 2, 1, 0].filter((l) => (table ? l < 3 && l >= startLevel(d.tg) : leafAllowed(d.tg, l, ds)));
   const level = levels[Math.min(c.index(levels.length), c.index(levels.length))] as number;
   const span = levelFrames(d.tg, level);
   const room = Math.max(1, Math.floor(levelFrames(d.tg, 1) / span));
-  const at = base + c.index(Math.min(room, POW2[c.index(20)] as number)) * span;
-  const run = runLength(c) * span;
+  const end = topFrame(ds);
+  const at = Math.min(base - (base % span) + c.index(Math.min(room, POW2[c.index(20)] as number)) * span, end - span);
+  const run = Math.min(runLength(c) * span, end - at);
   d.first = Math.min(d.first, at);
   d.last = Math.max(d.last, at + run - 1);
   if (table) d.tables |= levelBit(level);

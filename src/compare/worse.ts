@@ -10,8 +10,10 @@ import type { Planner } from '../stack/planner.js';
 import type { Violation } from '../stack/violation.js';
 import type { World } from '../stack/world.js';
 import type { WorseRun } from './campaign.js';
-import { METRIC_WORDS, type Metric } from './cost.js';
+import { METRIC_WORDS, type Metric, type PlanMetric } from './cost.js';
+import { roomOf, shrinkQuestion, spentOn } from './judge-plan.js';
 import { fixed, measure } from './measure.js';
+import type { Question } from './pulse.js';
 
 export interface Worse {
   readonly metric: Metric;
@@ -25,6 +27,26 @@ export interface Worse {
   readonly candidate: number;
   readonly shrunkFrom: number;
   readonly minimal: boolean;
+}
+
+/** A question on which the candidate spends more, where no sequence shows it. */
+export interface WorseQuestion {
+  readonly metric: PlanMetric;
+  readonly question: Question;
+  readonly baseline: number;
+  readonly candidate: number;
+}
+
+export function shrinkWorseQuestion(metric: PlanMetric, start: Question, baseline: Planner, candidate: Planner): WorseQuestion {
+  const words = [roomOf(baseline), roomOf(candidate)] as const;
+  const both = (q: Question): { baseline: number; candidate: number } => ({
+    baseline: spentOn(q, baseline, words[0])?.[metric] ?? Infinity, candidate: spentOn(q, candidate, words[1])?.[metric] ?? -Infinity,
+  });
+  const question = shrinkQuestion(start, (q) => {
+    const s = both(q);
+    return s.candidate > s.baseline;
+  });
+  return { metric, question, ...both(question) };
 }
 
 /** Evaluations that one sequence may cost. */

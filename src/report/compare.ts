@@ -7,8 +7,9 @@ import type { Fault, FaultKind } from '../compare/candidate.js';
 import { METRIC_WORDS, METRICS, newCost, addCost, ratio, type Cost, type Metric } from '../compare/cost.js';
 import type { WorkloadSum } from '../compare/job.js';
 import type { Question } from '../compare/pulse.js';
-import type { Worse } from '../compare/worse.js';
+import type { Worse, WorseQuestion } from '../compare/worse.js';
 import { operationJson, type Json } from '../operations/case.js';
+import { planDescriptionJson } from '../operations/plan-case.js';
 import { POW2 } from '../spec/bits.js';
 import type { Violation } from '../stack/violation.js';
 import { violationLines } from './failure.js';
@@ -28,6 +29,7 @@ export interface CompareSummary {
   readonly hash: string | null;
   readonly workloads: readonly WorkloadSum[];
   readonly worse: readonly Worse[];
+  readonly worseQuestions: readonly WorseQuestion[];
   readonly failures: readonly CompareFailure[];
   readonly baselineProblem: string | null;
   readonly unmodelled: readonly string[];
@@ -64,8 +66,13 @@ function metricsOf(w: WorkloadSum): Metric[] {
   return METRICS.filter((m) => isCounted(w.name, m));
 }
 
+/** Costs say something when both sides are right. */
+function compared(s: CompareSummary): readonly WorkloadSum[] {
+  return s.failures.length > 0 || s.baselineProblem !== null ? [] : s.workloads.filter((w) => w.runs > 0);
+}
+
 export function compareJson(s: CompareSummary): Record<string, unknown> {
-  const ran = s.failures.length > 0 ? [] : s.workloads.filter((w) => w.runs > 0);
+  const ran = compared(s);
   return {
     schema: 1, verb: 'compare', verdict: s.verdict, seed: s.seed, baseline: s.baseline, candidate: s.candidate, ...(s.hash === null ? {} : { candidateSha256: s.hash }),
     runs: s.workloads.reduce((n, w) => n + w.runs, 0), operations: s.workloads.reduce((n, w) => n + w.operations, 0),
@@ -77,6 +84,7 @@ export function compareJson(s: CompareSummary): Record<string, unknown> {
       metric: w.metric, workload: w.workload, run: w.run, baseline: w.baseline, candidate: w.candidate, minimal: w.minimal, shrunkFrom: w.shrunkFrom,
       operations: w.operations.map((op, i): Json => operationJson(op, i)),
     })),
+    worseQuestions: s.worseQuestions.map((w) => ({ metric: w.metric, baseline: w.baseline, candidate: w.candidate, question: questionJson(w.question) })),
     failures: s.failures, ...(s.baselineProblem === null ? {} : { baselineProblem: s.baselineProblem }), unmodelled: s.unmodelled,
     ...(s.determinism === null ? {} : { determinism: s.determinism }),
     timing: {
@@ -90,18 +98,19 @@ export function compareJson(s: CompareSummary): Record<string, unknown> {
 const NOT_COVERED = 'SMMUs with errata, stage 2, nesting and ATS as sequences; 16K and 64K granules and contiguous runs but as plans; other SMMUs’ caches (replacement, prefetch)';
 
 export function compareBlock(s: CompareSummary): string {
-  const ran = s.failures.length > 0 ? [] : s.workloads.filter((w) => w.runs > 0);
+  const ran = compared(s);
   const runs = s.workloads.map((w) => `${visible(w.name)} ${counted(w.runs, 'run')}`);
   return [
     `${title(s)}  seed ${visible(s.seed)}  ${seconds(s.elapsedMs)}  ${counted(s.workloads.reduce((n, w) => n + w.operations, 0), 'op')}`,
     ...labelled('baseline', [visible(s.baseline)]),
     ...labelled('candidate', [`${visible(s.candidate)}${s.hash === null ? '' : `  sha256 ${s.hash.slice(0, 16)}`}`]),
-    ...labelled('runs', wrap(runs, 100, ', ')),
+    ...labelled('runs', wrap(runs)),
     ...(s.baselineProblem === null ? [] : labelled('baseline', [`breaks ${s.baselineProblem}`])),
     ...labelled('unmodelled', s.unmodelled.map(visible)),
     ...(s.failures.length > 0 ? labelled('cost', ['is compared for a right candidate only']) : costLines(ran)),
     ...s.worse.flatMap(worseLines),
-    ...(ran.length > 0 && s.worse.length === 0 ? labelled('worse', ['in nothing that is counted, in no run']) : []),
+    ...s.worseQuestions.flatMap((w) => [...labelled('worse', [`${METRIC_WORDS[w.metric]}: ${count(w.baseline)} -> ${count(w.candidate)}  (as a plan only, in no sequence)`]), ...labelled('', questionLines(w.question)), '']),
+    ...(ran.length > 0 && s.worse.length + s.worseQuestions.length === 0 ? labelled('worse', ['in nothing that is counted, in no run']) : []),
     ...labelled('not covered', wrap(NOT_COVERED.split(' '), 100, ' '), 13),
     ...(s.determinism === null ? [] : labelled('again', [`${s.determinism.identical}/${s.determinism.checked} first runs identical with a fresh candidate`])),
   ].join('\n');
@@ -172,6 +181,10 @@ export function questionLines(q: Question): string[] {
   if (d.all) return ['everything of the tag', smmu];
   const n = (d.last - d.first + 1) / (POW2[d.tg - 12] as number);
   return [`${address(d.first, '000')}..${address(d.last, 'fff')}: ${counted(n, 'granule')} of ${GRANULE[d.tg] ?? ''}`, `leaf levels changed: ${levels(d.leaves)}; table levels removed: ${levels(d.tables)}`, smmu];
+}
+
+function questionJson(q: Question): Json {
+  return { description: planDescriptionJson(q.description), range: q.features.range, ds: q.features.ds };
 }
 
 /** The command that shows what the planners of the house make of the same. */
