@@ -40,7 +40,7 @@ export class CompareSession {
   readonly #progress = new ProgressLine(process.stderr);
   readonly #scratch: Scratch;
   #store: SequenceStore<Sequence> | null = null;
-  #found: WrongRun | null = null;
+  #at = { workload: '', run: 0 };
   #start = 0;
   #done = { runs: 0, operations: 0 };
 
@@ -69,6 +69,7 @@ export class CompareSession {
     } finally {
       this.#interrupt.release();
       this.#progress.clear();
+      this.#scratch.leave();
     }
     const elapsedMs = now() - this.#start;
     const code = ended.type === 'fault' ? this.#gaveUp(ended.fault, elapsedMs) : ended.type === 'compared' ? this.#compared(ended.outcome, elapsedMs) : EXIT.internal;
@@ -82,6 +83,7 @@ export class CompareSession {
   }
 
   #heard(told: Told): void {
+    if (told.type === 'begin') this.#at = { workload: told.workload, run: told.run };
     if (told.type === 'progress') {
       this.#done = told;
       const elapsed = now() - this.#start;
@@ -93,7 +95,6 @@ export class CompareSession {
 
   /** What was found is on disk before it is made smaller. */
   #keep(wrong: WrongRun): void {
-    this.#found = wrong;
     if (wrong.kind !== 'sequence') return;
     this.#progress.clear();
     this.#out.note(`found ${wrong.violation.rule} in run ${wrong.run} of ${wrong.workload} (${counted(wrong.operations.length, 'operation')}, stored); shrinking …`);
@@ -121,8 +122,7 @@ export class CompareSession {
 
   /** The thread was ended: nothing but the question is left. */
   #gaveUp(fault: NonNullable<Extract<WrongRun, { kind: 'question' }>['fault']>, elapsedMs: number): ExitCode {
-    const at = this.#found ?? { workload: 'unknown', run: this.#done.runs };
-    const failure = this.#question({ kind: 'question', workload: at.workload, run: at.run, question: fault.question, violation: null, fault });
+    const failure = this.#question({ kind: 'question', ...this.#at, question: fault.question, violation: null, fault });
     const empty: CompareOutcome = { workloads: [], worse: [], worseQuestions: [], record: null, wrong: null, baselineProblem: null, unmodelled: [], determinism: null };
     return this.#finish(this.#summary(empty, [failure], elapsedMs));
   }

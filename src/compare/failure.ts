@@ -14,7 +14,7 @@ import type { Violation } from '../stack/violation.js';
 import type { World } from '../stack/world.js';
 import { CandidateFault, type Fault } from './candidate.js';
 import type { WrongRun } from './campaign.js';
-import { alike, answer, roomOf, shrinkQuestion } from './judge-plan.js';
+import { alike, answerTwice, roomOf, shrinkQuestion } from './judge-plan.js';
 import type { Question } from './pulse.js';
 
 /** Where a failure came from, for the case. */
@@ -78,9 +78,9 @@ export function shrinkWrongQuestion(wrong: WrongQuestion, fresh: () => Planner):
   const start = wrong.question;
   if (start === null || wrong.fault?.kind === 'loops') return wrong;
   const seen = { count: 0, violation: wrong.violation, fault: wrong.fault };
-  const ask = (q: Question): ReturnType<typeof answer> => {
+  const ask = (q: Question): ReturnType<typeof answerTwice> => {
     const planner = fresh();
-    return answer(planner, q, roomOf(planner));
+    return answerTwice(planner, q, roomOf(planner), roomOf(planner));
   };
   const small = shrinkQuestion(start, (q) => alike(ask(q), seen));
   const last = ask(small);
