@@ -120,6 +120,10 @@ class Shrinker {
     w().domains.forEach((_, i) => {
       this.#tryWorld({ ...this.#best, world: { ...w(), domains: w().domains.map((d, k) => (k === i ? { mode: 'strict' as const, managed: false } : d)) } });
     });
+    w().domains.forEach((domain, i) => {
+      const { gather, ...rest } = domain;
+      if (gather !== undefined) this.#tryWorld({ ...this.#best, world: { ...w(), domains: w().domains.map((d, k) => (k === i ? rest : d)) } });
+    });
     w().devices.forEach((device, i) => {
       if (device.streams.length > 1) this.#tryWorld({ ...this.#best, world: { ...w(), devices: w().devices.map((d, k) => (k === i ? { ...d, streams: d.streams.slice(0, 1) } : d)) } });
     });

@@ -233,7 +233,7 @@ export class Lockstep {
     const result = this.#guarded(op.op, () => this.driver.run(op));
     this.#compare(op, expected, result, this.pages.refused > refused);
     this.#injectAfter();
-    const taken = op.op === 'sync' || op.op === 'flush-all' || op.op === 'iova-free' ? this.intent.domains[op.domain]?.limbo : undefined;
+    const taken = op.op === 'sync' || op.op === 'flush-all' || op.op === 'iova-free' || op.op === 'unmap' ? this.intent.domains[op.domain]?.limbo : undefined;
     if (expected === 'ok') this.intent.finish(op, result);
     if (result === 'ok') this.#settle(op);
     if (result === 'ok' && taken !== undefined && 'domain' in op && this.intent.domains[op.domain]?.limbo.length === 0) this.leaves.gone(op.domain, taken);
@@ -266,7 +266,10 @@ export class Lockstep {
         if (this.world.domains[op.domain]?.mode === 'strict') this.leaves.due(op.domain);
         this.#compareLookups(op.domain, op.iova, op.size);
         break;
-      case 'unmap': this.#compareLookups(op.domain, op.iova, op.size); break;
+      case 'unmap':
+        if (this.world.domains[op.domain]?.gather === 'sva') this.leaves.due(op.domain);
+        this.#compareLookups(op.domain, op.iova, op.size);
+        break;
       case 'sync':
         if (this.world.domains[op.domain]?.mode === 'strict') this.leaves.due(op.domain);
         break;

@@ -131,7 +131,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'table-freed-before-sync', found: 'fuzz', about: 'tables go back to the allocator before their invalidation',
-    parts: (own, _world, form) => ({ ...own, syncGather: (form === 'plain' ? latePlain : lateSteps).freeBeforeSync as Parts['syncGather'] }),
+    parts: (own, _world, form) => ({ ...own, flushGather: (form === 'plain' ? latePlain : lateSteps).freeBeforeFlush as Parts['flushGather'] }),
   },
   {
     name: 'single-for-populated-table', found: 'fuzz', about: 'without range support one command per removed table, although leaves were cached below it (seed 0, "only one single invalidation")',

@@ -93,7 +93,7 @@ export function worldJson(w: World): { readonly [key: string]: Json } {
       tlbEntries: s.tlbEntries, ...(s.forceSync === true ? { forceSync: true } : {}),
     })),
     devices: w.devices.map((d) => ({ smmu: d.smmu, streams: [...d.streams] })),
-    domains: w.domains.map((d) => ({ mode: d.mode, managed: d.managed })),
+    domains: w.domains.map((d) => ({ mode: d.mode, managed: d.managed, ...(d.gather === undefined ? {} : { gather: d.gather }) })),
     inputBits: w.inputBits,
     flushQueue: w.flushQueue,
     storeOrder: w.storeOrder,

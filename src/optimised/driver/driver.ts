@@ -14,7 +14,7 @@ import type { Operation, Result } from '../../stack/operation.js';
 import { PAYLOAD_WORDS, PLAN_MAX } from '../../stack/planner.js';
 import { runSteps, type Plain, type Steps } from '../../stack/steps.js';
 import { stage1StartLevel } from '../../spec/granule.js';
-import { LIMITS, type World } from '../../stack/world.js';
+import { GATHER_STYLES, LIMITS, type World } from '../../stack/world.js';
 import { arrayLength, entryUsers } from './invs.js';
 import { Ranges } from './iova.js';
 import * as performSteps from './perform.steps.js';
@@ -173,7 +173,7 @@ function buildState(setup: DriverSetup): DriverState {
   // The first cells of the heap are never an array: 0 stands for none.
   const domains = world.domains.map((d) => ({
     lazy: d.mode === 'lazy', managed: d.managed, rootSlot: pages.allocate('table'), invsCell: pages.allocateObject(1),
-    gather: newGather(), queuedTables: [], ranges: new Ranges(),
+    gather: newGather(d.gather ?? GATHER_STYLES[0]), queuedTables: [], ranges: new Ranges(),
   }));
   return { world, startLevel: stage1StartLevel(12, world.inputBits), pages, smmus, devices, domains, rcu: new Rcu(pages, setup.journal) };
 }

@@ -68,10 +68,15 @@ function fillBatch(ctx: Context, smmu: number, asid: number, d: Description): vo
   batch.count = count;
 }
 
-/** The pending gather is invalidated; then, and only then, its tables are freed. An empty gather costs nothing. */
+/** The domain's pending gather is flushed; an empty one costs nothing. */
 export function* syncGather(ctx: Context, domain: number): Steps<void> {
   const gather = (ctx.state.domains[domain] as DomainState).gather;
   if (!gather.pending) return;
+  yield* ctx.parts.flushGather(ctx, domain, gather);
+}
+
+/** What the gather holds is invalidated; then, and only then, its tables are freed. */
+export function* flushGather(ctx: Context, domain: number, gather: Gather): Steps<void> {
   ctx.parts.describe(gather, ctx.description);
   yield* ctx.parts.invalidate(ctx, domain, ctx.description);
   yield 'free the tables';
