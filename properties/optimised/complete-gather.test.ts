@@ -20,7 +20,7 @@ const UNIT = MB2 / KB4;
 /** Units of 2 MB; the last eight of 1 GB and the first four of the next. */
 const BASE = 512 * UNIT - 8 * UNIT;
 const UNITS = 12;
-/** Frames of the region that is mapped as blocks, a whole 1 GB behind it. */
+/** First frame of a whole 1 GB behind it: 512 pages, then blocks. */
 const GB_FIRST = 2 * 512 * UNIT;
 
 type Act =
@@ -108,8 +108,9 @@ function judge(acts: readonly Act[]): { described: number; mixed: number } {
     }
     else if (a.act === 'gb') {
       if (!model.whole(GB_FIRST, GB_FIRST + 512 * UNIT)) {
-        if (rig.map(GB_FIRST * KB4, 2 ** 33 + MB2, 512 * MB2) !== 'ok') continue;
-        for (let i = 0; i < 512; i += 1) model.map(2, GB_FIRST + i * UNIT);
+        if (rig.map(GB_FIRST * KB4, 2 ** 33 + KB4, MB2) !== 'ok' || rig.map((GB_FIRST + UNIT) * KB4, 2 ** 34 + MB2, 511 * MB2) !== 'ok') throw new Error('a map was refused');
+        for (let i = 0; i < UNIT; i += 1) model.map(3, GB_FIRST + i);
+        for (let i = 1; i < 512; i += 1) model.map(2, GB_FIRST + i * UNIT);
       } else unmap(GB_FIRST, GB_FIRST + 512 * UNIT);
     } else {
       const first = BASE + a.unit * UNIT;

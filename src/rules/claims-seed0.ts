@@ -142,7 +142,7 @@ export const SEED0: readonly Claim[] = [
   {
     id: 'S0-19', claim: 'a range of the SMMU covers far less too much than a power of two',
     decidedBy: [
-      by([SUITE_TEST, 'one range reaches less than a sixteenth too far, one aligned power of two has no such bound'], line(PAYLOAD, 'const scale = 32 - Math.clz32(below >>> 5);', 'const scale = 32 - Math.clz32(below >>> 4);'), ['rule over-invalidation']),
+      by([SUITE_TEST, 'one range reaches less than a sixteenth too far, one aligned power of two has no such bound'], line(PAYLOAD, 'const scale = 32 - Math.clz32((n - 1) >>> 5);', 'const scale = 32 - Math.clz32((n - 1) >>> 4);'), ['rule over-invalidation']),
     ],
   },
   { id: 'S0-20', claim: 'a structure describes one invalidation', documentation: 'a C structure: here src/stack/description.ts, whose effect the other rows decide' },
@@ -177,20 +177,20 @@ export const SEED0: readonly Claim[] = [
   {
     id: 'S0-28', claim: 'every entry that the gather describes is removed on every SMMU of the array',
     decidedBy: [
-      by([PLAN_PROPERTY, 'with range support: every named entry is reached'], line(PAYLOAD, 'return ((below >>> scale) << NUM_SHIFT) | (scale << SCALE_SHIFT);', 'return ((below >>> scale) - (scale === 0 ? 0 : 1) << NUM_SHIFT) | (scale << SCALE_SHIFT);'), ['rule range-coverage', 'rule stale-translation']),
+      by([PLAN_PROPERTY, 'with range support: every named entry is reached'], line(PAYLOAD, 'return (((n - 1) >>> scale) << 12) | (scale << 20);', 'return (((n >>> scale) - 1) << 12) | (scale << 20);'), ['rule range-coverage', 'rule stale-translation']),
       by([INVALIDATE_TEST, 'every SMMU of the array is told, each with a SYNC of its own, in its own way'], line(INVALIDATE, 'if (entryUsers(ctx, array, i) === 0) continue; // trash', 'if (i > 0 || entryUsers(ctx, array, i) === 0) continue;'), ['rule stale-translation']),
     ],
   },
   {
     id: 'S0-29', claim: 'no reserved encoding is ever issued',
     decidedBy: [
-      by([PLAN_PROPERTY, 'with range support: every command is legal'], line(PAYLOAD, 'if (size === 0 && (low & TTL_BITS) === 0) low &= 1;', ''), ['rule illegal-command']),
+      by([PLAN_PROPERTY, 'with range support: every command is legal'], line(PAYLOAD, 'if (size === 0 && (low & 0x300) === 0) low &= 1;', ''), ['rule illegal-command']),
     ],
   },
   {
     id: 'S0-30', claim: 'the array may be expanded into commands without a batch in between: the same commands in the same order',
     decidedBy: [
-      by([EXPANSION, 'every queue gets what a direct expansion of the array gives, word by word'], line(INVALIDATE, 'batch.words[at + 3] = words[at + 3] as number;', 'batch.words[at + 3] = words[3] as number;')),
+      by([EXPANSION, 'every queue gets what a direct expansion of the array gives, word by word'], line(INVALIDATE, 'batch.words[at + 2] = words[at + 2] as number;', 'batch.words[at + 2] = words[2] as number;')),
     ],
   },
   {
@@ -211,7 +211,7 @@ export const SEED0: readonly Claim[] = [
     id: 'S0-35', claim: 'the description serves other hardware too, which removes only what lies whole in its range',
     decidedBy: [
       by([EXCLUSIVE, 'one range is enough for hardware that removes only what lies whole in a range'], line(SINGLE_RANGE, 'writeRange(out, 0, d.first, size, hintFor(d, f.ds));', 'writeRange(out, 0, d.first + (d.last > d.first ? 2 ** (d.tg - 12) : 0), size, hintFor(d, f.ds));')),
-      by([COMPLETE, 'the description of a gather names every removed leaf and table, and no level more'], line(GATHER, 'widen(gather, base, base + (SPAN[level] as number));', 'widen(gather, base + 1, base + (SPAN[level] as number));')),
+      by([COMPLETE, 'the description of a gather names every removed leaf and table, and no level more'], line(GATHER, 'gather.first = gather.pending ? Math.min(gather.first, first) : first;', 'gather.first = first;')),
     ],
   },
 ];
