@@ -3,11 +3,12 @@
  */
 import { campaign, newResult } from '../fuzz/campaign.js';
 import { MUTANTS } from '../mutants/mutants.js';
+import { ZOO_ELSEWHERE } from '../mutants/ranges.js';
 import { CORNER_CASES, DECIDED, isDecided } from '../operations/corner/cases.js';
 import { cornerFileName } from '../operations/corner/files.js';
 import { PROFILES, type Profile } from '../operations/profiles.js';
 import { claimDocuments, claimsBlock } from '../report/claims.js';
-import { cornerCasesBlock, mutantsBlock, rulesBlock } from '../report/tables.js';
+import { cornerCasesBlock, mutantsBlock, rulesBlock, zooBlock } from '../report/tables.js';
 import { counted } from '../report/words.js';
 import { CLAIMS, CLAIMS_BY_SEED } from '../rules/claims.js';
 import { RULES } from '../rules/ledger.js';
@@ -24,7 +25,7 @@ const spec: VerbSpec = {
   about: ['Every rule: what it claims, from which clause or source, and what asking it costs. Armed: something existed that it could have condemned; decided: it was then judged.'],
   options: [
     { name: 'run-ops', value: 'N', about: `count how often each rule is armed and decided in N operations of seed "${SEED}"` },
-    { name: 'mutants', about: 'the deliberately broken drivers instead: name, how each is found, what is wrong' },
+    { name: 'mutants', about: 'the deliberately broken drivers instead: name, how each is found, which rows of the bug zoo it stands for, what is wrong' },
     { name: 'corner-cases', about: 'the corner cases of the architecture instead: number, the rule that the wrong form breaks, scenario; or why it is not decided' },
     { name: 'claims', about: 'the claims of the seed documents instead: the test that decides each and the line whose break turns it red; or why it has none' },
     { name: 'seed', value: 'N', about: `with --claims: those of seed N, 0 to ${CLAIMS_BY_SEED.length - 1}` },
@@ -32,9 +33,10 @@ const spec: VerbSpec = {
 };
 
 function printMutants(out: Output): void {
-  const mutants = MUTANTS.map(({ name, found, about }) => ({ name, found, about }));
+  const mutants = MUTANTS.map(({ name, found, zoo, about }) => ({ name, found, ...(zoo === undefined ? {} : { zoo }), about }));
   out.print(mutantsBlock(mutants));
-  out.document({ schema: 1, verb: 'rules', verdict: 'ok', mutants, timing: {} });
+  out.print(`\nRows of the bug zoo's class C that are no mutants:\n${zooBlock(ZOO_ELSEWHERE)}`);
+  out.document({ schema: 1, verb: 'rules', verdict: 'ok', mutants, zooElsewhere: ZOO_ELSEWHERE, timing: {} });
 }
 
 function printCornerCases(out: Output): void {

@@ -14,6 +14,10 @@ const INVALIDATE_TEST = 'test/optimised/driver/invalidate.test.ts';
 const SUITE_TEST = 'test/compare/suite-seed0.test.ts';
 const PAYLOAD = 'src/optimised/driver/planners/payload.ts';
 const SINGLE_RANGE = 'src/optimised/driver/planners/single-range.ts';
+const DOUBLE_TEST = 'test/optimised/driver/planners/double-range.test.ts';
+const EXACT_TEST = 'test/optimised/driver/planners/exact-ranges.test.ts';
+const DOUBLE_RANGE = 'src/optimised/driver/planners/double-range.ts';
+const DOUBLE_RANGE_CONT = 'src/optimised/driver/planners/double-range-cont.ts';
 const EXACT_RANGES = 'src/optimised/driver/planners/exact-ranges.ts';
 const INVALIDATE = 'src/optimised/driver/invalidate.steps.ts';
 const GATHER = 'src/optimised/driver/gather.steps.ts';
@@ -205,8 +209,19 @@ export const SEED0: readonly Claim[] = [
       by([SUITE_TEST, 'a range of odd length: one command, where the exact loop needs several'], line(EXACT_RANGES, 'const units = (left >>> scale) & 31;', 'const units = 1;')),
     ],
   },
-  { id: 'S0-33', claim: 'two ranges: exact on both ends', unbuilt: true },
-  { id: 'S0-34', claim: 'with the contiguous erratum: three ranges at most, and every run whole in one of them', unbuilt: true },
+  {
+    id: 'S0-33', claim: 'two ranges: exact on both ends',
+    decidedBy: [
+      by([DOUBLE_TEST, '33 granules are NUM 15, SCALE 1 and from 32 on NUM 0, SCALE 0'], line(DOUBLE_RANGE, 'const trail = sizeFor(n - granulesOf(first));', 'const trail = sizeFor(n - granulesOf(first) + 1);'), ['rule command-bound', 'rule over-invalidation']),
+    ],
+  },
+  {
+    id: 'S0-34', claim: 'with the contiguous erratum: three ranges at most, and every run whole in one of them',
+    decidedBy: [
+      by([DOUBLE_TEST, 'granule 2^12: the seam cuts the run of 64K at granules 32 to 47; the fixed form has it in one range'], line(DOUBLE_RANGE_CONT, 'if (cutRun(d, f.ds, halves)) {', 'if (n === 0 && cutRun(d, f.ds, halves)) {'), ['rule command-bound']),
+      by([DOUBLE_TEST, 'where a longer second range would begin before the damage, a third has exactly the run'], line(DOUBLE_RANGE_CONT, 'if (granulesOf(longer) <= n) {', 'if (granulesOf(longer) > 0) {')),
+    ],
+  },
   {
     id: 'S0-35', claim: 'the description serves other hardware too, which removes only what lies whole in its range',
     decidedBy: [
