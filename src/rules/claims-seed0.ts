@@ -206,7 +206,8 @@ export const SEED0: readonly Claim[] = [
   {
     id: 'S0-32', claim: 'the exact loop of many commands is kept for paravirtual SMMUs',
     decidedBy: [
-      by([SUITE_TEST, 'a range of odd length: one command, where the exact loop needs several'], line(EXACT_RANGES, 'const units = (left >>> scale) & 31;', 'const units = 1;')),
+      by([EXACT_TEST, 'with range support, 0x12345 pages: 3 commands'], line(EXACT_RANGES, 'const units = (left >>> scale) & 31;', 'const units = 1;')),
+      by([EXACT_TEST, 'with range support, 33 pages that are not leaves: 1 command'], line(EXACT_RANGES, 'if (ttl === 0 && (n & 31) === 1) n += 1; // NUM = SCALE = TTL = 0 is reserved', ''), ['rule illegal-command']),
     ],
   },
   {
