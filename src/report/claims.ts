@@ -1,7 +1,7 @@
 /**
  * Claims: the ledger of the seeds' claims as text and JSON. Pure.
  */
-import { isDecidedClaim, type Claim } from '../rules/claims.js';
+import { isDecidedClaim, type Claim } from '../rules/claim.js';
 import { counted, labelled } from './words.js';
 
 /** The claims of one seed, or all: id, claim, and what decides it. */

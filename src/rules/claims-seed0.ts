@@ -2,7 +2,7 @@
  * Claims of seed 0, "Organize the SMMUv3 invalidation flow so iommupt can use it": one description of an invalidation, and the commands that
  * are made of it.
  */
-import type { Break, Claim, Decision } from './claims.js';
+import { by, line, type Claim } from './claim.js';
 
 const SINGLE_TEST = 'test/optimised/driver/planners/single-range.test.ts';
 const PLAN_PROPERTY = 'properties/optimised/plan.test.ts';
@@ -21,14 +21,6 @@ const DOUBLE_RANGE_CONT = 'src/optimised/driver/planners/double-range-cont.ts';
 const EXACT_RANGES = 'src/optimised/driver/planners/exact-ranges.ts';
 const INVALIDATE = 'src/optimised/driver/invalidate.steps.ts';
 const GATHER = 'src/optimised/driver/gather.steps.ts';
-
-function line(file: string, text: string, replacement: string): Break {
-  return { file, line: text, replacement };
-}
-
-function by(what: readonly [test: string, title: string], broken: Break, also: readonly string[] = []): Decision {
-  return { test: what[0], title: what[1], broken, ...(also.length === 0 ? {} : { also }) };
-}
 
 export const SEED0: readonly Claim[] = [
   {
@@ -72,7 +64,7 @@ export const SEED0: readonly Claim[] = [
   {
     id: 'S0-7', claim: 'bitmaps of several bits are served although io-pgtable never makes them',
     decidedBy: [
-      by([PLAN_PROPERTY, 'with range support: every named entry is reached'], line(PAYLOAD, 'if ((leaves & (leaves - 1)) !== 0) return 0;', ''), ['rule range-coverage']),
+      by([PLAN_PROPERTY, 'with range support: every named entry is reached'], line(PAYLOAD, 'if ((leaves & (leaves - 1)) !== 0) return 0;'), ['rule range-coverage']),
     ],
   },
   {
@@ -90,7 +82,7 @@ export const SEED0: readonly Claim[] = [
   {
     id: 'S0-10', claim: 'what neither can say is the whole tag',
     decidedBy: [
-      by([SINGLE_TEST, '2^36 granules are the most that one command says'], line(SINGLE_RANGE, 'if (scaleOf(size) > scaleMax(f.ds)) return WHOLE_TAG;', ''), ['rule illegal-command']),
+      by([SINGLE_TEST, '2^36 granules are the most that one command says'], line(SINGLE_RANGE, 'if (scaleOf(size) > scaleMax(f.ds)) return WHOLE_TAG;'), ['rule illegal-command']),
       by([SINGLE_TEST, 'without range support 512 pages are 512 commands, one more is the whole tag'], line(PAYLOAD, 'return n > PLAN_MAX ? WHOLE_TAG : writeSteps(d, step, n, out);', 'return writeSteps(d, step, n, out);')),
     ],
   },
@@ -188,7 +180,7 @@ export const SEED0: readonly Claim[] = [
   {
     id: 'S0-29', claim: 'no reserved encoding is ever issued',
     decidedBy: [
-      by([PLAN_PROPERTY, 'with range support: every command is legal'], line(PAYLOAD, 'if (size === 0 && (low & 0x300) === 0) low &= 1;', ''), ['rule illegal-command']),
+      by([PLAN_PROPERTY, 'with range support: every command is legal'], line(PAYLOAD, 'if (size === 0 && (low & 0x300) === 0) low &= 1;'), ['rule illegal-command']),
     ],
   },
   {
@@ -207,7 +199,7 @@ export const SEED0: readonly Claim[] = [
     id: 'S0-32', claim: 'the exact loop of many commands is kept for paravirtual SMMUs',
     decidedBy: [
       by([EXACT_TEST, 'with range support, 0x12345 pages: 3 commands'], line(EXACT_RANGES, 'const units = (left >>> scale) & 31;', 'const units = 1;')),
-      by([EXACT_TEST, 'with range support, 33 pages that are not leaves: 1 command'], line(EXACT_RANGES, 'if (ttl === 0 && (n & 31) === 1) n += 1; // NUM = SCALE = TTL = 0 is reserved', ''), ['rule illegal-command']),
+      by([EXACT_TEST, 'with range support, 33 pages that are not leaves: 1 command'], line(EXACT_RANGES, 'if (ttl === 0 && (n & 31) === 1) n += 1; // NUM = SCALE = TTL = 0 is reserved'), ['rule illegal-command']),
     ],
   },
   {

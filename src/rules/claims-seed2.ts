@@ -1,7 +1,7 @@
 /**
  * Claims of seed 2, ".iotlb_sync_map": deferred cache maintenance of page tables. Rows that later work decides are not built yet.
  */
-import type { Claim } from './claims.js';
+import type { Claim } from './claim.js';
 
 export const SEED2: readonly Claim[] = [
   { id: 'S2-1', claim: 'without cache maintenance a non-coherent walker reads descriptors that are not there any more', unbuilt: true },

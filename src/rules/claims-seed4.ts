@@ -1,7 +1,7 @@
 /**
  * Claims of seed 4, the review of pKVM’s SMMUv3 driver, v6: what a hypervisor has to share with the kernel's driver. Rows that later work decides are not built yet.
  */
-import type { Claim } from './claims.js';
+import type { Claim } from './claim.js';
 
 export const SEED4: readonly Claim[] = [
   { id: 'S4-1', claim: 'kernel and hypervisor share the range invalidation algorithm', unbuilt: true },

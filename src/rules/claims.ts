@@ -3,52 +3,13 @@
  * title, with the one-line break of a source file that must turn it red (test/campaigns/claims.test.ts does every one of them); or why a row
  * is documentation only; or that it is not built yet. Data of each seed: claims-seed<n>.ts.
  */
+import type { Claim } from './claim.js';
 import { SEED0 } from './claims-seed0.js';
 import { SEED1 } from './claims-seed1.js';
 import { SEED2 } from './claims-seed2.js';
 import { SEED3 } from './claims-seed3.js';
 import { SEED4 } from './claims-seed4.js';
 
-/** One line of `file`, without its indentation, that stands there exactly once; and what takes its place. */
-export interface Break {
-  readonly file: string;
-  readonly line: string;
-  readonly replacement: string;
-}
-
-export interface Decision {
-  /** A test file, from the root. */
-  readonly test: string;
-  readonly title: string;
-  readonly broken: Break;
-  /** What decides the same in campaigns and proofs: `rule <id>`, `mutant <name>`, `prove <claim>`. */
-  readonly also?: readonly string[];
-}
-
-interface Row {
-  readonly id: string;
-  readonly claim: string;
-}
-
-export interface DecidedClaim extends Row {
-  readonly decidedBy: readonly Decision[];
-}
-
-/** Nothing that a run could show: why. */
-export interface DocumentedClaim extends Row {
-  readonly documentation: string;
-}
-
-export interface OpenClaim extends Row {
-  readonly unbuilt: true;
-}
-
-export type Claim = DecidedClaim | DocumentedClaim | OpenClaim;
-
 /** Seed documents, first to last. */
 export const CLAIMS_BY_SEED: readonly (readonly Claim[])[] = [SEED0, SEED1, SEED2, SEED3, SEED4];
 export const CLAIMS: readonly Claim[] = CLAIMS_BY_SEED.flat();
-
-export function isDecidedClaim(c: Claim): c is DecidedClaim {
-  return 'decidedBy' in c;
-}

@@ -8,7 +8,7 @@ import { copyFileSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, s
 import { dirname, join } from 'node:path';
 import ts from 'typescript';
 import { plainTwin } from '../../src/build/plain-twins.js';
-import type { Break } from '../../src/rules/claims.js';
+import type { Break } from '../../src/rules/claim.js';
 import { folder, ROOT } from '../cli/program.js';
 
 /** One test in one tree; without a break it runs in a tree as it was built. */
