@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { CaseError } from '../operations/case.js';
 import { MAX_CASE_TEXT } from '../operations/node.js';
 import { decodeStored, readStoredFile, storedId, type StoredCase } from '../operations/stored.js';
+import { isCandidatePart } from '../compare/failure.js';
 import { findMutant } from '../mutants/mutants.js';
 import { UsageError } from './exit.js';
 
@@ -63,10 +64,16 @@ export function readCase(path: string): NamedCase {
 
 function named(c: StoredCase, file: string): NamedCase {
   if (c.kind === 'machine') return { file, id: storedId(c), case: c };
-  const part = Object.keys(c.subject.parts)[0];
+  const part = Object.keys(c.subject.parts).find((name) => candidateOf(c) === null || name !== 'planner');
   if (part !== undefined) throw new UsageError(`${file}: subject.parts names "${part}", but other parts than the driver's own are not built yet`);
   if (c.subject.mutant !== undefined && findMutant(c.subject.mutant) === undefined) throw new UsageError(`${file}: there is no mutant "${c.subject.mutant}"`);
   return { file, id: storedId(c), case: c };
+}
+
+/** The candidate that a case is about, as `compare` names it; null: none. */
+export function candidateOf(c: StoredCase): string | null {
+  const part = c.kind === 'machine' ? undefined : c.subject.parts['planner'];
+  return part !== undefined && isCandidatePart(part) ? part : null;
 }
 
 /** The mutant of a case, if it has one. */

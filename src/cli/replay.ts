@@ -16,13 +16,14 @@ import { EXIT, UsageError, worst, type ExitCode } from './exit.js';
 import { wholeNumber, type Parsed, type VerbSpec } from './options.js';
 import { now, type Output } from './output.js';
 import { ProgressLine } from './progress.js';
+import { needsCandidate, replayCandidate } from './replay-candidate.js';
 import { againstExpectation, judgeStored, runCase, runMachineCase, type CaseRun } from './run-case.js';
 import type { MachineOperation } from '../stack/machine-world.js';
 import type { Verb } from './verb.js';
 
 const spec: VerbSpec = {
   name: 'replay', operands: 1000,
-  usage: ['replay <case|directory|-> … [--diff] [--state] [--until N] [--no-mutant]'],
+  usage: ['replay <case|directory|-> … [--diff] [--state] [--until N] [--no-mutant]', 'replay <case|-> --candidate FILE|NAME [--diff]'],
   about: [
     'Runs stored cases again. A file, or - for stdin, runs as it is stored, with its mutant if it has one: a broken rule is printed, exit 1.',
     'Every case below a directory must show what it expects without its mutant, and break a rule with it; recorded answers of real devices',
@@ -33,8 +34,9 @@ const spec: VerbSpec = {
     { name: 'state', about: 'print the state after the last operation (one named case)' },
     { name: 'until', value: 'N', about: 'stop after N operations (one named case)' },
     { name: 'no-mutant', about: 'run named cases without their mutants' },
+    { name: 'candidate', value: 'FILE|NAME', about: 'with this planner instead of the driver’s own (see `compare --help`; one named case)' },
   ],
-  unbuilt: ['candidate', 'extend', 'watch', 'html'],
+  unbuilt: ['extend', 'watch', 'html'],
 };
 
 /** Differing recorded answers that are printed. */
@@ -59,10 +61,15 @@ async function run(p: Parsed, out: Output): Promise<ExitCode> {
     else if (isDirectory(operand)) stored.push(...readFolder(operand));
     else named.push(readCase(operand));
   }
-  const detailed = ['diff', 'state', 'until'].filter((o) => p.values.has(o));
+  const detailed = ['diff', 'state', 'until', 'candidate'].filter((o) => p.values.has(o));
   if (detailed.length > 0 && (named.length !== 1 || stored.length > 0)) throw new UsageError(`option --${detailed[0]} needs exactly one named case`);
+  for (const option of ['state', 'until', 'no-mutant']) if (p.values.has('candidate') && p.values.has(option)) throw new UsageError(`options --candidate and --${option} exclude each other`);
   const counts: Counts = { cases: 0, operations: 0, observed: 0, failures: [], unmodelled: [], codes: [] };
-  for (const c of named) replayNamed(c, p, out, counts);
+  const candidate = p.values.get('candidate');
+  for (const c of named) {
+    if (candidate === undefined) replayNamed(c, p, out, counts);
+    else await withCandidate(c, candidate, out, counts, p.values.has('diff'));
+  }
   replayStored(stored, counts);
   const summary = summaryOf('replay', counts, now() - start);
   if (stored.length > 0 || named.length > 1) out.print(replayBlock(summary));
@@ -112,8 +119,24 @@ function replayStored(stored: readonly NamedCase[], counts: Counts): void {
   progress.clear();
 }
 
+async function withCandidate(c: NamedCase, path: string, out: Output, counts: Counts, whole: boolean): Promise<void> {
+  const done = await replayCandidate(c, path, out, whole);
+  counts.cases += 1;
+  counts.operations += done.operations;
+  if (done.problem !== null) {
+    counts.failures.push({ id: c.id, file: c.file, rule: done.rule, problems: [done.problem] });
+    counts.codes.push(EXIT.violation);
+  }
+  if (done.unmodelled !== null) {
+    counts.unmodelled.push(`${c.id}: ${done.unmodelled}`);
+    counts.codes.push(EXIT.inconclusive);
+  }
+}
+
 /** One case that the user named, as it is stored. */
 function replayNamed(c: NamedCase, p: Parsed, out: Output, counts: Counts): void {
+  const refused = needsCandidate(c);
+  if (refused !== null) throw refused;
   const mutant = p.values.has('no-mutant') ? null : mutantOf(c.case);
   const until = wholeNumber(p, 'until', 0);
   const some = until === undefined ? {} : { until };

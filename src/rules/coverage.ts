@@ -2,7 +2,7 @@
  * Rule `range-coverage`: the commands planned for one description reach every leaf of the named leaf levels and
  * every table descriptor of the named table levels in [first, last], by interval arithmetic: each command's reach is
  * widened to whole entries of the level in question (a hit anywhere in an entry removes it), and the union of the
- * reaches must have no hole. 4 KB granule.
+ * reaches must have no hole.
  */
 import { decodeCommand, describeCommand, newCommand, OP, rangeGranules, type Command } from '../spec/command.js';
 import { levelFrames } from '../spec/granule.js';
@@ -29,7 +29,7 @@ export function coverageHole(d: Description, words: Uint32Array, count: number):
 }
 
 function firstHole(d: Description, words: Uint32Array, count: number, level: number, kind: 'leaf' | 'table'): number {
-  const span = levelFrames(12, level);
+  const span = levelFrames(d.tg, level);
   let next = d.first - (d.first % span);
   for (let i = 0; i < count; i += 1) {
     raw[0] = (words[i * 4] as number) | OP.TLBI_NH_VA;
@@ -40,7 +40,7 @@ function firstHole(d: Description, words: Uint32Array, count: number, level: num
     if (!reaches(c, level, kind)) continue;
     const from = c.frame - (c.frame % span);
     if (from > next) return next;
-    const last = c.tg === 0 ? c.frame : c.frame + rangeGranules(c) - 1;
+    const last = c.tg === 0 ? c.frame : c.frame + rangeGranules(c) * levelFrames(d.tg, 3) - 1;
     next = Math.max(next, last - (last % span) + span);
     if (next > d.last) return -1;
   }
