@@ -7,7 +7,7 @@ import type { PlanRule } from '../operations/plan-case.js';
 import type { Planner } from '../stack/planner.js';
 import type { Claim } from './claims.js';
 import { BAD } from './judge.js';
-import type { Place, Stratum } from './strata.js';
+import type { Place } from './strata.js';
 
 export interface ExhaustiveClaim extends Claim {
   readonly method: 'exhaustive';
@@ -85,9 +85,4 @@ export const EXHAUSTIVE: readonly ExhaustiveClaim[] = PLANNERS.flatMap(claimsOf)
 /** Is the claim about ranges of this place? */
 export function isAbout(c: Pick<ExhaustiveClaim, 'any'>, place: Place): boolean {
   return c.any === null || c.any === (place === 'any');
-}
-
-/** Does a planner put many commands into one plan here: is a case expensive? */
-export function expands(p: Planner, s: Stratum): boolean {
-  return p.promise === undefined || (s.features.range ? p.promise.range : p.promise.single) > 64;
 }

@@ -41,19 +41,21 @@ const TOP = 2 ** 52;
 const WORD0 = 0x03f1f000;
 const WORD2_RES0 = 0xfe;
 const WORD2_RANGE = 0x300;
+const TG_FIELD = 0xc00;
 
-/** Exact alignment of a frame number in two words: the low 20 bits, and those above. */
-interface Alignment {
-  readonly low: number;
-  readonly high: number;
+/**
+ * By TG * 4 + TTL: bits of the frame number that must be 0 in a range with them, the low 20 and those above. Only 16K with TTL = 1 depends on
+ * DS, and without DS it is reserved.
+ */
+const ALIGN_LOW = new Uint32Array(16);
+const ALIGN_HIGH = new Uint32Array(16);
+for (const tg of [12, 14, 16] as const) {
+  for (let ttl = 0; ttl < 4; ttl += 1) {
+    const mask = (POW2[rangeAlignment(tg, ttl, true) - 12] as number) - 1;
+    ALIGN_LOW[commandTg(tg) * 4 + ttl] = mask % 2 ** 20;
+    ALIGN_HIGH[commandTg(tg) * 4 + ttl] = Math.floor(mask / 2 ** 20);
+  }
 }
-
-function alignmentOf(frames: number): Alignment {
-  return frames <= 2 ** 20 ? { low: frames - 1, high: 0 } : { low: 2 ** 20 - 1, high: frames / 2 ** 20 - 1 };
-}
-
-/** log2 of the bytes to which a range with this hint must be aligned, for each granule and hint; only 16K with TTL = 1 depends on DS, and there without DS it is reserved. */
-const ALIGNMENTS: readonly (readonly Alignment[])[] = [0, 12, 14, 16].map((tg) => [0, 1, 2, 3].map((ttl) => alignmentOf(tg === 0 ? 1 : POW2[rangeAlignment(tg as Tg, ttl, true) - 12] as number)));
 
 /** May this SMMU be given the payload at `at`: nothing reserved, unsupported or unpredictable (§4.1.5, §4.4.1.1)? */
 export function legalPayload(words: Uint32Array, at: number, f: PlannerFeatures): boolean {
@@ -65,8 +67,8 @@ export function legalPayload(words: Uint32Array, at: number, f: PlannerFeatures)
   const ttl = (w2 >>> 8) & 3;
   if (!f.range || (tg === 2 && ttl === 1 && !f.ds) || (w0 === 0 && ttl === 0)) return false;
   if (w0 >>> 20 > (f.ds ? 39 : 31)) return false;
-  const a = (ALIGNMENTS[tg] as readonly Alignment[])[ttl] as Alignment;
-  return ((w2 >>> 12) & a.low) === 0 && ((words[at + 3] as number) & a.high) === 0;
+  const kind = tg * 4 + ttl;
+  return ((w2 >>> 12) & (ALIGN_LOW[kind] as number)) === 0 && ((words[at + 3] as number) & (ALIGN_HIGH[kind] as number)) === 0;
 }
 
 export class Judge {
@@ -134,11 +136,14 @@ export class Judge {
     let high = last + 1;
     let ranges = 0;
     let spanned = false;
+    let plain = true; // every command is legal, fits all the damage, and begins where the one before does or behind
+    let before = 0;
     for (let i = 0, at = 0; i < count; i += 1, at += 4) {
       const w2 = words[at + 2] as number;
       if (this.shapes !== null) tallyShape(this.shapes, this.#features.ds, this.#tg, words, at);
       if (!legalPayload(words, at, this.#features)) {
         bad |= BAD.legality;
+        plain = false;
         continue;
       }
       const from = (words[at + 3] as number) * 1048576 + (w2 >>> 12);
@@ -151,7 +156,12 @@ export class Judge {
       }
       if (from < low) low = from;
       if (to > high) high = to;
-      if (this.#full[((w2 >>> 8) & 3) + (w2 & 1) * 4] === 0 || (tg !== 0 && (tg !== this.#tgField || (((words[at + 3] as number) >>> 23) & 1) !== half))) continue;
+      if (this.#full[((w2 >>> 8) & 3) + (w2 & 1) * 4] === 0 || (tg !== 0 && (tg !== this.#tgField || (((words[at + 3] as number) >>> 23) & 1) !== half))) {
+        plain = false;
+        continue;
+      }
+      if (from < before) plain = false;
+      before = from;
       if (tg !== 0 && from <= first && to > last) spanned = true;
       if (to > next && Math.floor(from * perEntry) * entry <= next) next = Math.ceil(to * perEntry) * entry;
     }
@@ -159,8 +169,13 @@ export class Judge {
     if (beyond > 0 && beyond / this.#granule > this.#over((last - first + 1) / this.#granule)) bad |= BAD.over;
     if (next <= last && this.firstHole(first, last, words, count) !== null) return bad | BAD.coverage | BAD.contiguous;
     if (spanned || ranges === 0 || this.#runs === 0) return bad;
-    const go = (bad & BAD.legality) === 0 ? this.#runsGo(first, last, words, count) : this.firstRun(first, last, words, count) === null;
+    const go = plain ? this.#runsGo(first, last, words, count) : this.firstRun(first, last, words, count) === null;
     return go ? bad : bad | BAD.contiguous;
+  }
+
+  /** From now on `check` says nothing about the erratum, until the next `prepare`. */
+  ignoreRuns(): void {
+    this.#runs = 0;
   }
 
   /** The first entry (on ordinary hardware) that was damaged and that no command removes, deepest level first; null: there is none. */
@@ -189,7 +204,7 @@ export class Judge {
     return null;
   }
 
-  /** `firstRun` as a question, for plans whose commands are all legal and fit all the damage; what does not is asked again. */
+  /** `firstRun` as a question, for plans whose commands are all legal, fit all the damage, and are in order. */
   #runsGo(first: number, last: number, words: Uint32Array, count: number): boolean {
     for (let i = 0; i < this.#runs; i += 1) {
       const frames = this.#runFrames[i] as number;
@@ -199,13 +214,15 @@ export class Judge {
       for (let at = 0; at < count * 4 && next < end; at += 4) {
         const w0 = words[at] as number;
         const w2 = words[at + 2] as number;
-        const tg = (w2 >>> 10) & 3;
-        if (tg !== this.#tgField || this.#full[((w2 >>> 8) & 3) + (w2 & 1) * 4] === 0) continue;
         const from = (words[at + 3] as number) * 1048576 + (w2 >>> 12);
+        if ((w2 & TG_FIELD) === 0) {
+          if (from >= next && from < next + frames) next += frames;
+          continue;
+        }
         const to = from + (((w0 >>> 12) & 31) + 1) * (POW2[w0 >>> 20] as number) * this.#granule;
         if (from <= next && to > next) next = Math.max(next, Math.floor(to * per) * frames);
       }
-      if (next < end) return this.firstRun(first, last, words, count) === null;
+      if (next < end) return false;
     }
     return true;
   }

@@ -11,11 +11,12 @@
  * caller that invalidates a range of pages without looking at the tables may have them.
  *
  * Where: 4096 entries of the deepest level from address 0 (`low`), around the first boundary two levels up (`middle`), and up to the top
- * of the address space (`top`); and, for sizes beyond any window, lengths around k * 2^n from a few starts (`sizes`).
+ * of the address space (`top`); and, for sizes beyond any window, lengths around k * 2^n from a few starts (`sizes`). Where a planner expands
+ * a range into a command for each granule, windows are 4096 granules instead, and 16 entries at least.
  */
 import { levelFrames, type Tg } from '../spec/granule.js';
 import { levelBit } from '../stack/description.js';
-import type { PlannerFeatures } from '../stack/planner.js';
+import type { PlannerFeatures, PlannerPromise } from '../stack/planner.js';
 
 export type Place = 'low' | 'middle' | 'top' | 'any' | 'sizes';
 
@@ -64,14 +65,18 @@ export function bitsIn(n: number): number {
   return bits;
 }
 
-function windows(tg: Tg, deepest: number): readonly Pick<Stratum, 'place' | 'base' | 'unit' | 'count'>[] {
+/** Fewest units of a window. */
+const UNITS_MIN = 16;
+
+function windows(tg: Tg, deepest: number, expands: boolean): readonly Pick<Stratum, 'place' | 'base' | 'unit' | 'count'>[] {
   const unit = levelFrames(tg, deepest);
-  const count = Math.min(WINDOW, SPACE / unit);
-  const middle = levelFrames(tg, deepest - 2) - (WINDOW / 2) * unit;
   const granule = levelFrames(tg, 3);
+  const most = expands ? Math.max(UNITS_MIN, (WINDOW * granule) / unit) : WINDOW;
+  const count = Math.min(most, SPACE / unit);
+  const middle = levelFrames(tg, deepest - 2) - (most / 2) * unit;
   return [
     { place: 'low', base: 0, unit, count },
-    ...(middle > 0 && middle + WINDOW * unit <= SPACE ? [{ place: 'middle' as const, base: middle, unit, count }] : []),
+    ...(middle > 0 && middle + most * unit <= SPACE ? [{ place: 'middle' as const, base: middle, unit, count }] : []),
     { place: 'top', base: TOP - count * unit, unit, count },
     ...(deepest < 3 ? [{ place: 'any' as const, base: levelFrames(tg, 1) - (WINDOW / 2) * granule, unit: granule, count: WINDOW }] : []),
     { place: 'sizes', base: 0, unit, count: 0 },
@@ -83,15 +88,23 @@ export function deepestLevel(levels: { readonly leaves: number; readonly tables:
   return 3 - (31 - Math.clz32(damage & -damage));
 }
 
-/** All of them, in a fixed order. */
-export function allStrata(): readonly Stratum[] {
+/** More commands in one plan than this: the planner expands ranges. */
+const EXPANDED = 512;
+
+/** Does this planner put very many commands into one plan? */
+export function expands(p: PlannerPromise | undefined, f: PlannerFeatures): boolean {
+  return p === undefined || (f.range ? p.range : p.single) > EXPANDED;
+}
+
+/** All that a planner with this promise is asked, in a fixed order. */
+export function allStrata(promise: PlannerPromise | undefined): readonly Stratum[] {
   const out: Stratum[] = [];
   for (const features of FEATURES) {
     for (const tg of [12, 14, 16] as const) {
       for (const leaves of subsets(leafLevels(tg, features.ds))) {
         for (const tables of subsets(tableLevels(tg, features.ds))) {
           if (leaves === 0 && tables === 0) continue;
-          for (const w of windows(tg, deepestLevel({ leaves, tables }))) out.push({ tg, features, leaves, tables, ...w });
+          for (const w of windows(tg, deepestLevel({ leaves, tables }), expands(promise, features))) out.push({ tg, features, leaves, tables, ...w });
         }
       }
     }

@@ -61,6 +61,8 @@ export class Sweep {
   #stratum = 0;
   #granule = 1;
   #part: Part = newPart();
+  /** Are ranges taken smallest first, then lowest first? */
+  #ascending = false;
 
   constructor(planner: Planner, strata: readonly Stratum[]) {
     this.#planner = planner;
@@ -117,6 +119,7 @@ export class Sweep {
     const s = this.#strata[stratum] as Stratum;
     this.#stratum = stratum;
     this.#part = newPart();
+    this.#ascending = false;
     this.#granule = 2 ** (s.tg - 12);
     this.#d.tg = s.tg;
     this.#d.leaves = s.leaves;
@@ -133,6 +136,7 @@ export class Sweep {
     const words = this.#words;
     const d = this.#d;
     let cases = 0;
+    this.#ascending = true;
     for (let units = 1; units <= count - from; units += 1) {
       const frames = units * unit;
       const end = Math.min(to, count - units + 1);
@@ -163,5 +167,6 @@ export class Sweep {
     BITS.forEach((bit, i) => {
       if ((bad & bit) !== 0 && isSmaller(found, this.#part.found[i] ?? null)) this.#part.found[i] = found;
     });
+    if (this.#ascending && (bad & BAD.contiguous) !== 0) this.#judge.ignoreRuns(); // what comes later is larger
   }
 }
