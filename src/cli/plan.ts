@@ -18,6 +18,7 @@ const spec: VerbSpec = {
     'What every planner makes of one invalidation: its commands without opcode and tag, what they reach, how many granules that is beyond the',
     'range, and the verdict: is every named leaf and table reached, every command legal, the planner’s promise kept.',
     'The first and last byte are hexadecimal (0x…) or decimal, last inclusive, whole granules. In both bitmaps bit n stands for level 3 - n.',
+    'Exit 1 when a plan is wrong. Gathers hold whole entries; a range that cuts one may be more than the classic loop (exact-ranges) was made for.',
     'Text shows the first commands of a long list and counts the others; JSON holds up to 512 of each plan.',
   ],
   options: [
