@@ -2,13 +2,14 @@
  * One comparison from its seed to its summary: the thread that does it, what it finds on disk before it is shrunk, and what is printed.
  */
 import { join } from 'node:path';
-import { candidateCase, candidatePlanCase, planCaseText, type CompareOrigin } from '../compare/failure.js';
+import { candidateCase, candidatePlanCase, type CompareOrigin } from '../compare/failure.js';
 import type { CompareOutcome, Told } from '../compare/job.js';
 import type { WrongRun } from '../compare/campaign.js';
 import type { Recording } from '../compare/workloads.js';
 import { SequenceStore, writeWhole } from '../fuzz/store.js';
 import type { Candidate as Sequence } from '../fuzz/shrink.js';
 import { planCaseId } from '../operations/plan-case.js';
+import { encodePlanCase } from '../operations/plan-codec.js';
 import { compareBlock, compareJson, wrongBlock, type CompareFailure, type CompareSummary } from '../report/compare.js';
 import { failureBlock } from '../report/failure.js';
 import { clock, counted, shell, short, visible } from '../report/words.js';
@@ -139,7 +140,7 @@ export class CompareSession {
       const stored = candidatePlanCase(question, why, part, origin);
       id = planCaseId(stored);
       file = join(this.#scratch.path, 'regressions', violation?.rule ?? 'candidate', `${id}.json`);
-      writeWhole(file, planCaseText(stored));
+      writeWhole(file, encodePlanCase(stored));
     }
     this.#out.print(`\n${wrongBlock(wrong, { program: this.#out.program, part, path, origin, file })}\n`);
     return {

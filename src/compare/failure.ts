@@ -7,7 +7,7 @@ import { shrink, type ShrinkResult } from '../fuzz/shrink.js';
 import { explain } from '../lockstep/explain.js';
 import { replay } from '../lockstep/replay.js';
 import { caseId, type Case } from '../operations/case.js';
-import { planDescriptionJson, planExpectJson, planFeaturesJson, planSubjectJson, type PlanCase } from '../operations/plan-case.js';
+import type { PlanCase } from '../operations/plan-case.js';
 import type { Planner } from '../stack/planner.js';
 import type { Operation } from '../stack/operation.js';
 import type { Violation } from '../stack/violation.js';
@@ -47,14 +47,6 @@ export function candidatePlanCase(q: Question, wrong: Violation | Fault, part: s
     subject: { parts: { planner: part } }, expect: { verdict: 'ok' },
     provenance: { ...('rule' in wrong ? { rule: wrong.rule, cause: wrong.cause } : { fault: wrong.kind, cause: wrong.text.slice(0, 200) }), ...origin },
   };
-}
-
-/** A plan case as it is stored. */
-export function planCaseText(c: PlanCase): string {
-  const { schema, kind } = c;
-  return `${JSON.stringify({
-    schema, kind, features: planFeaturesJson(c.features), description: planDescriptionJson(c.description), subject: planSubjectJson(c.subject), expect: planExpectJson(c.expect), provenance: c.provenance,
-  }, null, 1)}\n`;
 }
 
 type WrongSequence = Extract<WrongRun, { kind: 'sequence' }>;
