@@ -80,7 +80,8 @@ export class CompareSession {
 
   #again(): string {
     const s = this.#s;
-    return `${this.#out.program} compare --baseline ${s.baseline} --candidate ${shell(s.candidate.path)} ${s.seed.startsWith('-') ? '--seed=' : '--seed '}${shell(s.seed)}`;
+    const limits = `${Number.isFinite(s.operations) ? ` --ops ${s.operations}` : ''}${s.workload === null ? '' : ` --workload ${shell(s.workload)}`}`;
+    return `${this.#out.program} compare --baseline ${s.baseline} --candidate ${shell(s.candidate.path)} ${s.seed.startsWith('-') ? '--seed=' : '--seed '}${shell(s.seed)}${limits}`;
   }
 
   #heard(told: Told): void {

@@ -57,6 +57,7 @@ async function run(p: Parsed, out: Output): Promise<ExitCode> {
   const named: NamedCase[] = [];
   const stored: NamedCase[] = [];
   const candidate = p.values.get('candidate');
+  for (const option of ['state', 'until', 'no-mutant']) if (p.values.has('candidate') && p.values.has(option)) throw new UsageError(`options --candidate and --${option} exclude each other`);
   if (candidate !== undefined && (p.operands.length !== 1 || (p.operands[0] !== '-' && isDirectory(p.operands[0] as string)))) throw new UsageError('option --candidate needs exactly one named case');
   for (const operand of candidate === undefined ? p.operands : []) {
     if (operand === '-') named.push(await readStdin());
@@ -65,7 +66,6 @@ async function run(p: Parsed, out: Output): Promise<ExitCode> {
   }
   const detailed = ['diff', 'state', 'until'].filter((o) => p.values.has(o));
   if (detailed.length > 0 && candidate === undefined && (named.length !== 1 || stored.length > 0)) throw new UsageError(`option --${detailed[0]} needs exactly one named case`);
-  for (const option of ['state', 'until', 'no-mutant']) if (p.values.has('candidate') && p.values.has(option)) throw new UsageError(`options --candidate and --${option} exclude each other`);
   const counts: Counts = { cases: 0, operations: 0, observed: 0, failures: [], unmodelled: [], codes: [] };
   if (candidate !== undefined) await withCandidate(p.operands[0] as string, candidate, out, counts, p.values.has('diff'));
   for (const c of named) replayNamed(c, p, out, counts);
