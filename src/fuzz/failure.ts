@@ -23,6 +23,8 @@ export interface FailureRecord {
   readonly operations: readonly Operation[];
   readonly violation: Violation;
   readonly mutant: string | null;
+  /** A planner from outside was tested: as the case names it, where it is, and the command that finds the failure again. */
+  readonly candidate?: { readonly part: string; readonly path: string; readonly again?: string };
   readonly explanation: Explanation;
   /** Both sides of every operation; the last one differs. */
   readonly rows: readonly Row[];
@@ -54,7 +56,7 @@ export function failureRecord(world: World, operations: readonly Operation[], vi
   return {
     id: caseId(failureCase(world, operations, violation, mutant, origin)),
     world, operations, violation, mutant, origin, shrunk,
-    explanation: explain(world, operations, violation, mutant ?? undefined),
+    explanation: explain(world, operations, violation, subject),
     rows: replay(world, operations, subject, true).rows,
     ...files,
   };

@@ -35,6 +35,8 @@ const PLAIN_OUTPUT = 0x80000;
 
 export interface ShrinkOptions {
   readonly mutant?: string;
+  /** What a candidate shows, where that is not what a replay with the mutant shows. */
+  readonly shows?: (c: Candidate) => Violation | null;
   readonly budget?: number;
   /** Called after each improvement. */
   readonly improved?: (c: Candidate, violation: Violation) => void;
@@ -83,8 +85,8 @@ class Shrinker {
     if (this.#left <= 0) return null;
     this.#left -= 1;
     this.#tried += 1;
-    const again = replay(c.world, c.operations, this.#options.mutant === undefined ? {} : { mutant: this.#options.mutant });
-    const v = again.violation;
+    const { mutant, shows } = this.#options;
+    const v = shows === undefined ? replay(c.world, c.operations, mutant === undefined ? {} : { mutant }).violation : shows(c);
     return v !== null && v.rule === this.#violation.rule && v.cause === this.#violation.cause ? v : null;
   }
 

@@ -36,7 +36,7 @@ export function failureBlock(record: AnyFailure, context: FailureContext): strin
     ...because(record),
     ...alike(record),
     ...(isMachine(record) ? labelled('known', record.elsewhere?.known ?? []) : []),
-    ...labelled('subject', [isMachine(record) ? machinesText(record) : subjectText(record.mutant)]),
+    ...labelled('subject', [isMachine(record) ? machinesText(record) : subjectText(record.mutant, record.candidate?.part)]),
     '',
     ...table(record, { outside: outside(record), ...(context.whole === true ? {} : { last: ROWS_SHOWN }) }),
     '',
@@ -90,7 +90,8 @@ function because(record: AnyFailure): string[] {
   return [...labelled('because', explanation.because), ...(verified === null ? [] : labelled('verified', [verified]))];
 }
 
-export function subjectText(mutant: string | null): string {
+export function subjectText(mutant: string | null, planner?: string): string {
+  if (planner !== undefined) return `the optimised stack with planner ${visible(planner)}`;
   return mutant === null ? 'the optimised stack as it is' : `the optimised stack with mutant ${visible(mutant)}`;
 }
 
@@ -118,6 +119,10 @@ function saved(record: AnyFailure): string[] {
 function commands(record: AnyFailure, program: string): string[] {
   const lines: string[] = [''];
   if (isMachine(record) && record.elsewhere !== undefined) return [...lines, ...commandsElsewhere(record, record.elsewhere, program)];
+  if (!isMachine(record) && record.candidate !== undefined) {
+    const { path, again } = record.candidate;
+    return [...lines, ...labelled('replay', record.file === null ? [] : [`${program} replay ${shell(record.file)} --candidate ${shell(path)}`]), ...labelled('again', again === undefined ? [] : [again])];
+  }
   if (record.file !== null) {
     lines.push(...labelled('replay', [`${program} replay ${shell(record.file)} --diff`]));
     lines.push(...labelled('as test', [`${program} show ${shell(record.file)} --format test`]));

@@ -1,0 +1,126 @@
+/**
+ * Plan sheet: what one planner makes of one invalidation, decoded and judged: how many commands, what they reach, how far beyond the range
+ * that is, whether every named leaf and table is reached (rule `range-coverage`) and every command legal (IHI 0070 §4.4.1.1). For the verb
+ * `plan` and for the tables of `compare`; nothing here is hot.
+ */
+import { coverageHole } from '../rules/coverage.js';
+import { POW2 } from '../spec/bits.js';
+import { commandError, decodeCommand, newCommand, OP, rangeGranules, type Command, type CommandFeatures } from '../spec/command.js';
+import type { Description } from '../stack/description.js';
+import { PAYLOAD_WORDS, WHOLE_TAG, type Planner, type PlannerFeatures } from '../stack/planner.js';
+
+/** Frames of the whole 64-bit space: a range that would go beyond ends there (§4.4.1.1). */
+const SPACE_FRAMES = 2 ** 52;
+
+export interface Span {
+  /** Frames (4 KiB), last inclusive. */
+  readonly first: number;
+  readonly last: number;
+}
+
+export interface PlanSheet {
+  readonly planner: string;
+  readonly range: boolean;
+  readonly ds: boolean;
+  /** The planner gave up for the whole tag: no commands. */
+  readonly whole: boolean;
+  readonly count: number;
+  readonly commands: readonly Command[];
+  /** What range commands reach, or from the first to the last single address; null for the whole tag. */
+  readonly reach: Span | null;
+  /** Granules that range commands reach outside of the description; a single address reaches only the entries that hold it. -1: everything. */
+  readonly beyond: number;
+  /** What is not reached, or why a command is illegal, or what the planner promised and does not keep; null: nothing of the kind. */
+  readonly wrong: string | null;
+}
+
+/** An SMMU that takes every invalidation of stage 1, with or without ranges. */
+export function sheetFeatures(f: PlannerFeatures): CommandFeatures {
+  return { stage1: true, stage2: true, hyp: true, range: f.range, ds: f.ds, ats: true, pri: true, stall: true, asidBits: 16, vmidBits: 16 };
+}
+
+/** The commands that `count` payloads are, as by-address invalidations of stage 1. */
+export function commandsOf(words: Uint32Array, count: number): Command[] {
+  const raw = new Uint32Array(PAYLOAD_WORDS);
+  return Array.from({ length: count }, (_, i) => {
+    raw.set(words.subarray(i * PAYLOAD_WORDS, (i + 1) * PAYLOAD_WORDS));
+    raw[0] = (raw[0] as number) | OP.TLBI_NH_VA;
+    return decodeCommand(raw, 0, newCommand());
+  });
+}
+
+/** Frames that a range command reaches; undefined for a single address. */
+function rangeSpan(c: Command): Span | undefined {
+  if (c.tg === 0) return undefined;
+  const frames = rangeGranules(c) * (POW2[c.tg * 2 - 2] as number);
+  return { first: c.frame, last: Math.min(c.frame + frames, SPACE_FRAMES) - 1 };
+}
+
+/** Frames of the spans' union outside of [first, last]. */
+function framesBeyond(spans: readonly Span[], first: number, last: number): number {
+  let below = 0;
+  let above = 0;
+  let lowest = first;
+  let highest = last;
+  for (const s of [...spans].sort((a, b) => a.first - b.first)) {
+    if (s.last > highest) {
+      above += s.last - Math.max(highest, s.first - 1);
+      highest = s.last;
+    }
+  }
+  for (const s of [...spans].sort((a, b) => b.last - a.last)) {
+    if (s.first < lowest) {
+      below += Math.min(lowest, s.last + 1) - s.first;
+      lowest = s.first;
+    }
+  }
+  return below + above;
+}
+
+function reachOf(commands: readonly Command[]): Span | null {
+  let reach: Span | null = null;
+  for (const c of commands) {
+    const s = rangeSpan(c) ?? { first: c.frame, last: c.frame };
+    reach = reach === null ? s : { first: Math.min(reach.first, s.first), last: Math.max(reach.last, s.last) };
+  }
+  return reach;
+}
+
+/** Granules of the description. */
+export function granulesOf(d: Description): number {
+  return (d.last - d.first + 1) / (POW2[d.tg - 12] as number);
+}
+
+function legality(commands: readonly Command[], f: PlannerFeatures): string | null {
+  const features = sheetFeatures(f);
+  for (const c of commands) {
+    const error = commandError(c, features);
+    if (error !== undefined) return `the command at 0x${(BigInt(c.frame) * 4096n).toString(16)}: ${error}`;
+  }
+  return null;
+}
+
+function promiseBroken(p: Planner, d: Description, f: PlannerFeatures, made: { readonly count: number; readonly beyond: number }): string | null {
+  if (p.promise === undefined) return null;
+  const most = f.range ? p.promise.range : p.promise.single;
+  if (made.count > most) return `${made.count} commands, where ${p.name} promises at most ${most}`;
+  const over = f.range ? p.promise.over(granulesOf(d)) : 0;
+  return made.beyond > over ? `${made.beyond} granules too far, where ${p.name} promises at most ${over}` : null;
+}
+
+/** The plan of `planner` for `d` on an SMMU with these features, judged. */
+export function planSheet(planner: Planner, d: Description, features: PlannerFeatures): PlanSheet {
+  const words = new Uint32Array(planner.room * PAYLOAD_WORDS);
+  const made = planner.plan(d, features, words);
+  const named = { planner: planner.name, range: features.range, ds: features.ds };
+  if (made === WHOLE_TAG) return { ...named, whole: true, count: 0, commands: [], reach: null, beyond: -1, wrong: null };
+  const commands = commandsOf(words, made);
+  const spans = commands.flatMap((c) => rangeSpan(c) ?? []);
+  const beyond = framesBeyond(spans, d.first, d.last) / (POW2[d.tg - 12] as number);
+  const hole = coverageHole(d, words, made);
+  const unreached = hole === undefined ? null : `the level ${hole.level} ${hole.kind} at 0x${(BigInt(hole.frame) * 4096n).toString(16)} is not reached`;
+  return {
+    ...named, whole: false, count: made, commands, reach: reachOf(commands), beyond,
+    wrong: unreached ?? legality(commands, features) ?? promiseBroken(planner, d, features, { count: made, beyond }),
+  };
+}
