@@ -1,11 +1,12 @@
 /**
  * Plan sheet: what one planner makes of one invalidation, decoded and judged: how many commands, what they reach, how far beyond the range
- * that is, whether every named leaf and table is reached (rule `range-coverage`) and every command legal (IHI 0070 §4.4.1.1). For the verb
- * `plan` and for the tables of `compare`; nothing here is hot.
+ * that is, whether every named leaf and table is reached, every command legal, and what the planner promises kept, by the arithmetic of the
+ * rules. For the verb `plan` and for the tables of `compare`; nothing here is hot.
  */
+import { granulesBeyond, payloadError } from '../rules/bounds.js';
 import { coverageHole } from '../rules/coverage.js';
 import { POW2 } from '../spec/bits.js';
-import { commandError, decodeCommand, newCommand, OP, rangeGranules, type Command, type CommandFeatures } from '../spec/command.js';
+import { decodeCommand, newCommand, OP, rangeGranules, type Command, type CommandFeatures } from '../spec/command.js';
 import type { Description } from '../stack/description.js';
 import { PAYLOAD_WORDS, WHOLE_TAG, type Planner, type PlannerFeatures } from '../stack/planner.js';
 
@@ -56,27 +57,6 @@ function rangeSpan(c: Command): Span | undefined {
   return { first: c.frame, last: Math.min(c.frame + frames, SPACE_FRAMES) - 1 };
 }
 
-/** Frames of the spans' union outside of [first, last]. */
-function framesBeyond(spans: readonly Span[], first: number, last: number): number {
-  let below = 0;
-  let above = 0;
-  let lowest = first;
-  let highest = last;
-  for (const s of [...spans].sort((a, b) => a.first - b.first)) {
-    if (s.last > highest) {
-      above += s.last - Math.max(highest, s.first - 1);
-      highest = s.last;
-    }
-  }
-  for (const s of [...spans].sort((a, b) => b.last - a.last)) {
-    if (s.first < lowest) {
-      below += Math.min(lowest, s.last + 1) - s.first;
-      lowest = s.first;
-    }
-  }
-  return below + above;
-}
-
 function reachOf(commands: readonly Command[]): Span | null {
   let reach: Span | null = null;
   for (const c of commands) {
@@ -91,11 +71,11 @@ export function granulesOf(d: Description): number {
   return (d.last - d.first + 1) / (POW2[d.tg - 12] as number);
 }
 
-function legality(commands: readonly Command[], f: PlannerFeatures): string | null {
+function legality(words: Uint32Array, count: number, f: PlannerFeatures): string | null {
   const features = sheetFeatures(f);
-  for (const c of commands) {
-    const error = commandError(c, features);
-    if (error !== undefined) return `the command at 0x${(BigInt(c.frame) * 4096n).toString(16)}: ${error}`;
+  for (let i = 0; i < count; i += 1) {
+    const error = payloadError(words, i * PAYLOAD_WORDS, features);
+    if (error !== undefined) return `command ${i}: ${error}`;
   }
   return null;
 }
@@ -108,19 +88,18 @@ function promiseBroken(p: Planner, d: Description, f: PlannerFeatures, made: { r
   return made.beyond > over ? `${made.beyond} granules too far, where ${p.name} promises at most ${over}` : null;
 }
 
-/** The plan of `planner` for `d` on an SMMU with these features, judged. */
-export function planSheet(planner: Planner, d: Description, features: PlannerFeatures): PlanSheet {
+/** The plan of `planner` for `d` on an SMMU with these features, judged. `wholeRunOnly`: with the erratum about contiguous runs. */
+export function planSheet(planner: Planner, d: Description, features: PlannerFeatures, wholeRunOnly = false): PlanSheet {
   const words = new Uint32Array(planner.room * PAYLOAD_WORDS);
   const made = planner.plan(d, features, words);
   const named = { planner: planner.name, range: features.range, ds: features.ds };
   if (made === WHOLE_TAG) return { ...named, whole: true, count: 0, commands: [], reach: null, beyond: -1, wrong: null };
   const commands = commandsOf(words, made);
-  const spans = commands.flatMap((c) => rangeSpan(c) ?? []);
-  const beyond = framesBeyond(spans, d.first, d.last) / (POW2[d.tg - 12] as number);
-  const hole = coverageHole(d, words, made);
-  const unreached = hole === undefined ? null : `the level ${hole.level} ${hole.kind} at 0x${(BigInt(hole.frame) * 4096n).toString(16)} is not reached`;
+  const beyond = granulesBeyond(d, words, made);
+  const hole = coverageHole(d, words, made, { ds: features.ds, wholeRunOnly });
+  const unreached = hole === undefined ? null : `the level ${hole.level} ${hole.kind} at 0x${(BigInt(hole.frame) * 4096n).toString(16)} is not ${hole.kind === 'run' ? 'whole in one range' : 'reached'}`;
   return {
     ...named, whole: false, count: made, commands, reach: reachOf(commands), beyond,
-    wrong: unreached ?? legality(commands, features) ?? promiseBroken(planner, d, features, { count: made, beyond }),
+    wrong: unreached ?? legality(words, made, features) ?? promiseBroken(planner, d, features, { count: made, beyond }),
   };
 }
