@@ -64,19 +64,19 @@ export const SEED0: readonly Claim[] = [
   {
     id: 'S0-7', claim: 'bitmaps of several bits are served although io-pgtable never makes them',
     decidedBy: [
-      by([PLAN_PROPERTY, 'with range support: every named entry is reached'], line(PAYLOAD, 'if ((leaves & (leaves - 1)) !== 0) return 0;'), ['rule range-coverage']),
+      by([PLAN_PROPERTY, 'with range support: every named entry is reached'], line(PAYLOAD, 'if ((leaves & (leaves - 1)) !== 0) return 0;'), ['rule range-coverage', 'prove coverage/single-range']),
     ],
   },
   {
     id: 'S0-8', claim: 'one range command a gather is what is preferred',
     decidedBy: [
-      by([PLAN_PROPERTY, 'with range support one command is enough, and reaches less than a sixteenth too far'], line(SINGLE_RANGE, 'return 1;', 'writeRange(out, 4, d.first, size, hintFor(d, f.ds)); return 2;'), ['rule command-bound']),
+      by([PLAN_PROPERTY, 'with range support one command is enough, and reaches less than a sixteenth too far'], line(SINGLE_RANGE, 'return 1;', 'writeRange(out, 4, d.first, size, hintFor(d, f.ds)); return 2;'), ['rule command-bound', 'prove command-bound/single-range']),
     ],
   },
   {
     id: 'S0-9', claim: 'without range support 512 single commands at most, a tag',
     decidedBy: [
-      by([PLAN_PROPERTY, 'without range support there are at most 512 commands, addresses ascending, inside of the range'], line(PAYLOAD, 'return n > PLAN_MAX ? WHOLE_TAG : writeSteps(d, step, n, out);', 'return writeSteps(d, step, n, out);'), ['rule command-bound']),
+      by([PLAN_PROPERTY, 'without range support there are at most 512 commands, addresses ascending, inside of the range'], line(PAYLOAD, 'return n > PLAN_MAX ? WHOLE_TAG : writeSteps(d, step, n, out);', 'return writeSteps(d, step, n, out);'), ['rule command-bound', 'prove command-bound/single-range']),
     ],
   },
   {
@@ -138,7 +138,7 @@ export const SEED0: readonly Claim[] = [
   {
     id: 'S0-19', claim: 'a range of the SMMU covers far less too much than a power of two',
     decidedBy: [
-      by([SUITE_TEST, 'one range reaches less than a sixteenth too far, one aligned power of two has no such bound'], line(PAYLOAD, 'const scale = 32 - Math.clz32((n - 1) >>> 5);', 'const scale = 32 - Math.clz32((n - 1) >>> 4);'), ['rule over-invalidation']),
+      by([SUITE_TEST, 'one range reaches less than a sixteenth too far, one aligned power of two has no such bound'], line(PAYLOAD, 'const scale = 32 - Math.clz32((n - 1) >>> 5);', 'const scale = 32 - Math.clz32((n - 1) >>> 4);'), ['rule over-invalidation', 'prove over-invalidation/single-range']),
     ],
   },
   { id: 'S0-20', claim: 'a structure describes one invalidation', documentation: 'a C structure: here src/stack/description.ts, whose effect the other rows decide' },
@@ -173,14 +173,14 @@ export const SEED0: readonly Claim[] = [
   {
     id: 'S0-28', claim: 'every entry that the gather describes is removed on every SMMU of the array',
     decidedBy: [
-      by([PLAN_PROPERTY, 'with range support: every named entry is reached'], line(PAYLOAD, 'return (((n - 1) >>> scale) << 12) | (scale << 20);', 'return (((n >>> scale) - 1) << 12) | (scale << 20);'), ['rule range-coverage', 'rule stale-translation']),
+      by([PLAN_PROPERTY, 'with range support: every named entry is reached'], line(PAYLOAD, 'return (((n - 1) >>> scale) << 12) | (scale << 20);', 'return (((n >>> scale) - 1) << 12) | (scale << 20);'), ['rule range-coverage', 'rule stale-translation', 'prove coverage/single-range']),
       by([INVALIDATE_TEST, 'every SMMU of the array is told, each with a SYNC of its own, in its own way'], line(INVALIDATE, 'if (entryUsers(ctx, array, i) === 0) continue; // trash', 'if (i > 0 || entryUsers(ctx, array, i) === 0) continue;'), ['rule stale-translation']),
     ],
   },
   {
     id: 'S0-29', claim: 'no reserved encoding is ever issued',
     decidedBy: [
-      by([PLAN_PROPERTY, 'with range support: every command is legal'], line(PAYLOAD, 'if (size === 0 && (low & 0x300) === 0) low &= 1;'), ['rule illegal-command']),
+      by([PLAN_PROPERTY, 'with range support: every command is legal'], line(PAYLOAD, 'if (size === 0 && (low & 0x300) === 0) low &= 1;'), ['rule illegal-command', 'prove legality/single-range']),
     ],
   },
   {
@@ -198,20 +198,20 @@ export const SEED0: readonly Claim[] = [
   {
     id: 'S0-32', claim: 'the exact loop of many commands is kept for paravirtual SMMUs',
     decidedBy: [
-      by([EXACT_TEST, 'with range support, 0x12345 pages: 3 commands'], line(EXACT_RANGES, 'const units = (left >>> scale) & 31;', 'const units = 1;')),
+      by([EXACT_TEST, 'with range support, 0x12345 pages: 3 commands'], line(EXACT_RANGES, 'const units = (left >>> scale) & 31;', 'const units = 1;'), ['prove coverage/exact-ranges']),
       by([EXACT_TEST, 'with range support, 33 pages that are not leaves: 1 command'], line(EXACT_RANGES, 'if (ttl === 0 && (n & 31) === 1) n += 1; // NUM = SCALE = TTL = 0 is reserved'), ['rule illegal-command']),
     ],
   },
   {
     id: 'S0-33', claim: 'two ranges: exact on both ends',
     decidedBy: [
-      by([DOUBLE_TEST, '33 granules are NUM 15, SCALE 1 and from 32 on NUM 0, SCALE 0'], line(DOUBLE_RANGE, 'const trail = sizeFor(n - granulesOf(first));', 'const trail = sizeFor(n - granulesOf(first) + 1);'), ['rule command-bound', 'rule over-invalidation']),
+      by([DOUBLE_TEST, '33 granules are NUM 15, SCALE 1 and from 32 on NUM 0, SCALE 0'], line(DOUBLE_RANGE, 'const trail = sizeFor(n - granulesOf(first));', 'const trail = sizeFor(n - granulesOf(first) + 1);'), ['rule command-bound', 'rule over-invalidation', 'prove over-invalidation/double-range']),
     ],
   },
   {
     id: 'S0-34', claim: 'with the contiguous erratum: three ranges at most, and every run whole in one of them',
     decidedBy: [
-      by([DOUBLE_TEST, 'granule 2^12: the seam cuts the run of 64K at granules 32 to 47; the fixed form has it in one range'], line(DOUBLE_RANGE_CONT, 'if (cutRun(d, f.ds, halves)) {', 'if (n === 0 && cutRun(d, f.ds, halves)) {'), ['rule command-bound']),
+      by([DOUBLE_TEST, 'granule 2^12: the seam cuts the run of 64K at granules 32 to 47; the fixed form has it in one range'], line(DOUBLE_RANGE_CONT, 'if (cutRun(d, f.ds, halves)) {', 'if (n === 0 && cutRun(d, f.ds, halves)) {'), ['rule command-bound', 'prove contiguous/double-range-cont']),
       by([DOUBLE_TEST, 'where a longer second range would begin before the damage, a third has exactly the run'], line(DOUBLE_RANGE_CONT, 'if (granulesOf(longer) <= n) {', 'if (granulesOf(longer) > 0) {')),
     ],
   },
