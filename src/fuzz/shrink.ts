@@ -111,13 +111,17 @@ class Shrinker {
     this.#tryWorld({ ...this.#best, world: { ...w(), inputBits: plain.inputBits } });
     this.#tryWorld({ ...this.#best, world: { ...w(), storeOrder: plain.storeOrder } });
     this.#tryWorld({ ...this.#best, world: { ...w(), flushQueue: plain.flushQueue } });
+    const { planner, ...unplanned } = w();
+    if (planner !== undefined) this.#tryWorld({ ...this.#best, world: unplanned });
     w().smmus.forEach((_, i) => {
       for (const key of ['range', 'asidBits', 'asidMax', 'queueLog2', 'eventLog2', 'tlbEntries'] as const) {
         const smmus = w().smmus.map((s, k) => (k === i ? { ...s, [key]: plain.smmus[0]?.[key] } : s)) as World['smmus'];
         this.#tryWorld({ ...this.#best, world: { ...w(), smmus } });
       }
-      const { forceSync, ...rest } = w().smmus[i] as World['smmus'][number];
-      if (forceSync === true) this.#tryWorld({ ...this.#best, world: { ...w(), smmus: w().smmus.map((s, k) => (k === i ? rest : s)) } });
+      for (const key of ['forceSync', 'ds'] as const) {
+        const { [key]: had, ...rest } = w().smmus[i] as World['smmus'][number];
+        if (had === true) this.#tryWorld({ ...this.#best, world: { ...w(), smmus: w().smmus.map((s, k) => (k === i ? rest : s)) } });
+      }
     });
     w().domains.forEach((_, i) => {
       this.#tryWorld({ ...this.#best, world: { ...w(), domains: w().domains.map((d, k) => (k === i ? { mode: 'strict' as const, managed: false } : d)) } });

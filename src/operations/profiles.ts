@@ -3,6 +3,7 @@
  * choices are whole numbers from a Chooser; nothing depends on anything else.
  */
 import type { Chooser } from '../stack/chooser.js';
+import type { PlannerName } from '../stack/planner.js';
 import type { OperationKind } from '../stack/operation.js';
 import type { DeviceConfig, DomainConfig, SmmuConfig, World } from '../stack/world.js';
 
@@ -71,6 +72,20 @@ function drawWorld(chooser: Chooser, smmus: number): World {
   };
 }
 
+/** Mostly none: then it is the default. */
+const OTHER_PLANNERS: readonly PlannerName[] = ['exact-ranges', 'double-range', 'double-range-cont', 'per-granule', 'whole-tag'];
+
+/**
+ * How invalidations are planned: the planner, and which SMMUs have DS. One command per page costs time: tables of 1 GB (262,144 of them)
+ * do not come along with it.
+ */
+function drawPlanning(chooser: Chooser, world: World, mix: Mix): { readonly world: World; readonly mix: Mix } {
+  const smmus = world.smmus.map((s) => (s.range && chooser.index(6) === 0 ? { ...s, ds: true as const } : s));
+  if (chooser.index(8) > 2) return { world: { ...world, smmus }, mix };
+  const planner = pick(chooser, OTHER_PLANNERS);
+  return { world: { ...world, smmus, planner }, mix: planner === 'per-granule' ? { ...mix, sizes: [Math.max(1, mix.sizes[0] as number), ...mix.sizes.slice(1, -1), 0] } : mix };
+}
+
 /** Some kinds get much more, some nothing: rare mixes find what an even one does not. */
 export function drawMix(chooser: Chooser, plain = PLAIN_MIX): Mix {
   const weights = { ...plain.weights };
@@ -88,7 +103,7 @@ export function drawMix(chooser: Chooser, plain = PLAIN_MIX): Mix {
 export const PROFILES: readonly Profile[] = [
   {
     name: 'swarm', about: 'a fresh mix of operations, features, devices and SMMU instances for every run (the default)',
-    draw: (chooser) => ({ world: drawWorld(chooser, pick(chooser, [1, 1, 2, 2, 3])), mix: drawMix(chooser), operations: pick(chooser, [60, 150, 300, 500]) }),
+    draw: (chooser) => ({ ...drawPlanning(chooser, drawWorld(chooser, pick(chooser, [1, 1, 2, 2, 3])), drawMix(chooser)), operations: pick(chooser, [60, 150, 300, 500]) }),
   },
   {
     name: 's1-4k', about: 'one SMMU with range invalidation, strict domains, 90 % of 1-16 pages and 10 % of blocks (what bench measures)',
@@ -124,8 +139,7 @@ export const PROFILES: readonly Profile[] = [
   {
     name: 'tables', about: 'tables freed and replaced by blocks, with and without range invalidation',
     draw: (chooser) => ({
-      world: drawWorld(chooser, 1),
-      mix: { ...PLAIN_MIX, sizes: [20, 20, 4, 1, 30, 24, 2], spread: 8 }, operations: 300,
+      ...drawPlanning(chooser, drawWorld(chooser, 1), { ...PLAIN_MIX, sizes: [20, 20, 4, 1, 30, 24, 2], spread: 8 }), operations: 300,
     }),
   },
   {

@@ -6,6 +6,8 @@ import { by, line, type Claim } from './claim.js';
 
 const SINGLE_TEST = 'test/optimised/driver/planners/single-range.test.ts';
 const PLAN_PROPERTY = 'properties/optimised/plan.test.ts';
+const INVS_TEST = 'test/optimised/driver/invs.test.ts';
+const INVS = 'src/optimised/driver/invs.ts';
 const EXPANSION = 'properties/optimised/expansion.test.ts';
 const COMPLETE = 'properties/optimised/complete-gather.test.ts';
 const EXCLUSIVE = 'properties/optimised/exclusive.test.ts';
@@ -89,7 +91,7 @@ export const SEED0: readonly Claim[] = [
   {
     id: 'S0-11', claim: 'leaves and tables go with the same commands: never a flush of tables and then one of everything',
     decidedBy: [
-      by([EXPANSION, 'a range and a whole tag never go out together'], line(INVALIDATE, 'yield* ctx.parts.submit(ctx, ctx.batch);', 'yield* ctx.parts.submit(ctx, ctx.batch); if (ctx.batch.count > 1) { fillBatch(ctx, entrySmmu(ctx, array, i), entryId(ctx, array, i), { ...d, all: true }); yield* ctx.parts.submit(ctx, ctx.batch); }')),
+      by([EXPANSION, 'a range and a whole tag never go out together'], line(INVALIDATE, 'batch.count = count;', 'batch.count = count + 1; batch.words.set([OP.TLBI_NH_ASID, asid << 16, 0, 0], count * 4);')),
     ],
   },
   {
@@ -145,7 +147,8 @@ export const SEED0: readonly Claim[] = [
   {
     id: 'S0-21', claim: 'commands are computed once and used for every entry with its own opcode and tag',
     decidedBy: [
-      by([INVALIDATE_TEST, 'a plan is made once for all SMMUs of one kind'], line(INVALIDATE, 'if (range && p.rangeCount === NOT_PLANNED) p.rangeCount = ctx.parts.planner.plan(d, { range: true, ds: false }, words);', 'if (range) p.rangeCount = ctx.parts.planner.plan(d, { range: true, ds: false }, words);')),
+      by([INVALIDATE_TEST, 'a plan is made once for all SMMUs of one kind'], line(INVALIDATE, 'if (entryUsers(ctx, array, i) === 0) continue; // trash', 'if (entryUsers(ctx, array, i) === 0) continue; planFor(ctx, arrayKinds(ctx, array), d);')),
+      by([INVALIDATE_TEST, 'all SMMUs of one kind get the same payload words; only the tag differs'], line(INVALIDATE, 'batch.words[at + 2] = words[at + 2] as number;', 'batch.words[at + 2] = ((words[at + 2] as number) ^ (smmu << 12)) >>> 0;')),
     ],
   },
   {
@@ -155,7 +158,13 @@ export const SEED0: readonly Claim[] = [
       by([SINGLE_TEST, 'without range support blocks are stepped over by their own size'], line(PAYLOAD, 'return deepest(d.leaves | d.tables);', 'return 3;')),
     ],
   },
-  { id: 'S0-23', claim: 'the array knows whether its entries use ranges', documentation: 'TODO' },
+  {
+    id: 'S0-23', claim: 'the array knows whether its entries use ranges',
+    decidedBy: [
+      by([INVS_TEST, 'the array knows which kinds of SMMUs it has: those with ranges, with DS as well, and without'], line(INVS, 'ctx.cpu.store(merged + KINDS, kinds, 0);', 'ctx.cpu.store(merged + KINDS, kindBit(ctx, tag.smmu), 0);')),
+      by([INVALIDATE_TEST, 'nothing is planned for a kind that the array does not have'], line(INVALIDATE, 'if ((kinds & (1 << kind)) !== 0) p.count = ctx.parts.planner.plan(d, p.features, p.words);', 'p.count = ctx.parts.planner.plan(d, p.features, p.words);')),
+    ],
+  },
   { id: 'S0-24', claim: 'the page size is not in the entries of the array any more', documentation: 'a field that is gone: an entry here has SMMU, id and users (src/optimised/driver/invs.ts), and plans are made from the description alone (row S0-6)' },
   {
     id: 'S0-25', claim: 'with ranges an invalidation is quick: one command',
