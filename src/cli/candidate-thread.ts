@@ -71,7 +71,7 @@ function compared(j: CompareJob, first: Candidate, make: () => Candidate): Compa
   const baseline = findPlanner(j.baseline) as Planner;
   const named = (name: string): boolean => j.only === null || j.only.includes(name);
   const workloads = [...j.recordings.map(recorded), ...RANDOM].filter((w) => named(w.name));
-  const setup: CompareSetup = { seed: j.seed, baseline, candidate: first.planner, workloads, plans: named(PLANS), operations: j.operations, runs: j.runs };
+  const setup: CompareSetup = { seed: j.seed, baseline, candidate: first.planner, workloads, plans: named(PLANS), operations: j.operations, runs: j.runs, begin: (workload, run) => { tell({ type: 'begin', workload, run }); } };
   const result = newCompareResult(setup);
   const begin = now();
   for (const _ of compareCampaign(setup, result)) {
@@ -85,7 +85,7 @@ function compared(j: CompareJob, first: Candidate, make: () => Candidate): Compa
     ...outcome(result, (samples) => (timed ? stopwatch(samples, planners, now, pulse) : null)),
     worse: timed ? [...result.worse.values()].map((w) => shrinkWorse(w, baseline, first.planner)) : [],
     worseQuestions: timed ? [...result.worseQuestions].filter(([m]) => !result.worse.has(m)).map(([m, q]) => shrinkWorseQuestion(m, q, baseline, first.planner)) : [],
-    determinism: timed ? runAgain(setup, result, make().planner) : null,
+    determinism: timed ? runAgain(setup, result, () => make().planner) : null,
   };
 }
 

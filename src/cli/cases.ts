@@ -97,6 +97,10 @@ export function replayFirst(corpus: string, judge: (c: StoredCase) => { readonly
 
 /** Reads the case on stdin. */
 export async function readStdin(): Promise<NamedCase> {
+  return named(decodeStored(await readStdinText(), 'stdin'), 'stdin');
+}
+
+export async function readStdinText(): Promise<string> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of process.stdin) {
@@ -105,13 +109,11 @@ export async function readStdin(): Promise<NamedCase> {
     if (length > MAX_CASE_TEXT) throw new CaseError('stdin: the text is larger than 64 MiB, the limit for a case');
     chunks.push(bytes);
   }
-  let text: string;
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));
   } catch {
     throw new CaseError('stdin: not a case: the bytes are not UTF-8 text');
   }
-  return named(decodeStored(text, 'stdin'), 'stdin');
 }
 
 /** The one case that an operand names: a file or `-`. */

@@ -2,13 +2,14 @@
  * One comparison from its seed to its summary: the thread that does it, what it finds on disk before it is shrunk, and what is printed.
  */
 import { join } from 'node:path';
-import { candidateCase, candidatePlanCase, planCaseText, type CompareOrigin } from '../compare/failure.js';
+import { candidateCase, candidatePlanCase, type CompareOrigin } from '../compare/failure.js';
 import type { CompareOutcome, Told } from '../compare/job.js';
 import type { WrongRun } from '../compare/campaign.js';
 import type { Recording } from '../compare/workloads.js';
 import { SequenceStore, writeWhole } from '../fuzz/store.js';
 import type { Candidate as Sequence } from '../fuzz/shrink.js';
 import { planCaseId } from '../operations/plan-case.js';
+import { encodePlanCase } from '../operations/plan-codec.js';
 import { compareBlock, compareJson, wrongBlock, type CompareFailure, type CompareSummary } from '../report/compare.js';
 import { failureBlock } from '../report/failure.js';
 import { clock, counted, shell, short, visible } from '../report/words.js';
@@ -40,7 +41,7 @@ export class CompareSession {
   readonly #progress = new ProgressLine(process.stderr);
   readonly #scratch: Scratch;
   #store: SequenceStore<Sequence> | null = null;
-  #found: WrongRun | null = null;
+  #at = { workload: '', run: 0 };
   #start = 0;
   #done = { runs: 0, operations: 0 };
 
@@ -69,6 +70,7 @@ export class CompareSession {
     } finally {
       this.#interrupt.release();
       this.#progress.clear();
+      this.#scratch.leave();
     }
     const elapsedMs = now() - this.#start;
     const code = ended.type === 'fault' ? this.#gaveUp(ended.fault, elapsedMs) : ended.type === 'compared' ? this.#compared(ended.outcome, elapsedMs) : EXIT.internal;
@@ -78,10 +80,12 @@ export class CompareSession {
 
   #again(): string {
     const s = this.#s;
-    return `${this.#out.program} compare --baseline ${s.baseline} --candidate ${shell(s.candidate.path)} ${s.seed.startsWith('-') ? '--seed=' : '--seed '}${shell(s.seed)}`;
+    const limits = `${Number.isFinite(s.operations) ? ` --ops ${s.operations}` : ''}${s.workload === null ? '' : ` --workload ${shell(s.workload)}`}`;
+    return `${this.#out.program} compare --baseline ${s.baseline} --candidate ${shell(s.candidate.path)} ${s.seed.startsWith('-') ? '--seed=' : '--seed '}${shell(s.seed)}${limits}`;
   }
 
   #heard(told: Told): void {
+    if (told.type === 'begin') this.#at = { workload: told.workload, run: told.run };
     if (told.type === 'progress') {
       this.#done = told;
       const elapsed = now() - this.#start;
@@ -93,7 +97,6 @@ export class CompareSession {
 
   /** What was found is on disk before it is made smaller. */
   #keep(wrong: WrongRun): void {
-    this.#found = wrong;
     if (wrong.kind !== 'sequence') return;
     this.#progress.clear();
     this.#out.note(`found ${wrong.violation.rule} in run ${wrong.run} of ${wrong.workload} (${counted(wrong.operations.length, 'operation')}, stored); shrinking …`);
@@ -121,8 +124,7 @@ export class CompareSession {
 
   /** The thread was ended: nothing but the question is left. */
   #gaveUp(fault: NonNullable<Extract<WrongRun, { kind: 'question' }>['fault']>, elapsedMs: number): ExitCode {
-    const at = this.#found ?? { workload: 'unknown', run: this.#done.runs };
-    const failure = this.#question({ kind: 'question', workload: at.workload, run: at.run, question: fault.question, violation: null, fault });
+    const failure = this.#question({ kind: 'question', ...this.#at, question: fault.question, violation: null, fault });
     const empty: CompareOutcome = { workloads: [], worse: [], worseQuestions: [], record: null, wrong: null, baselineProblem: null, unmodelled: [], determinism: null };
     return this.#finish(this.#summary(empty, [failure], elapsedMs));
   }
@@ -139,7 +141,7 @@ export class CompareSession {
       const stored = candidatePlanCase(question, why, part, origin);
       id = planCaseId(stored);
       file = join(this.#scratch.path, 'regressions', violation?.rule ?? 'candidate', `${id}.json`);
-      writeWhole(file, planCaseText(stored));
+      writeWhole(file, encodePlanCase(stored));
     }
     this.#out.print(`\n${wrongBlock(wrong, { program: this.#out.program, part, path, origin, file })}\n`);
     return {

@@ -56,20 +56,19 @@ async function run(p: Parsed, out: Output): Promise<ExitCode> {
   const start = now();
   const named: NamedCase[] = [];
   const stored: NamedCase[] = [];
-  for (const operand of p.operands) {
+  const candidate = p.values.get('candidate');
+  for (const option of ['state', 'until', 'no-mutant']) if (p.values.has('candidate') && p.values.has(option)) throw new UsageError(`options --candidate and --${option} exclude each other`);
+  if (candidate !== undefined && (p.operands.length !== 1 || (p.operands[0] !== '-' && isDirectory(p.operands[0] as string)))) throw new UsageError('option --candidate needs exactly one named case');
+  for (const operand of candidate === undefined ? p.operands : []) {
     if (operand === '-') named.push(await readStdin());
     else if (isDirectory(operand)) stored.push(...readFolder(operand));
     else named.push(readCase(operand));
   }
-  const detailed = ['diff', 'state', 'until', 'candidate'].filter((o) => p.values.has(o));
-  if (detailed.length > 0 && (named.length !== 1 || stored.length > 0)) throw new UsageError(`option --${detailed[0]} needs exactly one named case`);
-  for (const option of ['state', 'until', 'no-mutant']) if (p.values.has('candidate') && p.values.has(option)) throw new UsageError(`options --candidate and --${option} exclude each other`);
+  const detailed = ['diff', 'state', 'until'].filter((o) => p.values.has(o));
+  if (detailed.length > 0 && candidate === undefined && (named.length !== 1 || stored.length > 0)) throw new UsageError(`option --${detailed[0]} needs exactly one named case`);
   const counts: Counts = { cases: 0, operations: 0, observed: 0, failures: [], unmodelled: [], codes: [] };
-  const candidate = p.values.get('candidate');
-  for (const c of named) {
-    if (candidate === undefined) replayNamed(c, p, out, counts);
-    else await withCandidate(c, candidate, out, counts, p.values.has('diff'));
-  }
+  if (candidate !== undefined) await withCandidate(p.operands[0] as string, candidate, out, counts, p.values.has('diff'));
+  for (const c of named) replayNamed(c, p, out, counts);
   replayStored(stored, counts);
   const summary = summaryOf('replay', counts, now() - start);
   if (stored.length > 0 || named.length > 1) out.print(replayBlock(summary));
@@ -119,16 +118,16 @@ function replayStored(stored: readonly NamedCase[], counts: Counts): void {
   progress.clear();
 }
 
-async function withCandidate(c: NamedCase, path: string, out: Output, counts: Counts, whole: boolean): Promise<void> {
-  const done = await replayCandidate(c, path, out, whole);
+async function withCandidate(path: string, candidate: string, out: Output, counts: Counts, whole: boolean): Promise<void> {
+  const done = await replayCandidate(path, candidate, out, whole);
   counts.cases += 1;
   counts.operations += done.operations;
   if (done.problem !== null) {
-    counts.failures.push({ id: c.id, file: c.file, rule: done.rule, problems: [done.problem] });
+    counts.failures.push({ id: done.id, file: done.file, rule: done.rule, problems: [done.problem] });
     counts.codes.push(EXIT.violation);
   }
   if (done.unmodelled !== null) {
-    counts.unmodelled.push(`${c.id}: ${done.unmodelled}`);
+    counts.unmodelled.push(`${done.id}: ${done.unmodelled}`);
     counts.codes.push(EXIT.inconclusive);
   }
 }

@@ -9,7 +9,7 @@ import type { Violation } from '../stack/violation.js';
 import type { World } from '../stack/world.js';
 import type { Fault } from './candidate.js';
 import { addCost, METRICS, newCost, PLAN_METRICS, type Cost, type Metric, type PlanMetric } from './cost.js';
-import { answer, countAnswer, roomOf } from './judge-plan.js';
+import { answer, answerTwice, countAnswer, roomOf } from './judge-plan.js';
 import { fixed, measure, question, SAMPLES_MAX, type Measured } from './measure.js';
 import type { Question } from './pulse.js';
 import { questionAt } from './questions.js';
@@ -27,6 +27,8 @@ export interface CompareSetup {
   readonly operations: number;
   /** Runs of each random workload at most. */
   readonly runs: number;
+  /** Hears of each run before it begins. */
+  readonly begin?: (workload: string, run: number) => void;
 }
 
 export interface WorkloadResult {
@@ -84,6 +86,7 @@ export function* compareCampaign(setup: CompareSetup, result: CompareResult): Ge
       const workload = setup.workloads.find((x) => x.name === w.name);
       if (w.runs >= Math.min(setup.runs, workload?.runs ?? Infinity) || w.operations >= setup.operations) continue;
       went = true;
+      setup.begin?.(w.name, w.runs);
       if (workload === undefined) askRun(setup, w, result);
       else driverRun(setup, workload, w, result);
       if (result.wrong !== null || result.baseline !== null) return;
@@ -135,7 +138,7 @@ function noteWorse(result: CompareResult, at: Omit<WorseRun, 'metric'>, base: Co
 function askRun(setup: CompareSetup, w: WorkloadResult, result: CompareResult): void {
   const run = w.runs;
   const chooser = new RandomChooser(`${setup.seed}/${PLANS}/${run}`);
-  const words = [roomOf(setup.baseline), roomOf(setup.candidate)] as const;
+  const words = [roomOf(setup.baseline), roomOf(setup.candidate), roomOf(setup.candidate)] as const;
   const mine = newCost();
   w.runs += 1;
   for (let i = 0; i < QUESTIONS && w.operations < setup.operations; i += 1) {
@@ -146,7 +149,7 @@ function askRun(setup: CompareSetup, w: WorkloadResult, result: CompareResult): 
       result.baseline = `${base.violation.rule} (${base.violation.cause}) when it is asked for a plan`;
       return;
     }
-    const a = answer(setup.candidate, q, words[1]);
+    const a = answerTwice(setup.candidate, q, words[1], words[2]);
     if (a.violation !== null || a.fault !== null) {
       result.wrong = { workload: w.name, run, kind: 'question', question: q, violation: a.violation, fault: a.fault };
       return;
@@ -182,12 +185,12 @@ export function counted(workload: string, metric: Metric): boolean {
   return workload !== PLANS || (PLAN_METRICS as readonly Metric[]).includes(metric);
 }
 
-/** The first run of each workload once more with a candidate that nothing happened to yet: how many come out the same. */
-export function runAgain(setup: CompareSetup, result: CompareResult, fresh: Planner): { checked: number; identical: number } {
+/** The first run of each workload once more, the last workload first, with candidates that nothing happened to yet: how many come out the same. */
+export function runAgain(setup: CompareSetup, result: CompareResult, fresh: () => Planner): { checked: number; identical: number } {
   const again = newCompareResult(setup);
-  for (const w of again.workloads) {
+  for (const w of [...again.workloads].reverse()) {
     const workload = setup.workloads.find((x) => x.name === w.name);
-    const other: CompareSetup = { ...setup, candidate: fresh };
+    const other: CompareSetup = { ...setup, candidate: fresh() };
     if (result.workloads.find((x) => x.name === w.name)?.first === null) continue;
     if (workload === undefined) askRun(other, w, again);
     else driverRun(other, workload, w, again);

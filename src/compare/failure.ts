@@ -7,14 +7,14 @@ import { shrink, type ShrinkResult } from '../fuzz/shrink.js';
 import { explain } from '../lockstep/explain.js';
 import { replay } from '../lockstep/replay.js';
 import { caseId, type Case } from '../operations/case.js';
-import { planDescriptionJson, planExpectJson, planFeaturesJson, planSubjectJson, type PlanCase } from '../operations/plan-case.js';
+import type { PlanCase } from '../operations/plan-case.js';
 import type { Planner } from '../stack/planner.js';
 import type { Operation } from '../stack/operation.js';
 import type { Violation } from '../stack/violation.js';
 import type { World } from '../stack/world.js';
 import { CandidateFault, type Fault } from './candidate.js';
 import type { WrongRun } from './campaign.js';
-import { alike, answer, roomOf, shrinkQuestion } from './judge-plan.js';
+import { alike, answerTwice, roomOf, shrinkQuestion } from './judge-plan.js';
 import type { Question } from './pulse.js';
 
 /** Where a failure came from, for the case. */
@@ -49,14 +49,6 @@ export function candidatePlanCase(q: Question, wrong: Violation | Fault, part: s
   };
 }
 
-/** A plan case as it is stored. */
-export function planCaseText(c: PlanCase): string {
-  const { schema, kind } = c;
-  return `${JSON.stringify({
-    schema, kind, features: planFeaturesJson(c.features), description: planDescriptionJson(c.description), subject: planSubjectJson(c.subject), expect: planExpectJson(c.expect), provenance: c.provenance,
-  }, null, 1)}\n`;
-}
-
 type WrongSequence = Extract<WrongRun, { kind: 'sequence' }>;
 type WrongQuestion = Extract<WrongRun, { kind: 'question' }>;
 
@@ -78,9 +70,9 @@ export function shrinkWrongQuestion(wrong: WrongQuestion, fresh: () => Planner):
   const start = wrong.question;
   if (start === null || wrong.fault?.kind === 'loops') return wrong;
   const seen = { count: 0, violation: wrong.violation, fault: wrong.fault };
-  const ask = (q: Question): ReturnType<typeof answer> => {
+  const ask = (q: Question): ReturnType<typeof answerTwice> => {
     const planner = fresh();
-    return answer(planner, q, roomOf(planner));
+    return answerTwice(planner, q, roomOf(planner), roomOf(planner));
   };
   const small = shrinkQuestion(start, (q) => alike(ask(q), seen));
   const last = ask(small);

@@ -79,6 +79,7 @@ export interface ReplayOutcome {
 
 export type Told =
   | { readonly type: 'refused'; readonly text: string }
+  | { readonly type: 'begin'; readonly workload: string; readonly run: number }
   | { readonly type: 'progress'; readonly runs: number; readonly operations: number }
   | { readonly type: 'found'; readonly wrong: WrongRun }
   | { readonly type: 'improved'; readonly world: World; readonly operations: readonly Operation[]; readonly violation: Violation }

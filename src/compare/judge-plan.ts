@@ -35,6 +35,17 @@ export function answer(planner: Planner, q: Question, words: Uint32Array): Answe
   return { count, violation: judged(q, words, count), fault: null };
 }
 
+/** The same, and once more: a planner that answers one question in two ways is none. */
+export function answerTwice(planner: Planner, q: Question, words: Uint32Array, again: Uint32Array): Answer {
+  const first = answer(planner, q, words);
+  if (first.violation !== null || first.fault !== null) return first;
+  const second = answer(planner, q, again);
+  if (second.fault !== null) return second;
+  let same = first.count === second.count;
+  for (let i = 0; same && i < first.count * PAYLOAD_WORDS; i += 1) same = words[i] === again[i];
+  return same ? first : { ...first, fault: { kind: 'garbage', text: 'it answered the same question in two ways, one after the other', question: q } };
+}
+
 export function roomOf(planner: Planner): Uint32Array {
   return new Uint32Array(Math.max(1, planner.room) * PAYLOAD_WORDS);
 }

@@ -99,7 +99,7 @@ const NOT_COVERED = 'SMMUs with errata, stage 2, nesting and ATS as sequences; 1
 
 export function compareBlock(s: CompareSummary): string {
   const ran = compared(s);
-  const runs = s.workloads.map((w) => `${visible(w.name)} ${counted(w.runs, 'run')}`);
+  const runs = s.workloads.filter((w) => w.runs > 0).map((w) => `${visible(w.name)} ${counted(w.runs, 'run')}`);
   return [
     `${title(s)}  seed ${visible(s.seed)}  ${seconds(s.elapsedMs)}  ${counted(s.workloads.reduce((n, w) => n + w.operations, 0), 'op')}`,
     ...labelled('baseline', [visible(s.baseline)]),
