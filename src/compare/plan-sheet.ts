@@ -5,13 +5,14 @@
  */
 import { granulesBeyond, payloadError } from '../rules/bounds.js';
 import { coverageHole } from '../rules/coverage.js';
+import { readPlan } from '../rules/planned.js';
 import { POW2 } from '../spec/bits.js';
-import { decodeCommand, newCommand, OP, rangeGranules, type Command, type CommandFeatures } from '../spec/command.js';
+import { decodeCommand, newCommand, OP, type Command, type CommandFeatures } from '../spec/command.js';
 import type { Description } from '../stack/description.js';
 import { PAYLOAD_WORDS, WHOLE_TAG, type Planner, type PlannerFeatures } from '../stack/planner.js';
 
-/** Frames of the whole 64-bit space: a range that would go beyond ends there (§4.4.1.1). */
-const SPACE_FRAMES = 2 ** 52;
+/** Commands of one plan that a sheet holds: a plan of the oldest planner may have 2^18. */
+export const LISTED = 512;
 
 export interface Span {
   /** Frames (4 KiB), last inclusive. */
@@ -26,6 +27,7 @@ export interface PlanSheet {
   /** The planner gave up for the whole tag: no commands. */
   readonly whole: boolean;
   readonly count: number;
+  /** The first LISTED of them. */
   readonly commands: readonly Command[];
   /** What range commands reach, or from the first to the last single address; null for the whole tag. */
   readonly reach: Span | null;
@@ -50,20 +52,13 @@ export function commandsOf(words: Uint32Array, count: number): Command[] {
   });
 }
 
-/** Frames that a range command reaches; undefined for a single address. */
-function rangeSpan(c: Command): Span | undefined {
-  if (c.tg === 0) return undefined;
-  const frames = rangeGranules(c) * (POW2[c.tg * 2 - 2] as number);
-  return { first: c.frame, last: Math.min(c.frame + frames, SPACE_FRAMES) - 1 };
-}
-
-function reachOf(commands: readonly Command[]): Span | null {
-  let reach: Span | null = null;
-  for (const c of commands) {
-    const s = rangeSpan(c) ?? { first: c.frame, last: c.frame };
-    reach = reach === null ? s : { first: Math.min(reach.first, s.first), last: Math.max(reach.last, s.last) };
-  }
-  return reach;
+/** From the first frame that a command covers to the last. */
+function reachOf(words: Uint32Array, count: number): Span | null {
+  if (count === 0) return null;
+  const plan = readPlan(words, count);
+  let last = plan.ends[0] as number;
+  for (let i = 1; i < count; i += 1) last = Math.max(last, plan.ends[i] as number);
+  return { first: plan.starts[0] as number, last };
 }
 
 /** Granules of the description. */
@@ -94,12 +89,11 @@ export function planSheet(planner: Planner, d: Description, features: PlannerFea
   const made = planner.plan(d, features, words);
   const named = { planner: planner.name, range: features.range, ds: features.ds };
   if (made === WHOLE_TAG) return { ...named, whole: true, count: 0, commands: [], reach: null, beyond: -1, wrong: null };
-  const commands = commandsOf(words, made);
   const beyond = granulesBeyond(d, words, made);
   const hole = coverageHole(d, words, made, { ds: features.ds, wholeRunOnly });
   const unreached = hole === undefined ? null : `the level ${hole.level} ${hole.kind} at 0x${(BigInt(hole.frame) * 4096n).toString(16)} is not ${hole.kind === 'run' ? 'whole in one range' : 'reached'}`;
   return {
-    ...named, whole: false, count: made, commands, reach: reachOf(commands), beyond,
+    ...named, whole: false, count: made, commands: commandsOf(words, Math.min(made, LISTED)), reach: reachOf(words, made), beyond,
     wrong: unreached ?? legality(words, made, features) ?? promiseBroken(planner, d, features, { count: made, beyond }),
   };
 }
