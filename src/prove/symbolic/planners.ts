@@ -46,14 +46,16 @@ export function entryBits(tg: Tg, level: number): number {
   return levelShift(tg, level) - tg;
 }
 
-/** What a description is: whole granules, at least one, and at least one damaged level; no table descriptor stands at level 3. */
+/** At least one damaged level, none that the granule has not; no table descriptor stands at level 3. */
+export function isBitmaps(s: Scope): Bool {
+  const end = num(1n << BigInt(4 - topLevel(s.tg)));
+  return and(lt(LEAVES, end), lt(TABLES, end), not(hasBit(TABLES, 0)), or(not(eq(LEAVES, num(0))), not(eq(TABLES, num(0)))));
+}
+
+/** What a description is: at least one granule, all of them within the addresses. */
 export function isDescription(s: Scope): Bool {
   const space = num(1n << BigInt(granuleBits(s)));
-  const bitmaps = 1n << BigInt(4 - topLevel(s.tg));
-  return and(
-    lt(FIRST, space), lt(num(0), COUNT), le(COUNT, space), le(add(FIRST, COUNT), space), lt(LEAVES, num(bitmaps)), lt(TABLES, num(bitmaps)),
-    not(hasBit(TABLES, 0)), or(not(eq(LEAVES, num(0))), not(eq(TABLES, num(0)))),
-  );
+  return and(lt(FIRST, space), lt(num(0), COUNT), le(COUNT, space), le(add(FIRST, COUNT), space), isBitmaps(s));
 }
 
 /** One command of a plan; the others of its fields do not depend on the input. `start` in granules, `tg` 0 or the granule's code. */
