@@ -198,32 +198,53 @@ export function runs(tg: Tg): readonly { level: number; bits: number; withDs: bo
   return found;
 }
 
-/** As `doubleRange`; where a whole contiguous run of the damage is cut at the seam, the second range begins with it, or a third covers it. */
+/** The largest contiguous run of a damaged level that lies in the damage and across the granule before `second`, if neither range holds it whole. */
+export function cutRun(r: Recipe, s: Scope, end: Bits, firstEnd: Bits, second: Bits): { readonly found: Bool; readonly start: Bits; readonly log2: Bits } {
+  let found: Bool = FALSE;
+  let at = num(0);
+  let log2 = num(0);
+  for (const run of [...runs(s.tg)].reverse()) {
+    const inside = sub(second, num(1));
+    const start = sub(inside, lowBits(inside, run.bits));
+    const granules = num(1n << BigInt(run.bits));
+    const here = and(hasBit(LEAVES, 3 - run.level), run.withDs ? DS : TRUE, le(FIRST, start), le(add(start, granules), end), r.cut(start, granules, firstEnd, second));
+    at = when(here, start, at);
+    log2 = when(here, num(run.bits), log2);
+    found = or(here, found);
+  }
+  return { found, start: at, log2 };
+}
+
+/** As `doubleRange`; where a whole contiguous run of the damage is cut, the second range begins with it, or a third covers it. */
 export function doubleRangeCont(r: Recipe, s: Scope): PlanTerm {
   const { whole, lead, rest, end, seam } = leading(r, s);
   const plain = trail(r, s, rest, end, seam);
-  let found: Bool = FALSE;
-  let cutStart = num(0);
-  let cutScale = num(0);
-  for (const run of [...runs(s.tg)].reverse()) {
-    const inside = sub(plain.start, num(1));
-    const start = sub(inside, lowBits(inside, run.bits));
-    const frames = num(1n << BigInt(run.bits));
-    const here = and(hasBit(LEAVES, 3 - run.level), run.withDs ? DS : TRUE, le(FIRST, start), le(add(start, frames), end), r.cut(start, frames, seam, plain.start));
-    cutStart = when(here, start, cutStart);
-    cutScale = when(here, num(run.bits), cutScale);
-    found = or(here, found);
-  }
-  const longer = trail(r, s, sub(end, cutStart), end, seam);
+  const cut = cutRun(r, s, end, seam, plain.start);
+  const longer = trail(r, s, sub(end, cut.start), end, seam);
   const fits = le(add(FIRST, shl(longer.units, longer.scale)), end);
   const two = and(not(whole), not(eq(rest, num(0))));
-  const lengthened = and(found, fits);
+  const instead = and(cut.found, fits);
   const second = {
-    start: when(lengthened, longer.start, plain.start), units: when(lengthened, longer.units, plain.units), scale: when(lengthened, longer.scale, plain.scale),
+    start: when(instead, longer.start, plain.start), units: when(instead, longer.units, plain.units), scale: when(instead, longer.scale, plain.scale),
   };
-  const third = and(two, found, not(fits));
+  const third = and(two, cut.found, not(fits));
   return {
     whole,
-    commands: [command(r, s, not(whole), lead), command(r, s, third, { start: cutStart, units: num(1), scale: cutScale }), command(r, s, two, second)],
+    commands: [command(r, s, not(whole), lead), command(r, s, third, { start: cut.start, units: num(1), scale: cut.log2 }), command(r, s, two, second)],
   };
+}
+
+/** The parts of `doubleRangeCont` by themselves: the range that begins with a run `offset` granules behind the start, if the plan has one. */
+export function longerPlan(r: Recipe, s: Scope, offset: Bits): { readonly plan: PlanTerm; readonly covered: Bits; readonly fits: Bool } {
+  const { whole, lead, end, seam } = leading(r, s);
+  const longer = trail(r, s, sub(COUNT, offset), end, seam);
+  const fits = le(shl(longer.units, longer.scale), COUNT);
+  return { plan: { whole, commands: [command(r, s, not(whole), lead), command(r, s, not(whole), longer)] }, covered: shl(lead.units, lead.scale), fits };
+}
+
+/** Granules of the rest and of the range that is planned for it. */
+export function restAndTrail(r: Recipe, s: Scope): { readonly rest: Bits; readonly size: Bits } {
+  const { rest, end, seam } = leading(r, s);
+  const { units, scale } = trail(r, s, rest, end, seam);
+  return { rest, size: shl(units, scale) };
 }
