@@ -24,6 +24,7 @@ const VERBS: Readonly<Record<string, Entry>> = {
   show: { about: 'a stored case as text, JSON, a test, or a sequence diagram', load: () => import('./show.js') },
   check: { about: 'every interleaving of a scenario, through the real driver code', load: () => import('./check.js') },
   corpus: { about: 'list, add, import, verify, minimise and merge stored cases', load: () => import('./corpus.js') },
+  prove: { about: 'claims about planners, decided exhaustively and symbolically', load: () => import('./prove.js') },
   rules: { about: 'every rule: what it claims, from which clause, what it costs', load: () => import('./rules.js') },
   conform: { about: 'the models against the SMMUv3 of a QEMU', load: () => import('./conform.js') },
   decode: { about: 'a raw command, STE, CD or event record in words', load: () => import('./decode.js') },
@@ -31,7 +32,7 @@ const VERBS: Readonly<Record<string, Entry>> = {
   bench: { about: 'throughput, as ratios measured in one run', load: () => import('./bench.js') },
 };
 
-const UNBUILT: readonly string[] = ['plan', 'prove', 'compare', 'trace', 'mutants', 'nightly', 'merge', 'report'];
+const UNBUILT: readonly string[] = ['plan', 'compare', 'trace', 'mutants', 'nightly', 'merge', 'report'];
 
 function generalHelp(): string {
   return [

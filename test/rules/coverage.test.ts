@@ -51,24 +51,24 @@ for (const [what, description, payloads, expected] of ROWS) {
 
 test('the whole tag covers everything', (t) => {
   const ledger = new Ledger();
-  t.is(broken(() => { judgeCoverage(ledger, 0, { ...d(0, 9, 7, 6), all: true }, words(), WHOLE_TAG); }), null);
-  t.is(broken(() => { judgeCoverage(ledger, 0, d(0, 9, 7, 6), words(), WHOLE_TAG); }), null);
+  t.is(broken(() => { judgeCoverage(ledger, { smmu: 0, d: { ...d(0, 9, 7, 6), all: true }, words: words(), count: WHOLE_TAG }); }), null);
+  t.is(broken(() => { judgeCoverage(ledger, { smmu: 0, d: d(0, 9, 7, 6), words: words(), count: WHOLE_TAG }); }), null);
   t.is(ledger.counts()['range-coverage'].decided, 2);
 });
 
 test('everything needs the whole tag, however large the range is', (t) => {
-  const v = broken(() => { judgeCoverage(new Ledger(), 0, { ...d(0, 9, 1), all: true }, words([0, 0, 1, 0, 31, 31]), 1); });
+  const v = broken(() => { judgeCoverage(new Ledger(), { smmu: 0, d: { ...d(0, 9, 1), all: true }, words: words([0, 0, 1, 0, 31, 31]), count: 1 }); });
   t.is(v?.cause, 'everything was asked, a range was planned');
 });
 
 test('a description of nothing is not judged', (t) => {
   const ledger = new Ledger();
-  judgeCoverage(ledger, 0, newDescription(), words(), 0);
+  judgeCoverage(ledger, { smmu: 0, d: newDescription(), words: words(), count: 0 });
   t.is(ledger.counts()['range-coverage'].decided, 0);
 });
 
 test('the verdict names the SMMU, the level and the address', (t) => {
-  const v = broken(() => { judgeCoverage(new Ledger(), 3, d(5, 6, 1), words([5, 1]), 1); });
+  const v = broken(() => { judgeCoverage(new Ledger(), { smmu: 3, d: d(5, 6, 1), words: words([5, 1]), count: 1 }); });
   t.is(v?.cause, 'a level 3 leaf is not reached');
   t.regex(v?.actual ?? '', /SMMU 3.*0x6000/);
 });

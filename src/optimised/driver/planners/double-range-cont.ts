@@ -3,60 +3,78 @@
  * only when one range command covers all of it. Where the seam between the two ranges cuts a run that lies in the damage, the second
  * range begins with that run, or a third one covers exactly the run.
  */
-import { POW2 } from '../../../spec/bits.js';
-import { contiguousEntries, levelFrames } from '../../../spec/granule.js';
+import { contiguousEntries, levelFrames, TGS, type Tg } from '../../../spec/granule.js';
 import type { Description } from '../../../stack/description.js';
-import { PLAN_MAX, WHOLE_TAG, type Planner } from '../../../stack/planner.js';
-import { trailSize, writeTrail } from './double-range.js';
-import { bitLength, granuleFrames, granules, newFlow, scaleFor, scaleMax, ttlFor, writeRange } from './payload.js';
+import { PLAN_MAX, WHOLE_TAG, type Planner, type PlannerFeatures } from '../../../stack/planner.js';
+import { trailStart } from './double-range.js';
+import {
+  GRANULE_FRAMES, granules, GRANULES_PER_FRAME, granulesOf, hintFor, ONE_UNIT, planSingles, scaleMax, scaleOf, sizeFor, unitSize, writeRange,
+} from './payload.js';
 
-/** Highest level at which a leaf can stand. */
-const LEVEL_MIN = -1;
+const LEVELS = 5;
+const runIndex = (tg: Tg, ds: boolean, bit: number): number => ((tg - 12) | Number(ds)) * LEVELS + bit;
 
-/** Frames of the largest run of a damaged leaf level that lies in the damage and across the frame `seam`, with its start in `cut`; 0: none is. */
-const cut = { start: 0, frames: 0 };
-function findCut(d: Description, ds: boolean, firstEnd: number, seam: number): boolean {
-  for (let level = LEVEL_MIN; level <= 3; level += 1) {
-    if ((d.leaves & (1 << (3 - level))) === 0) continue;
-    const members = contiguousEntries(d.tg, level, ds);
-    if (members === 1) continue;
-    const frames = members * levelFrames(d.tg, level);
-    const inside = seam - granuleFrames(d.tg);
-    const start = inside - (inside % frames);
-    if (start < d.first || start + frames > d.last + 1) continue; // it sticks out: nothing of it was there
-    if (start + frames <= firstEnd || start >= seam) continue; // whole in the first or in the second
-    cut.start = start;
-    cut.frames = frames;
-    return true;
+/** Granules of a contiguous run at level 3 - bit, less 1 (2^31 - 1 at most); 0 where there is none. */
+const RUNS = new Int32Array(6 * LEVELS);
+for (const tg of TGS) for (const ds of [false, true]) for (let bit = 0; bit < LEVELS; bit += 1) {
+  const members = contiguousEntries(tg, 3 - bit, ds);
+  RUNS[runIndex(tg, ds, bit)] = members === 1 ? 0 : (members * levelFrames(tg, 3 - bit)) / GRANULE_FRAMES[tg] - 1;
+}
+
+/** The two ranges of a description, in granules from its first: the one has [0, covered), the other [seam, n). */
+const halves = { n: 0, covered: 0, seam: 0 };
+/** What `cutRun` found: a run and its last granule. */
+const cut = { start: 0, last: 0 };
+
+/**
+ * Finds the largest run of a damaged leaf level that has the granule before the seam in it, lies in the damage (else it was not there) and
+ * not in the first range: one that neither range has whole.
+ */
+function cutRun(d: Description, ds: boolean, h: typeof halves): boolean {
+  const before = h.seam - 1;
+  const at = d.first * GRANULES_PER_FRAME[d.tg] + before;
+  for (let bits = d.leaves; bits !== 0;) {
+    const bit = 31 - Math.clz32(bits); // the highest level first
+    bits ^= 1 << bit;
+    const run = RUNS[runIndex(d.tg, ds, bit)] as number;
+    const start = before - (at & run);
+    const last = start + run;
+    if (run !== 0 && start >= 0 && last < h.n && last >= h.covered) {
+      cut.start = start;
+      cut.last = last;
+      return true;
+    }
   }
   return false;
 }
 
-function planRange(d: Description, ds: boolean, out: Uint32Array): number {
+function plan(d: Description, f: PlannerFeatures, out: Uint32Array): number {
+  if (d.all) return WHOLE_TAG;
+  if (!f.range) return planSingles(d, out);
   const n = granules(d);
-  const scale = scaleFor(n);
-  if (scale > scaleMax(ds)) return WHOLE_TAG;
-  const g = granuleFrames(d.tg);
-  const unit = POW2[scale] as number;
-  const units = Math.floor(n / unit);
-  const ttl = ttlFor(d, ds);
-  writeRange(out, 0, d, d.first, units - 1, scale, ttl);
-  const rest = n - units * unit;
-  if (rest === 0) return 1;
-  const end = d.last + 1;
-  const seam = end - trailSize(rest) * g;
-  if (!findCut(d, ds, d.first + units * unit * g, seam)) {
-    writeTrail(out, 4, d, rest, ttl);
-    return 2;
+  const size = sizeFor(n);
+  if (scaleOf(size) > scaleMax(f.ds)) return WHOLE_TAG;
+  const hint = hintFor(d, f.ds);
+  const exact = granulesOf(size) === n;
+  const first = exact ? size : size - ONE_UNIT;
+  writeRange(out, 0, d.first, first, hint);
+  if (exact) return 1;
+  halves.n = n;
+  halves.covered = granulesOf(first);
+  let trail = sizeFor(n - halves.covered);
+  halves.seam = n - granulesOf(trail);
+  let count = 2;
+  if (cutRun(d, f.ds, halves)) {
+    const longer = sizeFor(n - cut.start);
+    if (granulesOf(longer) <= n) {
+      trail = longer;
+    } else {
+      writeRange(out, 8, d.first + cut.start * GRANULE_FRAMES[d.tg], unitSize(32 - Math.clz32(cut.last - cut.start)), hint);
+      count = 3;
+    }
   }
-  const longer = (end - cut.start) / g;
-  if (end - trailSize(longer) * g >= d.first) {
-    writeTrail(out, 4, d, longer, ttl);
-    return 2;
-  }
-  writeRange(out, 4, d, cut.start, 0, bitLength(cut.frames / g) - 1, ttl);
-  writeTrail(out, 8, d, rest, ttl);
-  return 3;
+  writeRange(out, 4, trailStart(d, trail), trail, hint);
+  return count;
 }
 
 export const DOUBLE_RANGE_CONT: Planner = {
@@ -64,5 +82,5 @@ export const DOUBLE_RANGE_CONT: Planner = {
   about: 'double-range that cuts no contiguous run: safe with the contiguous erratum (84c6089a365f)',
   room: PLAN_MAX,
   promise: { range: 3, single: PLAN_MAX, over: () => 0 },
-  plan: newFlow(planRange),
+  plan,
 };

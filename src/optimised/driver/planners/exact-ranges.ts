@@ -4,11 +4,11 @@
  * It has a TTL hint for leaves of one level only; for removed tables it rounds up by one granule where NUM, SCALE and TTL would all be 0.
  * One difference: where the loop would ask for a SCALE that does not exist, the whole tag goes.
  */
-import { POW2 } from '../../../spec/bits.js';
+import { POW2, TWO32 } from '../../../spec/bits.js';
 import { commandTg, levelFrames, levelShift } from '../../../spec/granule.js';
 import type { Description } from '../../../stack/description.js';
 import { PAYLOAD_WORDS, WHOLE_TAG, type Planner } from '../../../stack/planner.js';
-import { deepest, granuleFrames, granules, leafBit, scaleMax, writePayload } from './payload.js';
+import { deepest, GRANULE_FRAMES, granules, leafBit, scaleMax, writePayload, writeSteps } from './payload.js';
 
 /** Pages of 2 MB: 2^18. Larger pages than that have no buffer. */
 const ROOM = 2 ** 18;
@@ -22,29 +22,47 @@ function leafTtl(d: Description, ds: boolean): number {
 
 /** Trailing zeros of n > 0. */
 function trailingZeros(n: number): number {
-  const low = n % 4294967296;
+  const low = n | 0;
   if (low !== 0) return 31 - Math.clz32(low & -low);
-  const high = n / 4294967296;
+  const high = (n / TWO32) | 0;
   return 63 - Math.clz32(high & -high);
 }
 
 function planRanges(d: Description, ds: boolean, out: Uint32Array): number {
-  const g = granuleFrames(d.tg);
   const ttl = leafTtl(d, ds);
   const low = leafBit(d) | (ttl << 8) | (commandTg(d.tg) << 10);
   let n = granules(d);
-  if (ttl === 0 && n % 32 === 1) n += 1; // NUM = SCALE = TTL = 0 is reserved
+  if (ttl === 0 && (n & 31) === 1) n += 1; // NUM = SCALE = TTL = 0 is reserved
+  if (n >= TWO32) return longRanges(d, n, low, scaleMax(ds), out);
+  let left = n >>> 0;
+  let frame = d.first;
+  let at = 0;
+  while (left !== 0) {
+    const scale = 31 - Math.clz32(left & -left);
+    const units = (left >>> scale) & 31;
+    writePayload(out, at, frame, low, ((units - 1) << 12) | (scale << 20));
+    at += PAYLOAD_WORDS;
+    const done = units << scale;
+    left = (left - done) >>> 0;
+    frame += (done >>> 0) * GRANULE_FRAMES[d.tg];
+  }
+  return at / PAYLOAD_WORDS;
+}
+
+/** The same for 2^32 granules and more. */
+function longRanges(d: Description, n: number, low: number, most: number, out: Uint32Array): number {
+  let left = n;
   let frame = d.first;
   let count = 0;
-  while (n > 0) {
-    const scale = trailingZeros(n);
-    if (scale > scaleMax(ds)) return WHOLE_TAG;
+  while (left > 0) {
+    const scale = trailingZeros(left);
+    if (scale > most) return WHOLE_TAG;
     const unit = POW2[scale] as number;
-    const units = (n / unit) % 32;
+    const units = (left / unit) % 32;
     writePayload(out, count * PAYLOAD_WORDS, frame, low, ((units - 1) << 12) | (scale << 20));
     count += 1;
-    n -= units * unit;
-    frame += units * unit * g;
+    left -= units * unit;
+    frame += units * unit * GRANULE_FRAMES[d.tg];
   }
   return count;
 }
@@ -57,17 +75,9 @@ function stepLevel(d: Description): number {
 function planSteps(d: Description, out: Uint32Array): number {
   const level = stepLevel(d);
   const step = levelFrames(d.tg, level);
-  const n = Math.floor((d.last - (d.first - (d.first % step))) / step) + 1;
+  const n = Math.floor((d.last - Math.floor(d.first / step) * step) / step) + 1;
   if (n >= (POW2[levelShift(d.tg, level) - 3] as number) || n > ROOM) return WHOLE_TAG;
   return writeSteps(d, step, n, out);
-}
-
-/** One command per step; the first at the start of the range, the others at multiples of the step. */
-export function writeSteps(d: Description, step: number, n: number, out: Uint32Array): number {
-  const start = d.first - (d.first % step);
-  const leaf = leafBit(d);
-  for (let i = 0; i < n; i += 1) writePayload(out, i * PAYLOAD_WORDS, i === 0 ? d.first : start + i * step, leaf, 0);
-  return n;
 }
 
 export const EXACT_RANGES: Planner = {

@@ -1,53 +1,44 @@
 /**
  * Payload: what the planners share: levels of a bitmap, the TTL hint that is right for a whole description, range sizes, and how a payload
  * is written (IHI 0070 §4.4.1.1; seed 0). Counts are granules of the description, addresses 4 KiB frames.
+ *
+ * A plan takes some ten nanoseconds: sizes are computed with 32-bit shifts (a count of 2^32 granules and more by its upper 32 bits), and
+ * of a frame, which may have 52 bits, `<<` and `>>>` take the lower 32 bits, whatever stands above them.
  */
-import { POW2 } from '../../../spec/bits.js';
-import { commandTg, levelFrames, type Tg } from '../../../spec/granule.js';
+import { POW2, TWO32 } from '../../../spec/bits.js';
+import { commandTg, levelFrames, levelShift, TGS, type Tg } from '../../../spec/granule.js';
 import type { Description } from '../../../stack/description.js';
-import { PLAN_MAX, WHOLE_TAG, type PlannerFeatures } from '../../../stack/planner.js';
+import { PLAN_MAX, WHOLE_TAG } from '../../../stack/planner.js';
+
+/** Multiplying by these is exact, and much faster than dividing. */
+const PER_TWO20 = 2 ** -20;
+export const GRANULES_PER_FRAME: Readonly<Record<Tg, number>> = { 12: 1, 14: 2 ** -2, 16: 2 ** -4 };
+
+/** 4 KiB frames of one granule. */
+export const GRANULE_FRAMES: Readonly<Record<Tg, number>> = { 12: 1, 14: 4, 16: 16 };
 
 /** Largest SCALE: 5 bits, or 39 with IDR5.DS. */
 export function scaleMax(ds: boolean): number {
   return ds ? 39 : 31;
 }
 
-/** 4 KiB frames of one granule. */
-export function granuleFrames(tg: Tg): number {
-  return POW2[tg - 12] as number;
-}
-
 export function granules(d: Description): number {
-  return (d.last - d.first + 1) / granuleFrames(d.tg);
+  return (d.last - d.first + 1) * GRANULES_PER_FRAME[d.tg];
 }
 
-/** Level of the lowest set bit: the deepest level present; -Infinity never: the bitmap is not 0. */
+/** Level of the lowest set bit: the deepest level present. The bitmap is not 0. */
 export function deepest(bitmap: number): number {
-  return 3 - (31 - Math.clz32(bitmap & -bitmap));
+  return Math.clz32(bitmap & -bitmap) - 28;
 }
 
 /** The deepest level at which anything was damaged. */
 export function deepestDamage(d: Description): number {
-  if (d.leaves === 0) return deepest(d.tables);
-  return d.tables === 0 ? deepest(d.leaves) : Math.max(deepest(d.leaves), deepest(d.tables));
+  return deepest(d.leaves | d.tables);
 }
 
 /** Number of bits that `n` needs, for whole n below 2^53; 0 for 0. */
 export function bitLength(n: number): number {
-  return n < 4294967296 ? 32 - Math.clz32(n) : 64 - Math.clz32(Math.floor(n / 4294967296));
-}
-
-/** The TTL hint that is right for every damaged entry; 0 when there is none. 16K granules have TTL = 1 with DS only. */
-export function ttlFor(d: Description, ds: boolean): number {
-  const ttl = hint(d);
-  return ttl < 0 || (ttl === 1 && d.tg === 14 && !ds) ? 0 : ttl;
-}
-
-function hint(d: Description): number {
-  if (d.leaves === 0) return deepest(d.tables) + 1;
-  if ((d.leaves & (d.leaves - 1)) !== 0) return 0;
-  const level = deepest(d.leaves);
-  return d.tables !== 0 && deepest(d.tables) + 1 > level ? 0 : level;
+  return n < TWO32 ? 32 - Math.clz32(n) : 64 - Math.clz32(n / TWO32);
 }
 
 /** Leaf = 1 asks for no table descriptor: right only when none was removed. */
@@ -55,32 +46,102 @@ export function leafBit(d: Description): 0 | 1 {
   return d.tables === 0 ? 1 : 0;
 }
 
-/** Writes one payload; the caller adds opcode and tag. `tg`: the TG field, 0 for a single address. */
-export function writePayload(out: Uint32Array, at: number, frame: number, last: number, word0: number): void {
+/** Writes one payload; the caller adds opcode and tag. `low`: the lower 12 bits of word 2. */
+export function writePayload(out: Uint32Array, at: number, frame: number, low: number, word0: number): void {
   out[at] = word0;
   out[at + 1] = 0;
-  out[at + 2] = ((frame % (POW2[20] as number)) * 4096) | last;
-  out[at + 3] = Math.floor(frame / (POW2[20] as number));
+  out[at + 2] = (frame << 12) | low;
+  out[at + 3] = frame * PER_TWO20;
+}
+
+/** What one unit of 2^SCALE granules more adds to word 0: NUM is at [16:12], SCALE at [25:20]. */
+export const ONE_UNIT = 1 << 12;
+
+/**
+ * Word 0 of the one range that covers n granules: SCALE is the bit length of (n - 1) / 32, so that NUM fits, and the
+ * units of 2^SCALE granules, NUM + 1, are rounded up. SCALE may come out larger than there is: ask `scaleOf`.
+ */
+export function sizeFor(n: number): number {
+  if (n > TWO32) return longSizeFor(n);
+  const scale = 32 - Math.clz32((n - 1) >>> 5);
+  return (((n - 1) >>> scale) << 12) | (scale << 20);
+}
+
+/** The same by bits 51 to 20 of n - 1: SCALE is 28 at least, so the lower ones do not count. */
+function longSizeFor(n: number): number {
+  const upper = ((n - 1) * PER_TWO20) >>> 0;
+  const scale = 47 - Math.clz32(upper);
+  return ((upper >>> (scale - 20)) << 12) | (scale << 20);
+}
+
+export function scaleOf(size: number): number {
+  return size >>> 20;
+}
+
+/** Granules of a range of this size: (NUM + 1) * 2^SCALE. */
+export function granulesOf(size: number): number {
+  const units = ((size >>> 12) & 31) + 1;
+  return size < 26 << 20 ? units << (size >>> 20) : units * (POW2[size >>> 20] as number);
+}
+
+/** Word 0 of a range of 2^scale granules. */
+export function unitSize(scale: number): number {
+  return scale << 20;
+}
+
+/** The TTL that is right for every damaged entry; 0 when there is none. 16K granules have TTL = 1 with DS only. */
+function ttlOf(tg: Tg, ds: boolean, leaves: number, tables: number): number {
+  const ttl = commonTtl(leaves, tables);
+  return ttl < 0 || (ttl === 1 && tg === 14 && !ds) ? 0 : ttl;
+}
+
+function commonTtl(leaves: number, tables: number): number {
+  if (leaves === 0) return tables === 0 ? 0 : deepest(tables) + 1;
+  if ((leaves & (leaves - 1)) !== 0) return 0;
+  const level = deepest(leaves);
+  return tables !== 0 && deepest(tables) + 1 > level ? 0 : level;
+}
+
+/** A hint: bits 11 to 0 are those of word 2 (Leaf, TTL at [9:8], TG); above them log2 of the frames to which TTL asks the address to be aligned. */
+function hintOf(tg: Tg, ds: boolean, leaves: number, tables: number): number {
+  const ttl = ttlOf(tg, ds, leaves, tables);
+  const align = ttl === 0 ? 0 : levelShift(tg, ttl) - 12;
+  return (tables === 0 ? 1 : 0) | (ttl << 8) | (commandTg(tg) << 10) | (align << 12);
+}
+
+/** Five levels, -1 to 3, in each bitmap. */
+const LEVELS = 5;
+const hintIndex = (tg: Tg, ds: boolean, leaves: number, tables: number): number => (((tg - 12) | Number(ds)) << (2 * LEVELS)) | (leaves << LEVELS) | tables;
+
+/** Every hint there is: a plan looks its own up. */
+const HINTS = new Int32Array(6 << (2 * LEVELS));
+for (const tg of TGS) for (const ds of [false, true]) {
+  for (let bits = 0; bits < 1 << (2 * LEVELS); bits += 1) {
+    const leaves = bits >> LEVELS;
+    const tables = bits & ((1 << LEVELS) - 1);
+    HINTS[hintIndex(tg, ds, leaves, tables)] = hintOf(tg, ds, leaves, tables);
+  }
+}
+
+/** What all ranges of a description have in common. */
+export function hintFor(d: Description, ds: boolean): number {
+  return HINTS[hintIndex(d.tg, ds, d.leaves, d.tables)] as number;
+}
+
+/** TTL of a hint. */
+export function ttlFor(d: Description, ds: boolean): number {
+  return (hintFor(d, ds) >> 8) & 3;
 }
 
 /**
- * Writes one range of (num + 1) * 2^scale granules from `frame` on. The hint is dropped where the address is not aligned to its
- * level; what then has neither hint nor size is said without TG, because with TG it is reserved.
+ * Writes one range of `size` from `frame` on. TTL is dropped where the address is not aligned to its level (2^30 frames at most); what
+ * then has neither TTL nor size is said without TG, because with TG it is reserved.
  */
-export function writeRange(out: Uint32Array, at: number, d: Description, frame: number, num: number, scale: number, ttl: number): void {
-  const kept = ttl !== 0 && frame % levelFrames(d.tg, ttl) === 0 ? ttl : 0;
-  const tg = num === 0 && scale === 0 && kept === 0 ? 0 : commandTg(d.tg);
-  writePayload(out, at, frame, leafBit(d) | (kept << 8) | (tg << 10), (num << 12) | (scale << 20));
-}
-
-/** SCALE of the one range that covers n granules: bit length of (n - 1) / 32, so that NUM fits. */
-export function scaleFor(n: number): number {
-  return bitLength(Math.floor((n - 1) / 32));
-}
-
-/** Ranges of 2^scale granules that cover n: NUM + 1. */
-export function unitsFor(n: number, scale: number): number {
-  return Math.ceil(n / (POW2[scale] as number));
+export function writeRange(out: Uint32Array, at: number, frame: number, size: number, hint: number): void {
+  let low = hint & 0xfff;
+  if ((frame & ((1 << (hint >> 12)) - 1)) !== 0) low &= 0xcff;
+  if (size === 0 && (low & 0x300) === 0) low &= 1;
+  writePayload(out, at, frame, low, size);
 }
 
 /**
@@ -89,21 +150,19 @@ export function unitsFor(n: number, scale: number): number {
  */
 export function planSingles(d: Description, out: Uint32Array): number {
   const step = levelFrames(d.tg, deepestDamage(d)); // neither leaves nor tables may slip between two
-  const start = d.first - (d.first % step);
+  const start = Math.floor(d.first / step) * step;
   const n = Math.floor((d.last - start) / step) + 1;
-  if (n > PLAN_MAX) return WHOLE_TAG;
-  const leaf = leafBit(d);
-  for (let i = 0; i < n; i += 1) writePayload(out, i * 4, i === 0 ? d.first : start + i * step, leaf, 0);
-  return n;
+  return n > PLAN_MAX ? WHOLE_TAG : writeSteps(d, step, n, out);
 }
 
-/** How a planner is asked: everything of the tag is never planned. */
-export type PlanRange = (d: Description, ds: boolean, out: Uint32Array) => number;
-
-/** A planner of the new flow: ranges where the SMMU has them, else at most PLAN_MAX singles. */
-export function newFlow(range: PlanRange): (d: Description, f: PlannerFeatures, out: Uint32Array) => number {
-  return (d, f, out) => {
-    if (d.all) return WHOLE_TAG;
-    return f.range ? range(d, f.ds, out) : planSingles(d, out);
-  };
+/** One command per step; the first at the start of the range, the others at multiples of the step. */
+export function writeSteps(d: Description, step: number, n: number, out: Uint32Array): number {
+  const leaf = leafBit(d);
+  let frame = Math.floor(d.first / step) * step;
+  writePayload(out, 0, d.first, leaf, 0);
+  for (let i = 1; i < n; i += 1) {
+    frame += step;
+    writePayload(out, i * 4, frame, leaf, 0);
+  }
+  return n;
 }

@@ -5,8 +5,7 @@
  */
 import { levelFrames } from '../../../spec/granule.js';
 import { WHOLE_TAG, type Planner } from '../../../stack/planner.js';
-import { deepest } from './payload.js';
-import { writeSteps } from './exact-ranges.js';
+import { deepest, writeSteps } from './payload.js';
 
 const ROOM = 2 ** 18;
 
@@ -18,7 +17,7 @@ export const PER_GRANULE: Planner = {
   plan: (d, _features, out) => {
     if (d.all) return WHOLE_TAG;
     const step = levelFrames(d.tg, d.tables !== 0 || d.leaves === 0 ? 3 : deepest(d.leaves));
-    const n = Math.floor((d.last - (d.first - (d.first % step))) / step) + 1;
+    const n = Math.floor((d.last - Math.floor(d.first / step) * step) / step) + 1;
     return n > ROOM ? WHOLE_TAG : writeSteps(d, step, n, out);
   },
 };

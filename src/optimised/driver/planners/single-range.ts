@@ -7,14 +7,15 @@
  * range support the stride is the leaf's and no leaf under a freed table survives.
  */
 import type { Description } from '../../../stack/description.js';
-import { PLAN_MAX, WHOLE_TAG, type Planner } from '../../../stack/planner.js';
-import { granules, newFlow, scaleFor, scaleMax, ttlFor, unitsFor, writeRange } from './payload.js';
+import { PLAN_MAX, WHOLE_TAG, type Planner, type PlannerFeatures } from '../../../stack/planner.js';
+import { granules, hintFor, planSingles, scaleMax, scaleOf, sizeFor, writeRange } from './payload.js';
 
-function planRange(d: Description, ds: boolean, out: Uint32Array): number {
-  const n = granules(d);
-  const scale = scaleFor(n);
-  if (scale > scaleMax(ds)) return WHOLE_TAG;
-  writeRange(out, 0, d, d.first, unitsFor(n, scale) - 1, scale, ttlFor(d, ds));
+function plan(d: Description, f: PlannerFeatures, out: Uint32Array): number {
+  if (d.all) return WHOLE_TAG;
+  if (!f.range) return planSingles(d, out);
+  const size = sizeFor(granules(d));
+  if (scaleOf(size) > scaleMax(f.ds)) return WHOLE_TAG;
+  writeRange(out, 0, d.first, size, hintFor(d, f.ds));
   return 1;
 }
 
@@ -23,5 +24,5 @@ export const SINGLE_RANGE: Planner = {
   about: 'one range command, or at most 512 singles, or the whole tag (seed 0)',
   room: PLAN_MAX,
   promise: { range: 1, single: PLAN_MAX, over: (n) => n / 16 },
-  plan: newFlow(planRange),
+  plan,
 };
