@@ -218,7 +218,7 @@ export class ProveSession {
 function store(corpus: string, claim: ClaimResult, e: Counterexample): string {
   const stored: PlanCase = {
     schema: CASE_SCHEMA, kind: 'plan', features: e.features, description: e.description, subject: e.subject,
-    expect: claim.expected === 'refuted' ? { verdict: 'violation', rule: e.rule } : { verdict: 'ok' }, provenance: { claim: claim.id, rule: e.rule, method: claim.method },
+    expect: claim.expected === 'refuted' ? { verdict: 'violation', rule: e.rule } : { verdict: 'ok' }, provenance: { claim: claim.id, rule: e.rule },
   };
   const path = join(corpus, 'regressions', e.rule, `${storedId(stored)}.json`);
   try {

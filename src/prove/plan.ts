@@ -4,7 +4,7 @@
  */
 import { describeCommand } from '../spec/command.js';
 import { findPlanner } from '../parts/planners.js';
-import { PLAN_RULES, type PlanCase, type PlanFeatures, type PlanRule } from '../operations/plan-case.js';
+import type { PlanCase, PlanFeatures, PlanRule } from '../operations/plan-case.js';
 import { describeDescription, type Description } from '../stack/description.js';
 import { PAYLOAD_WORDS, WHOLE_TAG, type Planner } from '../stack/planner.js';
 import { BAD, Judge, type Hole } from './judge.js';
@@ -22,9 +22,11 @@ export interface PlanViolation {
 export interface Judged {
   /** The commands in words; null: the whole tag. */
   readonly commands: readonly string[] | null;
-  /** What is broken, in the order of PLAN_RULES. */
+  /** What is broken: illegal commands first, because what they should have removed stays as well. */
   readonly violations: readonly PlanViolation[];
 }
+
+const ORDER: readonly PlanRule[] = ['illegal-command', 'range-coverage', 'command-bound', 'over-invalidation'];
 
 /** Entries up to which the literal check looks at every one of them. */
 const LITERAL_FRAMES = 65536;
@@ -60,7 +62,7 @@ export function judgePlan(d: Readonly<Description>, f: PlanFeatures, plan: { rea
   if ((bad & BAD.legality) !== 0) violations.push(illegal(f, plan));
   if ((bad & BAD.over) !== 0) violations.push(over(d, f, plan, promise));
   if ((bad & BAD.bound) !== 0) violations.push(bound(f, count, promise));
-  return { commands, violations: violations.sort((a, b) => PLAN_RULES.indexOf(a.rule) - PLAN_RULES.indexOf(b.rule)) };
+  return { commands, violations: violations.sort((a, b) => ORDER.indexOf(a.rule) - ORDER.indexOf(b.rule)) };
 }
 
 /** A stored plan case judged again; the planner must exist. */
@@ -112,7 +114,7 @@ function coverage(d: Readonly<Description>, f: PlanFeatures, { words, count }: {
   if (count > TOLD) because.push(`… and ${count - TOLD} more commands`);
   if (count === 0) because.push('no command at all');
   return {
-    rule: 'range-coverage', cause: `a level ${hole.level} ${hole.kind} is not reached`, expected: 'commands that remove every damaged entry', actual: `${holeText(hole)} stays`, because,
+    rule: 'range-coverage', cause: `a level ${hole.level} ${hole.kind === 'run' ? 'contiguous run' : hole.kind} is not reached`, expected: 'commands that remove every damaged entry', actual: `${holeText(hole)} stays`, because,
   };
 }
 
@@ -122,7 +124,7 @@ function illegal(f: PlanFeatures, { words, count }: { readonly words: Uint32Arra
   const sent = all[at];
   if (sent === undefined) throw new Error('the interval judge finds an illegal command where spec/command.ts has none');
   return {
-    rule: 'illegal-command', cause: (sent.error as string).replace(/\d+/g, 'n'), expected: 'commands that the SMMU must take', actual: `command ${at + 1} of ${count}, ${describeCommand(sent.command)}: ${sent.error as string}`, because: [],
+    rule: 'illegal-command', cause: (sent.error as string).replace(/(2\^|SCALE )\d+/g, '$1n'), expected: 'commands that the SMMU must take', actual: `command ${at + 1} of ${count}, ${describeCommand(sent.command)}: ${sent.error as string}`, because: [],
   };
 }
 
