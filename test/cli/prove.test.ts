@@ -92,10 +92,17 @@ test('all of it: ends when the time is over, undecided, and goes on from its sta
   const first = await run(args);
   t.is(first.code, 2, first.stderr);
   t.like(claims(first)[0], { method: 'exhaustive', verdict: 'undecided', why: 'the time was over before everything was judged' });
-  const second = await run(args);
-  t.is(second.code, 2, second.stderr);
-  t.true((claims(second)[0]?.cases ?? 0) > (claims(first)[0]?.cases ?? 0), 'it goes on');
-  t.true((claims(second)[0]?.of ?? 0) > 1e9);
+  t.true((claims(first)[0]?.of ?? 0) > 1e9);
+  let done = claims(first)[0]?.cases ?? 0;
+  for (let more = 0, left = 10; more < 2 && left > 0; left -= 1) { // a busy computer may do nothing in three seconds
+    const next = await run(args);
+    t.is(next.code, 2, next.stderr);
+    const now = claims(next)[0]?.cases ?? 0;
+    t.true(now >= done, 'nothing is lost');
+    if (now > done) more += 1;
+    if (left === 1) t.fail('it does not go on');
+    done = now;
+  }
   const other = await run(args.map((a) => a.replace('/double-range', '/single-range')));
   t.is(other.code, 64);
   t.regex(other.stderr, /state\.json: not a state of this version with these planners: name another file, or remove it/);
