@@ -7,7 +7,7 @@ import { ask, CONT, coverage, DOUBLE, EACH, ERRATUM, exactlyWithin, LATER, legal
 import { COUNT, cutRun, DS, FIRST, isBitmaps, granuleBits, LEAVES, longerPlan, restAndTrail, runs, type Scope } from './planners.js';
 import { asks, OFFSET, reached, within, beginsInside } from './properties.js';
 import type { Question } from './question.js';
-import { add, and, bitsVar, boolVar, eq, hasBit, implies, isAligned, le, lt, not, num, or, shl, TRUE, when, type Bool } from './terms.js';
+import { add, and, bitsVar, boolVar, eq, hasBit, isAligned, le, lt, not, num, or, shl, TRUE, when, type Bool } from './terms.js';
 
 /** Granules from the start of the description to the run that is cut. */
 const CUT = bitsVar('cut');
