@@ -68,10 +68,11 @@ export function judgePlan(d: Readonly<Description>, f: PlanFeatures, plan: { rea
 /** A stored plan case judged again; the planner must exist. */
 export function judgePlanCase(c: PlanCase): Judged {
   const own = payloadsOf(c);
-  if (own !== null) return judgePlan(c.description, c.features, own, undefined);
-  const name = 'payloads' in c.subject ? '' : c.subject.parts.planner;
-  const planner = findPlanner(name);
-  if (planner === undefined) throw new Error(`there is no planner "${name}"`);
+  const name = c.subject.parts.planner;
+  const planner = name === undefined ? undefined : findPlanner(name);
+  if (name !== undefined && planner === undefined) throw new Error(`there is no planner "${name}"`);
+  if (own !== null) return judgePlan(c.description, c.features, own, planner?.promise);
+  if (planner === undefined) throw new Error('a plan case has neither a planner nor payloads');
   return judgePlan(c.description, c.features, planOf(planner, c.description, c.features), planner.promise);
 }
 
