@@ -33,8 +33,8 @@ const spec: VerbSpec = {
 };
 
 function originOf(c: Case): Origin | null {
-  const { seed, run, profile } = c.provenance;
-  return typeof seed === 'string' && typeof run === 'number' && typeof profile === 'string' ? { seed, run, profile } : null;
+  const { seed, run, profile, planner } = c.provenance;
+  return typeof seed === 'string' && typeof run === 'number' && typeof profile === 'string' ? { seed, run, profile, ...(typeof planner === 'string' ? { planner } : {}) } : null;
 }
 
 function workDriver(c: Case, violation: Violation, corpus: string, timeMs: number | undefined): Found {

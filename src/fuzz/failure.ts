@@ -13,6 +13,8 @@ export interface Origin {
   readonly seed: string;
   readonly run: number;
   readonly profile: string;
+  /** In place of what the profile draws. */
+  readonly planner?: string;
 }
 
 export interface FailureRecord {
@@ -43,7 +45,7 @@ export function failureCase(world: World, operations: readonly Operation[], viol
     expect: { verdict: 'ok' },
     provenance: {
       rule: violation.rule, cause: violation.cause,
-      ...(origin === null ? {} : { seed: origin.seed, run: origin.run, profile: origin.profile }),
+      ...(origin === null ? {} : { seed: origin.seed, run: origin.run, profile: origin.profile, ...(origin.planner === undefined ? {} : { planner: origin.planner }) }),
     },
   };
 }

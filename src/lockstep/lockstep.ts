@@ -2,7 +2,7 @@
  * Lockstep: both sides of one world, driven by the same operations, with every rule asked after each. The first
  * broken rule throws a ViolationError; what is not modelled throws Unmodelled; nothing else is an ordinary way to end.
  */
-import { newCommand, type Command } from '../spec/command.js';
+import { newCommand, type Command, type CommandFeatures } from '../spec/command.js';
 import { leafFrame } from '../spec/descriptor.js';
 import { type EventRecord } from '../spec/event.js';
 import { Journal } from '../memory/journal.js';
@@ -18,12 +18,13 @@ import { Intent } from '../reference/driver/intent.js';
 import { entryFrames } from '../reference/stage1/facts.js';
 import { Stage1Reference } from '../reference/stage1/machine.js';
 import { afterReset, attached, entrySynced } from '../rules/configuration.js';
-import { judgeCoverage } from '../rules/coverage.js';
+import { judgeNotified } from '../rules/notified.js';
+import { judgePlan } from '../rules/plan.js';
 import { freedRule } from '../rules/freed.js';
 import { LeafRules } from '../rules/leaves.js';
 import { Ledger, ruleIndex } from '../rules/ledger.js';
 import type { Scene } from '../rules/scene.js';
-import { machineConfig, type RegisterPort } from '../stack/machine.js';
+import { commandFeatures, machineConfig, type RegisterPort } from '../stack/machine.js';
 import type { Operation, Result } from '../stack/operation.js';
 import { newOutcome, type Outcome } from '../stack/outcome.js';
 import { Stuck, ViolationError } from '../stack/violation.js';
@@ -94,13 +95,16 @@ export class Lockstep {
   readonly outcome: Outcome = newOutcome();
   readonly #options: LockstepOptions;
   readonly #mutant: Mutant | undefined;
+  readonly #smmuFeatures: readonly CommandFeatures[];
   readonly #events: EventRecord[] = [];
+  #operation: Operation | null = null;
 
   constructor(world: World, options: LockstepOptions = {}) {
     this.world = world;
     this.#options = options;
     this.#mutant = options.mutant === undefined ? undefined : findMutant(options.mutant);
     if (options.mutant !== undefined && this.#mutant === undefined) throw new RangeError(`no mutant is called ${options.mutant}`);
+    this.#smmuFeatures = world.smmus.map(commandFeatures);
     this.memory = new Memory(this.journal);
     this.pages = new Pages(this.memory);
     options.tap?.begin(this.memory, this.pages);
@@ -185,7 +189,10 @@ export class Lockstep {
 
   #observer(): DriverObserver {
     return {
-      planned: (smmu, d, words, count) => { judgeCoverage(this.ledger, smmu, d, words, count); },
+      planned: (smmu, d, words, count) => {
+        judgePlan(this.ledger, { smmu, d, words, count }, this.#smmuFeatures[smmu] as CommandFeatures, this.driver.context.parts.planner.promise);
+        if (this.#operation !== null) judgeNotified(this.ledger, this.world, this.#operation, d);
+      },
       entrySynced: (smmu, kind, streams) => { entrySynced(this.scene, smmu, kind, streams); },
       tagReleased: () => undefined,
     };
@@ -220,6 +227,7 @@ export class Lockstep {
   /** One operation on both sides, judged. */
   step(op: Operation): Step {
     this.index += 1;
+    this.#operation = op;
     const log = this.#options.log;
     if (log !== undefined) {
       log.op = this.index;

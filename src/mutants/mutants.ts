@@ -4,7 +4,7 @@
  * ranges.ts.
  */
 import { hasAddress, OP } from '../spec/command.js';
-import { WHOLE_TAG } from '../stack/planner.js';
+import { WHOLE_TAG, type Planner } from '../stack/planner.js';
 import type { Parts } from '../optimised/driver/types.js';
 import { changed, filterCommands, onBatch, onPlan, type Mutant } from './mutant.js';
 import { RANGE_MUTANTS } from './ranges.js';
@@ -12,6 +12,22 @@ import * as lateSteps from './sequences.steps.js';
 import type { Plain } from '../stack/steps.js';
 
 const latePlain = (await import(new URL('./sequences.plain.js', import.meta.url).href)) as Plain<typeof lateSteps>;
+
+/** Without range support: so many single commands, where the whole tag should go. */
+const UNBOUNDED = 8192;
+
+function singlesInsteadOfAll(planner: Planner): Planner['plan'] {
+  return (d, features, out) => {
+    const n = planner.plan(d, features, out);
+    const pages = d.last - d.first + 1;
+    if (n !== WHOLE_TAG || features.range || d.all || pages > UNBOUNDED) return n;
+    for (let i = 0; i < pages; i += 1) {
+      const frame = d.first + i;
+      out.set([0, 0, ((frame % 2 ** 20) * 4096) | (d.tables === 0 ? 1 : 0), Math.floor(frame / 2 ** 20)], i * 4);
+    }
+    return pages;
+  };
+}
 
 export const MUTANTS: readonly Mutant[] = [
   {
@@ -110,6 +126,18 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'range-without-support', found: 'fuzz', about: 'range commands go to an SMMU without range invalidation',
     parts: onPlan('range always', (planner) => (d, _features, out) => planner.plan(d, { range: true, ds: false }, out)),
+  },
+  {
+    name: 'scale-too-large', found: 'fuzz', about: 'the bit length of n / 16, and not of (n - 1) / 32, is taken for SCALE: ranges reach twice as far',
+    parts: onPlan('SCALE too large', (planner) => (d, features, out) => {
+      const n = planner.plan(d, features, out);
+      for (let i = 0; i < n; i += 1) if (((out[i * 4 + 2] as number) & 0xc00) !== 0) out[i * 4] = (out[i * 4] as number) + (1 << 20);
+      return n;
+    }),
+  },
+  {
+    name: 'singles-without-bound', found: 'fuzz', about: 'without range support every page has its command, however many there are',
+    parts: (own) => ({ ...own, planner: { ...own.planner, name: `${own.planner.name} (no bound)`, room: Math.max(own.planner.room, UNBOUNDED), plan: singlesInsteadOfAll(own.planner) } }),
   },
   {
     name: 'flush-all-by-range', found: 'fuzz', about: 'the flush of everything is planned as a range from 0 to the first 2 MB',

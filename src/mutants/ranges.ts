@@ -54,7 +54,7 @@ export const RANGE_MUTANTS: readonly Mutant[] = [
     name: 'first-iova-of-table', found: 'fuzz', zoo: ['C1'], about: 'without range support a freed table is invalidated at the first address of the range, and nowhere else',
     parts: onGatherPlan('first address', (planner, gather) => (d, features, out) => {
       const n = planner.plan(d, features, out);
-      return features.range || (gather()?.freed.length ?? 0) === 0 ? n : singles(d, 1, 1, out);
+      return n < 1 || features.range || (gather()?.freed.length ?? 0) === 0 ? n : singles(d, 1, 1, out);
     }),
   },
   {

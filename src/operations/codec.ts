@@ -81,7 +81,7 @@ function parseWorld(n: Node): World {
 }
 
 function parseSmmu(n: Node): SmmuConfig {
-  n.object(['range', 'asidBits', 'asidMax', 'queueLog2', 'eventLog2', 'tlbEntries'], ['forceSync']);
+  n.object(['range', 'asidBits', 'asidMax', 'queueLog2', 'eventLog2', 'tlbEntries'], ['forceSync', 'ds']);
   const asidBits = n.child('asidBits').oneOf([8, 16]);
   const tlb = n.child('tlbEntries');
   const tlbEntries = tlb.integer(4, 4096);
@@ -93,6 +93,7 @@ function parseSmmu(n: Node): SmmuConfig {
     queueLog2: n.child('queueLog2').integer(3, 8),
     eventLog2: n.child('eventLog2').integer(1, 7),
     tlbEntries,
+    ...(n.has('ds') && n.child('ds').boolean() ? { ds: true as const } : {}),
     ...(n.has('forceSync') && n.child('forceSync').boolean() ? { forceSync: true as const } : {}),
   };
 }

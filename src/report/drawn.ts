@@ -34,5 +34,5 @@ export function drawnLine(d: Drawn): string {
   const lazy = d.world.domains.filter((x) => x.mode === 'lazy').length;
   const mix = weights(Object.keys(d.mix.weights), Object.values(d.mix.weights)).join(' ');
   return `run ${d.run}  ${counted(d.operations, 'op')}  SMMUs ${smmus}  ${counted(d.world.devices.length, 'device')}  ${counted(d.world.domains.length, 'domain')} (${[`${lazy} lazy`, ...gathers].join(', ')})  `
-    + `${d.world.inputBits}-bit  ${d.world.storeOrder}  ${mix}  sizes ${d.mix.sizes.join('/')}`;
+    + `${d.world.inputBits}-bit  ${d.world.storeOrder}  ${d.world.planner === undefined ? '' : `planner ${d.world.planner}  `}${mix}  sizes ${d.mix.sizes.join('/')}`;
 }

@@ -127,7 +127,7 @@ function commands(record: AnyFailure, program: string): string[] {
     lines.push(...labelled('replay', [`${program} replay ${shell(record.file)} --diff`]));
     lines.push(...labelled('as test', [`${program} show ${shell(record.file)} --format test`]));
   }
-  if (record.origin !== null) lines.push(...labelled('again', [isMachine(record) ? machineCommand(program, record.origin.seed, record.origin.run) : fuzzCommand(program, record.origin.seed, (record.origin as Origin).profile, record.mutant, record.origin.run)]));
+  if (record.origin !== null) lines.push(...labelled('again', [isMachine(record) ? machineCommand(program, record.origin.seed, record.origin.run) : fuzzCommand(program, record.origin as Origin, record.mutant)]));
   return lines.length === 1 ? [] : lines;
 }
 
@@ -156,6 +156,7 @@ export function machineCommand(program: string, seed: string, run: number): stri
 }
 
 /** The command that draws one run again. */
-export function fuzzCommand(program: string, seed: string, profile: string, mutant: string | null, run: number | null): string {
-  return `${program} fuzz ${seedOption(seed)} --profile ${shell(profile)}${mutant === null ? '' : ` --mutant ${shell(mutant)}`}${run === null ? '' : ` --run ${run}`}`;
+export function fuzzCommand(program: string, o: Origin, mutant: string | null): string {
+  const planner = o.planner === undefined ? '' : ` --planner ${shell(o.planner)}`;
+  return `${program} fuzz ${seedOption(o.seed)} --profile ${shell(o.profile)}${planner}${mutant === null ? '' : ` --mutant ${shell(mutant)}`} --run ${o.run}`;
 }

@@ -5,11 +5,13 @@
 
 export type RuleId =
   | 'stale-translation' | 'stale-walk' | 'stale-configuration' | 'use-after-free' | 'isolation' | 'range-coverage'
+  | 'over-invalidation' | 'command-bound'
   | 'illegal-command' | 'queue-integrity' | 'translation-equivalence' | 'machine-refinement' | 'api-result'
   | 'progress' | 'accounting' | 'stale-atc' | 'stale-event' | 'break-before-make' | 'dirty-tracking' | 'tag-lifetime';
 
 export const RULE_IDS: readonly RuleId[] = [
   'stale-translation', 'stale-walk', 'stale-configuration', 'use-after-free', 'isolation', 'range-coverage',
+  'over-invalidation', 'command-bound',
   'illegal-command', 'queue-integrity', 'translation-equivalence', 'machine-refinement', 'api-result', 'progress', 'accounting',
   'stale-atc', 'stale-event', 'break-before-make', 'dirty-tracking', 'tag-lifetime',
 ];

@@ -8,6 +8,8 @@ import type { PlannerName } from './planner.js';
 export interface SmmuConfig {
   /** IDR3.RIL: range invalidation. */
   readonly range: boolean;
+  /** IDR5.DS: SCALE up to 39 in range commands (tables here need no more than 48 bits). Left out: no. */
+  readonly ds?: true;
   /** IDR0.ASID16: 8 or 16. */
   readonly asidBits: 8 | 16;
   /** Highest ASID the driver may hand out on this instance (a small number makes reuse frequent); at least 1. */

@@ -7,7 +7,7 @@ import { findProfile, type Profile } from '../../src/operations/profiles.js';
 import type { Operation } from '../../src/stack/operation.js';
 import type { Violation } from '../../src/stack/violation.js';
 import { smallWorld, type World } from '../../src/stack/world.js';
-import { access, alloc, attach, detach, flush, KB4, map, MB2, smmu, sync, unmap, verdict } from '../rules/rig.js';
+import { access, alloc, attach, detach, fail, flush, KB4, map, MB2, smmu, sync, unmap, verdict } from '../rules/rig.js';
 
 /** Two SMMUs, devices and domains that the failure does not need. */
 const LARGE: World = {
@@ -66,6 +66,16 @@ test('a style of gather that the failure needs stays, one that it does not need 
   const lazy = smallWorld({ domains: [{ mode: 'lazy', managed: true, gather: 'io-pgtable' }], flushQueue: 1 });
   const waits = [attach(), alloc(0x5000), map(0x5000, 0x90000000), unmap(0x5000), flush()];
   t.deepEqual(shrunk({ world: lazy, operations: waits }, 'flush-all-by-range').world.domains, [{ mode: 'lazy', managed: true }]);
+});
+
+test('two mappings become one, and operations that need each other go together', (t) => {
+  const mutant = 'asid-reused-without-flush';
+  const operations = [
+    map(0, 0x90000000, KB4, 'r'), attach(), detach(), unmap(0), map(0, 0x90000000, 2 * KB4), fail, unmap(0, 2 * KB4), attach(), sync(), attach(), access(KB4, true),
+  ];
+  const r = shrunk({ world: smallWorld(), operations }, mutant);
+  t.deepEqual(r.operations.map((o) => o.op), ['map', 'attach', 'detach', 'unmap', 'sync', 'attach', 'access']);
+  t.true(oneMinimal(r, mutant));
 });
 
 test('the world loses what the failure does not need', (t) => {

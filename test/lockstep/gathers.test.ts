@@ -52,6 +52,14 @@ test('sva: a page that the notifier leaves out breaks the rule in the unmap, not
   t.is(again.failedAt, 2);
 });
 
+for (const range of [true, false]) {
+  test(`sva, ${range ? 'with' : 'without'} ranges: the page behind the range is over-invalidation, also when a planner keeps its promise`, (t) => {
+    const v = verdict([attach(), map(0x5000, 0x70000, 40 * KB4), unmap(0x5000, 33 * KB4)], styled('sva', range), 'mm-end-too-late');
+    t.is(v?.rule, 'over-invalidation');
+    t.is(v?.cause, 'a notifier names more than what changed');
+  });
+}
+
 /** A table, unmapped whole or replaced → does one table bit, from the size of its span, name everything? */
 const WALKS: readonly [what: string, operations: readonly Operation[], range: boolean, enough: boolean][] = [
   ['an emptied table of pages', [map(0, 0x70000), unmap(0), sync(), map(0, 8 * MB2, MB2), sync()], true, true],

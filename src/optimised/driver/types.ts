@@ -7,7 +7,7 @@ import type { PagesPort } from '../../memory/pages.js';
 import type { Description } from '../../stack/description.js';
 import type { RegisterPort } from '../../stack/machine.js';
 import type { Operation, Result, Target } from '../../stack/operation.js';
-import type { Planner } from '../../stack/planner.js';
+import type { Planner, PlannerFeatures } from '../../stack/planner.js';
 import type { Steps } from '../../stack/steps.js';
 import type { GatherStyle, World } from '../../stack/world.js';
 import type { Ranges } from './iova.js';
@@ -52,7 +52,8 @@ export interface SmmuState {
   /** First cell of the ASID bitmap; 32 ids a cell. */
   readonly asidCell: number;
   readonly asidMax: number;
-  readonly range: boolean;
+  /** Which payloads it takes: a place in PAYLOAD_KINDS. */
+  readonly kind: number;
   /** Commands of one list at the most, and whether each list needs a SYNC of its own. */
   readonly listMax: number;
   readonly forceSync: boolean;
@@ -124,16 +125,26 @@ export interface Parts {
   readonly releaseTag: (ctx: Context, smmu: number, asid: number) => Steps<void>;
 }
 
+/** Kinds of SMMUs as far as planning is concerned; the payloads of one kind do for all of its SMMUs. */
+export const PAYLOAD_KINDS: readonly PlannerFeatures[] = [{ range: false, ds: false }, { range: true, ds: false }, { range: true, ds: true }];
+
+/** What was planned for one kind: `count` payloads, or WHOLE_TAG. */
+export interface Payloads {
+  readonly features: PlannerFeatures;
+  readonly words: Uint32Array;
+  count: number;
+}
+
 /** One CPU inside the driver. */
 export interface Context {
   readonly state: DriverState;
   readonly cpu: Cpu;
   readonly parts: Parts;
   readonly observer: DriverObserver | null;
-  /** Scratch of this CPU: one batch, one description, payloads for range and non-range SMMUs. */
+  /** Scratch of this CPU: one batch, one description, payloads for each kind of SMMU. */
   readonly batch: Batch;
   readonly description: Description;
-  readonly payloads: { readonly range: Uint32Array; readonly single: Uint32Array; rangeCount: number; singleCount: number };
+  readonly payloads: readonly Payloads[];
 }
 
 export type Perform = (ctx: Context, op: Operation) => Steps<Result>;

@@ -63,6 +63,33 @@ test('io-pgtable: a range that does not touch the gather flushes it, one that do
   t.deepEqual(said.take(), ['0x7000..0x9fff leaves 0b1 tables 0b0']);
 });
 
+test('iommupt: one gather for everything that touches, flushed early by a range that does not', (t) => {
+  const said = new Said('iommupt');
+  const { rig } = said;
+  rig.map(MB2 - 4 * KB4, 8 * MB2 - 4 * KB4, MB2 + 8 * KB4);
+  rig.unmap(MB2, MB2);
+  rig.unmap(MB2 - KB4, KB4);
+  t.deepEqual(said.take(), []);
+  rig.unmap(MB2 - 4 * KB4, KB4);
+  t.deepEqual(said.take(), ['0x1ff000..0x3fffff leaves 0b11 tables 0b0']);
+  rig.sync();
+  t.deepEqual(said.take(), ['0x1fc000..0x1fcfff leaves 0b1 tables 0b0']);
+});
+
+test('iommupt: a table waits in the gather with its leaves', (t) => {
+  const said = new Said('iommupt');
+  const { rig } = said;
+  rig.map(MB2 - KB4, ODD, MB2 + KB4);
+  const tables = rig.tables();
+  rig.unmap(MB2, MB2);
+  rig.unmap(MB2 - KB4, KB4);
+  t.deepEqual(said.take(), []);
+  t.is(rig.tables(), tables);
+  rig.sync();
+  t.deepEqual(said.take(), ['0x1ff000..0x3fffff leaves 0b1 tables 0b10']);
+  t.is(rig.tables(), tables - 1);
+});
+
 test('io-pgtable: a removed table is flushed and freed inside of the unmap, and the gather stays as it was', (t) => {
   const said = new Said('io-pgtable');
   const { rig } = said;
@@ -132,6 +159,7 @@ test('io-pgtable, lazy: leaves wait for the flush of everything, a removed table
   rig.run({ op: 'iova-alloc', domain: 0, iova: 0, size: 2 * MB2 });
   rig.map(0, ODD, MB2 + KB4);
   rig.unmap(MB2, KB4);
+  rig.sync();
   t.deepEqual(said.take(), []);
   const tables = rig.tables();
   rig.unmap(0, MB2);
