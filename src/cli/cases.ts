@@ -6,15 +6,16 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { CaseError } from '../operations/case.js';
 import { MAX_CASE_TEXT } from '../operations/node.js';
-import { decodeStored, readStoredFile, storedId, type StoredCase } from '../operations/stored.js';
-import { isCandidatePart } from '../compare/failure.js';
+import { decodeStored, readStoredFile, storedId, type SequenceCase, type StoredCase } from '../operations/stored.js';
+import { isCandidatePart } from '../stack/planner.js';
 import { findMutant } from '../mutants/mutants.js';
+import { findPlanner } from '../parts/planners.js';
 import { UsageError } from './exit.js';
 
-export interface NamedCase {
+export interface NamedCase<C extends StoredCase = StoredCase> {
   readonly file: string;
   readonly id: string;
-  readonly case: StoredCase;
+  readonly case: C;
 }
 
 const SKIPPED_FOLDERS: ReadonlySet<string> = new Set(['tables', 'scenarios', 'node_modules']);
@@ -64,6 +65,10 @@ export function readCase(path: string): NamedCase {
 
 function named(c: StoredCase, file: string): NamedCase {
   if (c.kind === 'machine') return { file, id: storedId(c), case: c };
+  if (c.kind === 'plan') {
+    if (!('payloads' in c.subject) && candidateOf(c) === null && findPlanner(c.subject.parts.planner) === undefined) throw new UsageError(`${file}: there is no planner "${c.subject.parts.planner}"`);
+    return { file, id: storedId(c), case: c };
+  }
   const part = Object.keys(c.subject.parts).find((name) => candidateOf(c) === null || name !== 'planner');
   if (part !== undefined) throw new UsageError(`${file}: subject.parts names "${part}", but other parts than the driver's own are not built yet`);
   if (c.subject.mutant !== undefined && findMutant(c.subject.mutant) === undefined) throw new UsageError(`${file}: there is no mutant "${c.subject.mutant}"`);
@@ -72,13 +77,13 @@ function named(c: StoredCase, file: string): NamedCase {
 
 /** The candidate that a case is about, as `compare` names it; null: none. */
 export function candidateOf(c: StoredCase): string | null {
-  const part = c.kind === 'machine' ? undefined : c.subject.parts['planner'];
+  const part = c.kind === 'machine' ? undefined : c.subject.parts.planner;
   return part !== undefined && isCandidatePart(part) ? part : null;
 }
 
 /** The mutant of a case, if it has one. */
 export function mutantOf(c: StoredCase): string | null {
-  return c.kind === 'machine' ? null : (c.subject.mutant ?? null);
+  return c.kind === 'driver' ? (c.subject.mutant ?? null) : null;
 }
 
 /** Cases of a corpus that a right subject must pass; those of mutants are not asked here. */
@@ -123,4 +128,10 @@ export async function oneCase(operands: readonly string[], verb: string): Promis
   if (path === '-') return readStdin();
   if (isDirectory(path)) throw new UsageError(`${path}: a directory, but ${verb} needs one case`);
   return readCase(path);
+}
+
+/** The one sequence of operations that an operand names: plans have none. */
+export function sequenceOf(c: NamedCase, verb: string): NamedCase<SequenceCase> {
+  if (c.case.kind === 'plan') throw new UsageError(`${c.file}: a plan has no operations, so ${verb} does not apply to it`);
+  return { ...c, case: c.case };
 }

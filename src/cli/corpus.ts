@@ -5,7 +5,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { importCapture, type ImportReport } from '../captures/to-case.js';
 import { writeWhole } from '../fuzz/store.js';
-import { encodeStored, type StoredCase } from '../operations/stored.js';
+import { encodeStored, sizeOf, type StoredCase } from '../operations/stored.js';
 import { replayBlock, replayJson } from '../report/replay.js';
 import { corpusBlock, countsLines, type CorpusLine } from '../report/tables.js';
 import { counted, visible } from '../report/words.js';
@@ -61,7 +61,7 @@ function read(corpus: string): NamedCase[] {
 function lineOf(c: NamedCase): CorpusLine {
   const rule = c.case.provenance['rule'];
   const expects = c.case.expect.verdict === 'ok' ? `ok${typeof rule === 'string' ? ` (${rule})` : ''}` : (c.case.expect.rule ?? 'violation');
-  return { id: c.id, expects: visible(expects), operations: c.case.operations.length, mutant: mutantOf(c.case), file: c.file };
+  return { id: c.id, expects: visible(expects), operations: sizeOf(c.case), mutant: mutantOf(c.case), file: c.file };
 }
 
 function list(_p: Parsed, out: Output, corpus: string): ExitCode {
@@ -135,7 +135,7 @@ function redundant(cases: readonly NamedCase[]): { readonly goes: NamedCase; rea
     const { rule, cause } = c.case.provenance;
     return typeof rule === 'string' && typeof cause === 'string' ? JSON.stringify([mutantOf(c.case), rule, cause]) : null;
   };
-  const size = (c: NamedCase): [number, string] => [c.case.operations.length, `${c.id} ${c.file}`];
+  const size = (c: NamedCase): [number, string] => [sizeOf(c.case), `${c.id} ${c.file}`];
   const smaller = (a: NamedCase, b: NamedCase): boolean => size(a)[0] < size(b)[0] || (size(a)[0] === size(b)[0] && size(a)[1] < size(b)[1]);
   for (const c of cases) {
     const k = key(c);
@@ -152,7 +152,7 @@ function minimise(p: Parsed, out: Output, corpus: string): ExitCode {
   const pairs = redundant(read(corpus));
   const yes = p.values.has('yes');
   if (yes) for (const { goes } of pairs) rmSync(goes.file);
-  for (const { goes, stays } of pairs) out.print(`${yes ? 'removed' : 'would remove'} ${visible(goes.file)} (${counted(goes.case.operations.length, 'op')}): ${stays.id} has ${stays.case.operations.length} and the same rule and cause`);
+  for (const { goes, stays } of pairs) out.print(`${yes ? 'removed' : 'would remove'} ${visible(goes.file)} (${counted(sizeOf(goes.case), 'op')}): ${stays.id} has ${sizeOf(stays.case)} and the same rule and cause`);
   out.print(pairs.length === 0 ? 'nothing to remove' : `${counted(pairs.length, 'case')} ${yes ? 'removed' : 'would go; --yes removes them'}`);
   out.document({ schema: 1, verb: 'corpus', verdict: 'ok', removed: yes, redundant: pairs.map(({ goes, stays }) => ({ file: goes.file, id: goes.id, for: stays.id })), timing: {} });
   return EXIT.ok;

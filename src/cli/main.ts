@@ -24,6 +24,7 @@ const VERBS: Readonly<Record<string, Entry>> = {
   show: { about: 'a stored case as text, JSON, a test, or a sequence diagram', load: () => import('./show.js') },
   check: { about: 'every interleaving of a scenario, through the real driver code', load: () => import('./check.js') },
   corpus: { about: 'list, add, import, verify, minimise and merge stored cases', load: () => import('./corpus.js') },
+  prove: { about: 'claims about planners, decided exhaustively and symbolically', load: () => import('./prove.js') },
   rules: { about: 'every rule: what it claims, from which clause, what it costs', load: () => import('./rules.js') },
   compare: { about: 'a planner of your own against a baseline: is it right, what does it cost', load: () => import('./compare.js') },
   plan: { about: 'the commands that every planner issues for one invalidation, side by side', load: () => import('./plan.js') },
@@ -33,7 +34,7 @@ const VERBS: Readonly<Record<string, Entry>> = {
   bench: { about: 'throughput, as ratios measured in one run', load: () => import('./bench.js') },
 };
 
-const UNBUILT: readonly string[] = ['prove', 'trace', 'mutants', 'nightly', 'merge', 'report'];
+const UNBUILT: readonly string[] = ['trace', 'mutants', 'nightly', 'merge', 'report'];
 
 function generalHelp(): string {
   return [

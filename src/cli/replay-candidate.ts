@@ -2,9 +2,7 @@
  * replay --candidate: one stored sequence, or one stored question, with a planner from outside in place of the driver's own, in the watched thread.
  */
 import type { ReplayJob } from '../compare/job.js';
-import { readCaseText, readDocument } from '../operations/node.js';
-import { planCaseId } from '../operations/plan-case.js';
-import { parsePlanCase } from '../operations/plan-codec.js';
+import { readCaseText } from '../operations/node.js';
 import { decodeStored, storedId } from '../operations/stored.js';
 import { failureBlock } from '../report/failure.js';
 import { operationTable } from '../report/operations.js';
@@ -42,16 +40,12 @@ interface Stored {
 }
 
 async function readStored(path: string): Promise<Stored> {
-  const text = path === '-' ? await readStdinText() : readCaseText(path);
   const file = nameOf(path);
-  const n = readDocument(text, file);
-  if (n.keys().includes('kind') && n.child('kind').value === 'plan') {
-    const c = parsePlanCase(n);
-    return { id: planCaseId(c), part: c.subject.parts.planner ?? null, subject: { kind: 'question', question: { description: c.description, features: c.features } } };
-  }
-  const c = decodeStored(text, file);
+  const c = decodeStored(path === '-' ? await readStdinText() : readCaseText(path), file);
   if (c.kind === 'machine') throw new UsageError(`${file}: a raw machine sequence has no driver, so --candidate has nothing to do in it`);
-  return { id: storedId(c), part: candidateOf(c), subject: { kind: 'sequence', world: c.world, operations: c.operations } };
+  const subject: ReplayJob['subject'] = c.kind === 'plan' ? { kind: 'question', question: { description: c.description, features: c.features } }
+    : { kind: 'sequence', world: c.world, operations: c.operations };
+  return { id: storedId(c), part: candidateOf(c), subject };
 }
 
 function nameOf(path: string): string {

@@ -9,6 +9,7 @@ import { describeMachineOperation } from '../report/machine-operations.js';
 import type { Verdict } from '../report/fuzz.js';
 import { operationTable } from '../report/operations.js';
 import { replayBlock, replayJson, stateBlock, type ReplayProblem, type ReplaySummary } from '../report/replay.js';
+import { planText } from '../report/plan-case.js';
 import { outsideOf } from '../report/show.js';
 import { counted, visible } from '../report/words.js';
 import { caseFiles, isDirectory, mutantOf, readCase, readStdin, type NamedCase } from './cases.js';
@@ -17,7 +18,10 @@ import { wholeNumber, type Parsed, type VerbSpec } from './options.js';
 import { now, type Output } from './output.js';
 import { ProgressLine } from './progress.js';
 import { needsCandidate, replayCandidate } from './replay-candidate.js';
-import { againstExpectation, judgeStored, runCase, runMachineCase, type CaseRun } from './run-case.js';
+import { againstExpectation, judgeStored, planProblems, runCase, runMachineCase, type CaseRun } from './run-case.js';
+import type { PlanCase } from '../operations/plan-case.js';
+import type { SequenceCase } from '../operations/stored.js';
+import { judgePlanCase, violationOf } from '../prove/plan.js';
 import type { MachineOperation } from '../stack/machine-world.js';
 import type { Verb } from './verb.js';
 
@@ -136,6 +140,28 @@ async function withCandidate(path: string, candidate: string, out: Output, count
 function replayNamed(c: NamedCase, p: Parsed, out: Output, counts: Counts): void {
   const refused = needsCandidate(c);
   if (refused !== null) throw refused;
+  if (c.case.kind === 'plan') {
+    replayPlan({ ...c, case: c.case }, p, out, counts);
+    return;
+  }
+  replaySequence({ ...c, case: c.case }, p, out, counts);
+}
+
+/** One plan, by both judges. */
+function replayPlan(c: NamedCase<PlanCase>, p: Parsed, out: Output, counts: Counts): void {
+  for (const option of ['state', 'until', 'no-mutant']) if (p.values.has(option)) throw new UsageError(`${c.file}: a plan has no operations, so option --${option} does not apply to it`);
+  const judged = judgePlanCase(c.case);
+  const problems = planProblems(c.case, judged);
+  counts.cases += 1;
+  out.print(`${planText(c.case, judged, p.values.has('diff'))}\n`);
+  if (problems.length > 0) {
+    counts.failures.push({ id: c.id, file: c.file, rule: violationOf(c.case, judged)?.rule ?? null, problems });
+    counts.codes.push(EXIT.violation);
+    out.print(problems.map((text) => `  ${visible(text)}`).join('\n'));
+  } else if (c.case.expect.verdict === 'violation') out.print('[ok] the case expects this violation');
+}
+
+function replaySequence(c: NamedCase<SequenceCase>, p: Parsed, out: Output, counts: Counts): void {
   const mutant = p.values.has('no-mutant') ? null : mutantOf(c.case);
   const until = wholeNumber(p, 'until', 0);
   const some = until === undefined ? {} : { until };
@@ -169,12 +195,12 @@ function scenarioText(provenance: Readonly<Record<string, string | number>>): st
 }
 
 /** With its mutant a broken rule is what fails, whatever a right subject would show. */
-function problemsOf(c: NamedCase, done: AnyRun, mutant: string | null, cut: boolean): string[] {
+function problemsOf(c: NamedCase<SequenceCase>, done: AnyRun, mutant: string | null, cut: boolean): string[] {
   if (mutant === null && !(cut && c.case.expect.verdict === 'violation')) return againstExpectation(c.case, done);
   return done.violation === null ? [] : [`breaks ${done.violation.rule} (${done.violation.cause})`];
 }
 
-function printVerdict(c: NamedCase, done: AnyRun, mutant: string | null, out: Output, problems: readonly string[], whole: boolean): void {
+function printVerdict(c: NamedCase<SequenceCase>, done: AnyRun, mutant: string | null, out: Output, problems: readonly string[], whole: boolean): void {
   const size = `${counted(done.operations, 'op')}  ${counted(done.observed, 'recorded answer')} checked`;
   if (done.violation !== null) {
     const files = { file: c.file === 'stdin' ? null : c.file, fullFile: null };

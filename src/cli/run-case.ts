@@ -6,7 +6,9 @@ import { Lockstep } from '../lockstep/lockstep.js';
 import type { Replayed, Row } from '../lockstep/replay.js';
 import type { Case, Observation } from '../operations/case.js';
 import type { MachineCase } from '../operations/machine-case.js';
+import type { PlanCase } from '../operations/plan-case.js';
 import type { StoredCase } from '../operations/stored.js';
+import { judgePlanCase, violationOf, type Judged } from '../prove/plan.js';
 import { replayMachine } from '../lockstep/machine-replay.js';
 import type { MachineOperation } from '../stack/machine-world.js';
 import type { StateView } from '../report/replay.js';
@@ -112,9 +114,21 @@ export function runMachineCase(c: MachineCase, options: Pick<RunOptions, 'rows' 
   return { ...run, operations: run.failedAt < 0 ? end : Math.min(run.failedAt + 1, end), observed: 0, differences: new Map(), state: null };
 }
 
-/** A case of either kind. */
+/** A plan against what its case expects. */
+export function planProblems(c: PlanCase, judged: Judged): string[] {
+  return againstExpectation(c, { violation: violationOf(c, judged), differences: new Map(), unmodelled: null });
+}
+
+function judgeStoredPlan(c: PlanCase): Judgement {
+  const judged = judgePlanCase(c);
+  const problems = planProblems(c, judged);
+  return { operations: 0, observed: 0, rule: problems.length > 0 ? (violationOf(c, judged)?.rule ?? null) : null, problems, unmodelled: null };
+}
+
+/** A case of any kind. */
 export function judgeStored(c: StoredCase): Judgement {
   if (c.kind === 'driver') return judgeCase(c);
+  if (c.kind === 'plan') return judgeStoredPlan(c);
   const run = runMachineCase(c, {});
   const problems = againstExpectation(c, run);
   return { operations: run.operations, observed: 0, rule: problems.length > 0 ? (run.violation?.rule ?? null) : null, problems, unmodelled: run.unmodelled };

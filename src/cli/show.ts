@@ -2,14 +2,16 @@
  * show: a stored case as text, JSON, the source of a test, or a sequence diagram.
  */
 import type { Case } from '../operations/case.js';
-import { encodeStored } from '../operations/stored.js';
+import { encodeStored, type StoredCase } from '../operations/stored.js';
 import { replayMachine } from '../lockstep/machine-replay.js';
 import { Log } from '../lockstep/log.js';
 import { replay, type Replayed } from '../lockstep/replay.js';
+import { judgePlanCase } from '../prove/plan.js';
+import { planText } from '../report/plan-case.js';
 import { sequenceDiagram } from '../report/diagram.js';
 import { caseLines, caseText, machineText, testSource } from '../report/show.js';
 import { visible } from '../report/words.js';
-import { oneCase, type NamedCase } from './cases.js';
+import { oneCase, sequenceOf, type NamedCase } from './cases.js';
 import { EXIT, UsageError, type ExitCode } from './exit.js';
 import { oneOf, type Parsed, type VerbSpec } from './options.js';
 import type { Output } from './output.js';
@@ -38,14 +40,24 @@ async function run(p: Parsed, out: Output): Promise<ExitCode> {
   }
   switch (format) {
     case 'json': out.raw(encodeStored(stored.case)); break;
-    case 'test': out.raw(testSource(stored.case)); break;
-    case 'msc':
-      if (stored.case.kind === 'machine') throw new UsageError('format msc of show is not built yet for raw machine sequences');
-      out.print(diagram(stored.case));
+    case 'test': out.raw(testSource(sequenceOf(stored, 'format test of show').case)); break;
+    case 'msc': {
+      const sequence = sequenceOf(stored, 'format msc of show').case;
+      if (sequence.kind === 'machine') throw new UsageError('format msc of show is not built yet for raw machine sequences');
+      out.print(diagram(sequence));
       break;
-    case 'text': out.print(stored.case.kind === 'machine' ? machineText(stored.case, replayMachine(stored.case.world, stored.case.operations, {}, true)) : caseText(stored.case, again(stored.case, undefined))); break;
+    }
+    case 'text': out.print(textOf(stored.case)); break;
   }
   return EXIT.ok;
+}
+
+function textOf(c: StoredCase): string {
+  switch (c.kind) {
+    case 'plan': return planText(c, judgePlanCase(c), true);
+    case 'machine': return machineText(c, replayMachine(c.world, c.operations, {}, true));
+    case 'driver': return caseText(c, again(c, undefined));
+  }
 }
 
 function caseDocument(stored: NamedCase): unknown {

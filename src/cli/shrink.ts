@@ -10,7 +10,7 @@ import { replay } from '../lockstep/replay.js';
 import { failureBlock } from '../report/failure.js';
 import { visible } from '../report/words.js';
 import type { Violation } from '../stack/violation.js';
-import { candidateOf, mutantOf, oneCase } from './cases.js';
+import { candidateOf, mutantOf, oneCase, sequenceOf } from './cases.js';
 import { EXIT, UsageError, worst, type ExitCode } from './exit.js';
 import { failureLine, storeOriginal, workUp, type Found } from './found.js';
 import { duration, type Parsed, type VerbSpec } from './options.js';
@@ -52,9 +52,10 @@ function workMachine(c: MachineCase, violation: Violation, corpus: string, timeM
 
 async function run(p: Parsed, out: Output): Promise<ExitCode> {
   const timeMs = duration(p, 'time');
-  const stored = await oneCase(p.operands, 'shrink');
-  const part = candidateOf(stored.case);
-  if (part !== null) throw new UsageError(`${stored.file}: the case is about the candidate ${visible(part)}, and compare has shrunk it already`);
+  const named = await oneCase(p.operands, 'shrink');
+  const part = candidateOf(named.case);
+  if (part !== null) throw new UsageError(`${named.file}: the case is about the candidate ${visible(part)}, and compare has shrunk it already`);
+  const stored = sequenceOf(named, 'shrink');
   const start = now();
   const c = stored.case;
   const mutant = mutantOf(c);

@@ -75,7 +75,7 @@ function parseDescription(n: Node): Description {
   if (Math.floor(d.first / 2 ** 43) !== Math.floor(d.last / 2 ** 43)) n.fail('must lie in one half of the address space: bit 55 of first and last differ');
   if (d.leaves === 0 && d.tables === 0 && !d.all) n.fail('must name a level in leaves or in tables');
   if ((d.tables & 1) !== 0) n.child('tables').fail('must not have bit 0: no table descriptor stands at level 3');
-  if (levelShift(tg, 3 - (31 - Math.clz32(d.leaves | d.tables | 1))) > 63) n.fail('names a level that this granule does not have');
+  if (levelShift(tg, 3 - (31 - Math.clz32(d.leaves | d.tables | 1))) > 55) n.fail('names a level that this granule does not have');
   return d;
 }
 

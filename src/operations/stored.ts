@@ -1,20 +1,29 @@
 /**
- * Stored: a case of either kind, from its text and back.
+ * Stored: a case of any kind, from its text and back.
  */
 import { CASE_SCHEMA, caseId, type Case } from './case.js';
 import { encodeCase, parseCase } from './codec.js';
 import { machineCaseId, type MachineCase } from './machine-case.js';
 import { encodeMachineCase, parseMachineCase } from './machine-codec.js';
 import { readCaseText, readDocument } from './node.js';
+import { planCaseId, type PlanCase } from './plan-case.js';
+import { encodePlanCase, parsePlanCase } from './plan-codec.js';
 
-export type StoredCase = Case | MachineCase;
+/** A sequence of operations. */
+export type SequenceCase = Case | MachineCase;
+export type StoredCase = SequenceCase | PlanCase;
 
 export function storedId(c: StoredCase): string {
-  return c.kind === 'machine' ? machineCaseId(c) : caseId(c);
+  return c.kind === 'plan' ? planCaseId(c) : c.kind === 'machine' ? machineCaseId(c) : caseId(c);
 }
 
 export function encodeStored(c: StoredCase): string {
-  return c.kind === 'machine' ? encodeMachineCase(c) : encodeCase(c);
+  return c.kind === 'plan' ? encodePlanCase(c) : c.kind === 'machine' ? encodeMachineCase(c) : encodeCase(c);
+}
+
+/** Operations of a sequence; of a plan none. */
+export function sizeOf(c: StoredCase): number {
+  return c.kind === 'plan' ? 0 : c.operations.length;
 }
 
 /** Reads a case; `name` (a file name) starts every message. Throws CaseError. */
@@ -22,7 +31,11 @@ export function decodeStored(text: string, name: string): StoredCase {
   const n = readDocument(text, name);
   const keys = n.keys();
   if (keys.includes('schema')) n.child('schema').oneOf([CASE_SCHEMA]); // another schema may have other kinds
-  return keys.includes('kind') && n.child('kind').oneOf(['driver', 'machine']) === 'machine' ? parseMachineCase(n) : parseCase(n);
+  switch (keys.includes('kind') ? n.child('kind').oneOf(['driver', 'machine', 'plan']) : 'driver') {
+    case 'plan': return parsePlanCase(n);
+    case 'machine': return parseMachineCase(n);
+    case 'driver': return parseCase(n);
+  }
 }
 
 export function readStoredFile(path: string): StoredCase {

@@ -47,7 +47,7 @@ const KINDS: readonly Kind[] = [
   },
   {
     what: 'command-bound', bit: BAD.bound, rule: 'command-bound', any: null, refuted: [], source: 'seed 0: one range command, or at most 512 single ones, or the whole tag',
-    sentence: (p) => (p.promise === undefined ? 'nothing is promised' : `at most ${p.promise.range} commands with range support and ${p.promise.single} without, or the whole tag`),
+    sentence: (p) => (p.promise === undefined ? 'nothing is promised' : p.promise.single === 0 ? 'nothing but the whole tag' : `at most ${p.promise.range} command${p.promise.range === 1 ? '' : 's'} with range support and ${p.promise.single} without, or the whole tag`),
   },
   {
     what: 'over-invalidation', bit: BAD.over, rule: 'over-invalidation', any: null, refuted: [], source: 'seed 0: over-invalidation is small',
@@ -56,10 +56,6 @@ const KINDS: readonly Kind[] = [
   {
     what: 'any-coverage', bit: BAD.coverage, rule: 'range-coverage', any: true, refuted: ['exact-ranges'], source: 'IHI 0070 §4.4.1.1',
     sentence: () => 'coverage when the range begins and ends with any granule',
-  },
-  {
-    what: 'any-contiguous', bit: BAD.contiguous, rule: 'range-coverage', any: true, wholeRunOnly: true, refuted: ['exact-ranges', 'double-range'], source: 'contiguous erratum (84c6089a365f)',
-    sentence: () => 'the same on hardware with the contiguous erratum',
   },
   {
     what: 'any-legality', bit: BAD.legality, rule: 'illegal-command', any: true, refuted: ['exact-ranges'], source: 'IHI 0070 §4.4.1.1',

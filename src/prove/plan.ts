@@ -3,9 +3,10 @@
  * in words, what stays, and why each command leaves it.
  */
 import { describeCommand } from '../spec/command.js';
+import { DEFAULT_PLANNER, findPlanner } from '../parts/planners.js';
 import { PLAN_RULES, type PlanCase, type PlanFeatures, type PlanRule } from '../operations/plan-case.js';
 import { describeDescription, type Description } from '../stack/description.js';
-import { PAYLOAD_WORDS, WHOLE_TAG, type Planner } from '../stack/planner.js';
+import { isCandidatePart, PAYLOAD_WORDS, WHOLE_TAG, type Planner } from '../stack/planner.js';
 import { BAD, Judge, type Hole } from './judge.js';
 import { literal, sentOf, stays, whyStays } from './literal.js';
 
@@ -60,6 +61,21 @@ export function judgePlan(d: Readonly<Description>, f: PlanFeatures, plan: { rea
   if ((bad & BAD.over) !== 0) violations.push(over(d, f, plan, promise));
   if ((bad & BAD.bound) !== 0) violations.push(bound(f, count, promise));
   return { commands, violations: violations.sort((a, b) => PLAN_RULES.indexOf(a.rule) - PLAN_RULES.indexOf(b.rule)) };
+}
+
+/** A stored plan case judged again; the planner must exist. What was found with a candidate, the default planner must do right. */
+export function judgePlanCase(c: PlanCase): Judged {
+  const own = payloadsOf(c);
+  if (own !== null) return judgePlan(c.description, c.features, own, undefined);
+  const name = 'payloads' in c.subject ? '' : c.subject.parts.planner;
+  const planner = findPlanner(isCandidatePart(name) ? DEFAULT_PLANNER : name);
+  if (planner === undefined) throw new Error(`there is no planner "${name}"`);
+  return judgePlan(c.description, c.features, planOf(planner, c.description, c.features), planner.promise);
+}
+
+/** What is told of the broken rules of a case: the one that it expects, if that is among them. */
+export function violationOf(c: Pick<PlanCase, 'expect'>, judged: Judged): PlanViolation | null {
+  return judged.violations.find((v) => v.rule === c.expect.rule) ?? judged.violations[0] ?? null;
 }
 
 function everything({ words, count }: { readonly words: Uint32Array; readonly count: number }, f: PlanFeatures): Judged {

@@ -1,7 +1,8 @@
 /**
  * Shapes: functional coverage: which kinds of commands the plans had: granule, SCALE, class of NUM, TTL, Leaf, alignment of the address, DS.
  * One counter for each combination. Holes are combinations that can be reached and were not: the command is legal, covers at least one
- * entry of the level that its hint names, and fits into addresses of 52 bits.
+ * entry of the level that its hint names, and fits into addresses of 52 bits. One unit of a larger SCALE with a hint and Leaf = 0 counts as out
+ * of reach: sizing gives 15 units or more there, and the loop that gives one has no hint when tables were removed.
  */
 import { POW2 } from '../spec/bits.js';
 import { levelFrames, type Tg } from '../spec/granule.js';
@@ -79,6 +80,7 @@ export function reachable(s: Shape): boolean {
   const unit = (POW2[s.scale] as number) * granule;
   if ((NUM_LEAST[s.num] as number) * unit > SPACE) return false;
   if (s.ttl === 0) return s.scale > 0 || s.num > 0;
+  if (s.num === 0 && s.scale > 0 && s.leaf === 0) return false;
   if (s.ttl === 1 && s.tg === 14 && !s.ds) return false;
   return s.aligned <= s.ttl && (NUM_MOST[s.num] as number) * unit >= levelFrames(s.tg, s.ttl);
 }

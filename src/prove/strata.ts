@@ -120,7 +120,18 @@ export interface Span {
 
 /** The ranges of `sizes`: around k * 2^n units, at the bottom, off by some, and against the ends of both halves. */
 export function sizeSpans(s: Stratum): readonly Span[] {
-  const most = HALF / s.unit;
+  let spans = SPANS.get(s.unit);
+  if (spans === undefined) {
+    spans = spansOfUnit(s.unit);
+    SPANS.set(s.unit, spans);
+  }
+  return spans;
+}
+
+const SPANS = new Map<number, readonly Span[]>();
+
+function spansOfUnit(unit: number): readonly Span[] {
+  const most = HALF / unit;
   const lengths = new Set<number>();
   for (let n = 1; n <= most; n *= 2) {
     for (const k of [1, 31 / 32, 33 / 32, 17 / 16, 3 / 2]) for (const off of [-1, 0, 1]) lengths.add(Math.floor(n * k) + off);
@@ -128,8 +139,8 @@ export function sizeSpans(s: Stratum): readonly Span[] {
   const out: Span[] = [];
   for (const length of [...lengths].filter((l) => l >= 1 && l <= most).sort((a, b) => a - b)) {
     const starts = [0, 1, 15, 31, 511, 2047, most - length].filter((at) => at >= 0 && at + length <= most);
-    for (const at of new Set(starts)) out.push({ first: at * s.unit, frames: length * s.unit });
-    out.push({ first: TOP - length * s.unit, frames: length * s.unit });
+    for (const at of new Set(starts)) out.push({ first: at * unit, frames: length * unit });
+    out.push({ first: TOP - length * unit, frames: length * unit });
   }
   return out;
 }

@@ -2,7 +2,7 @@
  * Show: one stored case as text and as the source of a test. Pure.
  */
 import type { MachineCase } from '../operations/machine-case.js';
-import { encodeStored, storedId, type StoredCase } from '../operations/stored.js';
+import { encodeStored, storedId, type SequenceCase } from '../operations/stored.js';
 import type { Case } from '../operations/case.js';
 import type { MachineOperation } from '../stack/machine-world.js';
 import type { Replayed } from '../lockstep/replay.js';
@@ -12,7 +12,7 @@ import { describeWorld, operationTable } from './operations.js';
 import { counted, labelled, visible } from './words.js';
 
 /** Header of a case: what it is and what it expects. */
-export function caseLines(c: StoredCase): string[] {
+export function caseLines(c: SequenceCase): string[] {
   const provenance = Object.entries(c.provenance).map(([key, value]) => `${visible(key)} ${visible(String(value))}`);
   const observed = c.kind === 'machine' || c.observed === undefined ? [] : labelled('recorded', [`${counted(c.observed.length, 'answer')} of a real device`]);
   return [
@@ -25,7 +25,7 @@ export function caseLines(c: StoredCase): string[] {
   ];
 }
 
-export function expectation(c: StoredCase): string {
+export function expectation(c: SequenceCase): string {
   return c.expect.verdict === 'ok' ? 'no violation of a right subject' : `a violation${c.expect.rule === undefined ? '' : ` of ${c.expect.rule}`} of a right subject`;
 }
 
@@ -52,7 +52,7 @@ export function verdictLines<O>(r: Replayed<O>): string[] {
 }
 
 /** A test that replays the case, valid as TypeScript and as JavaScript; its place is test/regressions/. */
-export function testSource(c: StoredCase): string {
+export function testSource(c: SequenceCase): string {
   const id = storedId(c);
   const machine = c.kind === 'machine';
   const mutant = machine ? undefined : c.subject.mutant;
