@@ -13,7 +13,7 @@ import type { Verb } from './verb.js';
 
 const spec: VerbSpec = {
   name: 'plan', operands: 2,
-  usage: ['plan <start> <last> --leaf BITS [--table BITS] [--tg 4K|16K|64K] [--ds] [--range|--no-range]'],
+  usage: ['plan <start> <last> --leaf BITS [--table BITS] [--tg 4K|16K|64K] [--ds] [--whole-runs] [--range|--no-range]'],
   about: [
     'What every planner makes of one invalidation: its commands without opcode and tag, what they reach, how many granules that is beyond the',
     'range, and the verdict: is every named leaf and table reached, every command legal, the planner’s promise kept.',
@@ -26,6 +26,7 @@ const spec: VerbSpec = {
     { name: 'table', value: 'BITS', about: 'levels at which a table descriptor was removed: 0b10 is level 2, which led to a table of pages; default 0' },
     { name: 'tg', value: 'SIZE', about: 'granule of the tables: 4K (default), 16K or 64K' },
     { name: 'ds', about: 'the SMMU has IDR5.DS: SCALE up to 39, TTL = 1 with 16K' },
+    { name: 'whole-runs', about: 'the SMMU has the erratum by which a contiguous run goes only when one range covers all of it' },
     { name: 'range', about: 'only on an SMMU with range invalidation' },
     { name: 'no-range', about: 'only on an SMMU without it' },
   ],
@@ -90,7 +91,7 @@ function description(p: Parsed): Description {
 function sheets(p: Parsed, d: Description): PlanSheet[] {
   if (p.values.has('range') && p.values.has('no-range')) throw new UsageError('options --range and --no-range exclude each other');
   const kinds = p.values.has('range') ? [true] : p.values.has('no-range') ? [false] : [true, false];
-  return kinds.flatMap((range) => PLANNERS.map((planner) => planSheet(planner, d, { range, ds: p.values.has('ds') })));
+  return kinds.flatMap((range) => PLANNERS.map((planner) => planSheet(planner, d, { range, ds: p.values.has('ds') }, p.values.has('whole-runs'))));
 }
 
 function run(p: Parsed, out: Output): ExitCode {

@@ -1,16 +1,18 @@
 /**
  * Plan sheet: what one planner makes of one invalidation, decoded and judged: how many commands, what they reach, how far beyond the range
- * that is, whether every named leaf and table is reached (rule `range-coverage`) and every command legal (IHI 0070 §4.4.1.1). For the verb
- * `plan` and for the tables of `compare`; nothing here is hot.
+ * that is, whether every named leaf and table is reached, every command legal, and what the planner promises kept, by the arithmetic of the
+ * rules. For the verb `plan` and for the tables of `compare`; nothing here is hot.
  */
+import { granulesBeyond, payloadError } from '../rules/bounds.js';
 import { coverageHole } from '../rules/coverage.js';
+import { readPlan } from '../rules/planned.js';
 import { POW2 } from '../spec/bits.js';
-import { commandError, decodeCommand, newCommand, OP, rangeGranules, type Command, type CommandFeatures } from '../spec/command.js';
+import { decodeCommand, newCommand, OP, type Command, type CommandFeatures } from '../spec/command.js';
 import type { Description } from '../stack/description.js';
 import { PAYLOAD_WORDS, WHOLE_TAG, type Planner, type PlannerFeatures } from '../stack/planner.js';
 
-/** Frames of the whole 64-bit space: a range that would go beyond ends there (§4.4.1.1). */
-const SPACE_FRAMES = 2 ** 52;
+/** Commands of one plan that a sheet holds: a plan of the oldest planner may have 2^18. */
+export const LISTED = 512;
 
 export interface Span {
   /** Frames (4 KiB), last inclusive. */
@@ -25,6 +27,7 @@ export interface PlanSheet {
   /** The planner gave up for the whole tag: no commands. */
   readonly whole: boolean;
   readonly count: number;
+  /** The first LISTED of them. */
   readonly commands: readonly Command[];
   /** What range commands reach, or from the first to the last single address; null for the whole tag. */
   readonly reach: Span | null;
@@ -49,41 +52,13 @@ export function commandsOf(words: Uint32Array, count: number): Command[] {
   });
 }
 
-/** Frames that a range command reaches; undefined for a single address. */
-function rangeSpan(c: Command): Span | undefined {
-  if (c.tg === 0) return undefined;
-  const frames = rangeGranules(c) * (POW2[c.tg * 2 - 2] as number);
-  return { first: c.frame, last: Math.min(c.frame + frames, SPACE_FRAMES) - 1 };
-}
-
-/** Frames of the spans' union outside of [first, last]. */
-function framesBeyond(spans: readonly Span[], first: number, last: number): number {
-  let below = 0;
-  let above = 0;
-  let lowest = first;
-  let highest = last;
-  for (const s of [...spans].sort((a, b) => a.first - b.first)) {
-    if (s.last > highest) {
-      above += s.last - Math.max(highest, s.first - 1);
-      highest = s.last;
-    }
-  }
-  for (const s of [...spans].sort((a, b) => b.last - a.last)) {
-    if (s.first < lowest) {
-      below += Math.min(lowest, s.last + 1) - s.first;
-      lowest = s.first;
-    }
-  }
-  return below + above;
-}
-
-function reachOf(commands: readonly Command[]): Span | null {
-  let reach: Span | null = null;
-  for (const c of commands) {
-    const s = rangeSpan(c) ?? { first: c.frame, last: c.frame };
-    reach = reach === null ? s : { first: Math.min(reach.first, s.first), last: Math.max(reach.last, s.last) };
-  }
-  return reach;
+/** From the first frame that a command covers to the last. */
+function reachOf(words: Uint32Array, count: number): Span | null {
+  if (count === 0) return null;
+  const plan = readPlan(words, count);
+  let last = plan.ends[0] as number;
+  for (let i = 1; i < count; i += 1) last = Math.max(last, plan.ends[i] as number);
+  return { first: plan.starts[0] as number, last };
 }
 
 /** Granules of the description. */
@@ -91,11 +66,11 @@ export function granulesOf(d: Description): number {
   return (d.last - d.first + 1) / (POW2[d.tg - 12] as number);
 }
 
-function legality(commands: readonly Command[], f: PlannerFeatures): string | null {
+function legality(words: Uint32Array, count: number, f: PlannerFeatures): string | null {
   const features = sheetFeatures(f);
-  for (const c of commands) {
-    const error = commandError(c, features);
-    if (error !== undefined) return `the command at 0x${(BigInt(c.frame) * 4096n).toString(16)}: ${error}`;
+  for (let i = 0; i < count; i += 1) {
+    const error = payloadError(words, i * PAYLOAD_WORDS, features);
+    if (error !== undefined) return `command ${i}: ${error}`;
   }
   return null;
 }
@@ -108,19 +83,17 @@ function promiseBroken(p: Planner, d: Description, f: PlannerFeatures, made: { r
   return made.beyond > over ? `${made.beyond} granules too far, where ${p.name} promises at most ${over}` : null;
 }
 
-/** The plan of `planner` for `d` on an SMMU with these features, judged. */
-export function planSheet(planner: Planner, d: Description, features: PlannerFeatures): PlanSheet {
+/** The plan of `planner` for `d` on an SMMU with these features, judged. `wholeRunOnly`: with the erratum about contiguous runs. */
+export function planSheet(planner: Planner, d: Description, features: PlannerFeatures, wholeRunOnly = false): PlanSheet {
   const words = new Uint32Array(planner.room * PAYLOAD_WORDS);
   const made = planner.plan(d, features, words);
   const named = { planner: planner.name, range: features.range, ds: features.ds };
   if (made === WHOLE_TAG) return { ...named, whole: true, count: 0, commands: [], reach: null, beyond: -1, wrong: null };
-  const commands = commandsOf(words, made);
-  const spans = commands.flatMap((c) => rangeSpan(c) ?? []);
-  const beyond = framesBeyond(spans, d.first, d.last) / (POW2[d.tg - 12] as number);
-  const hole = coverageHole(d, words, made);
-  const unreached = hole === undefined ? null : `the level ${hole.level} ${hole.kind} at 0x${(BigInt(hole.frame) * 4096n).toString(16)} is not reached`;
+  const beyond = granulesBeyond(d, words, made);
+  const hole = coverageHole(d, words, made, { ds: features.ds, wholeRunOnly });
+  const unreached = hole === undefined ? null : `the level ${hole.level} ${hole.kind} at 0x${(BigInt(hole.frame) * 4096n).toString(16)} is not ${hole.kind === 'run' ? 'whole in one range' : 'reached'}`;
   return {
-    ...named, whole: false, count: made, commands, reach: reachOf(commands), beyond,
-    wrong: unreached ?? legality(commands, features) ?? promiseBroken(planner, d, features, { count: made, beyond }),
+    ...named, whole: false, count: made, commands: commandsOf(words, Math.min(made, LISTED)), reach: reachOf(words, made), beyond,
+    wrong: unreached ?? legality(words, made, features) ?? promiseBroken(planner, d, features, { count: made, beyond }),
   };
 }

@@ -8,9 +8,8 @@ import { describeCommand, encodeCommand, type Command } from '../spec/command.js
 import type { Description } from '../stack/description.js';
 import { bytes, columns, count, counted } from './words.js';
 
-/** Commands of one plan that the text shows; and those that the JSON holds. */
+/** Commands of one plan that the text shows. */
 const SHOWN = 4;
-const LISTED = 512;
 
 /** A frame as an address, `last`: of its last byte. */
 function address(frame: number, last = false): string {
@@ -49,7 +48,7 @@ function beyondText(s: PlanSheet, granules: number): string {
 }
 
 function sameCommands(a: PlanSheet, b: PlanSheet): boolean {
-  return a.whole === b.whole && a.count === b.count && a.commands.every((c, i) => payloadText(c) === payloadText(b.commands[i] as Command));
+  return a.whole === b.whole && a.count === b.count && a.reach?.last === b.reach?.last && a.commands.every((c, i) => payloadText(c) === payloadText(b.commands[i] as Command));
 }
 
 /** The commands of one plan, or the planner above that plans the same. */
@@ -89,14 +88,14 @@ function commandDocument(c: Command): Record<string, unknown> {
   };
 }
 
-/** `words`: the payload without opcode and tag. `commands` holds the first 512 of `count`. */
+/** `words`: the payload without opcode and tag. `commands` holds the first LISTED of `count`. */
 export function planDocument(d: Description, sheets: readonly PlanSheet[]): Record<string, unknown> {
   return {
     description: { first: address(d.first), last: address(d.last, true), granules: granulesOf(d), tg: 2 ** d.tg, leaves: d.leaves, tables: d.tables },
     plans: sheets.map((s) => ({
       planner: s.planner, range: s.range, ds: s.ds, whole: s.whole, count: s.count,
       reach: s.reach === null ? null : { first: address(s.reach.first), last: address(s.reach.last, true) },
-      beyond: s.whole ? null : s.beyond, wrong: s.wrong, commands: s.commands.slice(0, LISTED).map(commandDocument),
+      beyond: s.whole ? null : s.beyond, wrong: s.wrong, commands: s.commands.map(commandDocument),
     })),
   };
 }

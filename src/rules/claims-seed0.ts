@@ -6,6 +6,8 @@ import { by, line, type Claim } from './claim.js';
 
 const SINGLE_TEST = 'test/optimised/driver/planners/single-range.test.ts';
 const PLAN_PROPERTY = 'properties/optimised/plan.test.ts';
+const INVS_TEST = 'test/optimised/driver/invs.test.ts';
+const INVS = 'src/optimised/driver/invs.ts';
 const EXPANSION = 'properties/optimised/expansion.test.ts';
 const COMPLETE = 'properties/optimised/complete-gather.test.ts';
 const EXCLUSIVE = 'properties/optimised/exclusive.test.ts';
@@ -64,19 +66,19 @@ export const SEED0: readonly Claim[] = [
   {
     id: 'S0-7', claim: 'bitmaps of several bits are served although io-pgtable never makes them',
     decidedBy: [
-      by([PLAN_PROPERTY, 'with range support: every named entry is reached'], line(PAYLOAD, 'if ((leaves & (leaves - 1)) !== 0) return 0;'), ['rule range-coverage']),
+      by([PLAN_PROPERTY, 'with range support: every named entry is reached'], line(PAYLOAD, 'if ((leaves & (leaves - 1)) !== 0) return 0;'), ['rule range-coverage', 'prove coverage/single-range']),
     ],
   },
   {
     id: 'S0-8', claim: 'one range command a gather is what is preferred',
     decidedBy: [
-      by([PLAN_PROPERTY, 'with range support one command is enough, and reaches less than a sixteenth too far'], line(SINGLE_RANGE, 'return 1;', 'writeRange(out, 4, d.first, size, hintFor(d, f.ds)); return 2;'), ['rule command-bound']),
+      by([PLAN_PROPERTY, 'with range support one command is enough, and reaches less than a sixteenth too far'], line(SINGLE_RANGE, 'return 1;', 'writeRange(out, 4, d.first, size, hintFor(d, f.ds)); return 2;'), ['rule command-bound', 'prove command-bound/single-range']),
     ],
   },
   {
     id: 'S0-9', claim: 'without range support 512 single commands at most, a tag',
     decidedBy: [
-      by([PLAN_PROPERTY, 'without range support there are at most 512 commands, addresses ascending, inside of the range'], line(PAYLOAD, 'return n > PLAN_MAX ? WHOLE_TAG : writeSteps(d, step, n, out);', 'return writeSteps(d, step, n, out);'), ['rule command-bound']),
+      by([PLAN_PROPERTY, 'without range support there are at most 512 commands, addresses ascending, inside of the range'], line(PAYLOAD, 'return n > PLAN_MAX ? WHOLE_TAG : writeSteps(d, step, n, out);', 'return writeSteps(d, step, n, out);'), ['rule command-bound', 'prove command-bound/single-range']),
     ],
   },
   {
@@ -89,7 +91,7 @@ export const SEED0: readonly Claim[] = [
   {
     id: 'S0-11', claim: 'leaves and tables go with the same commands: never a flush of tables and then one of everything',
     decidedBy: [
-      by([EXPANSION, 'a range and a whole tag never go out together'], line(INVALIDATE, 'yield* ctx.parts.submit(ctx, ctx.batch);', 'yield* ctx.parts.submit(ctx, ctx.batch); if (ctx.batch.count > 1) { fillBatch(ctx, entrySmmu(ctx, array, i), entryId(ctx, array, i), { ...d, all: true }); yield* ctx.parts.submit(ctx, ctx.batch); }')),
+      by([EXPANSION, 'a range and a whole tag never go out together'], line(INVALIDATE, 'batch.count = count;', 'batch.count = count + 1; batch.words.set([OP.TLBI_NH_ASID, asid << 16, 0, 0], count * 4);')),
     ],
   },
   {
@@ -138,14 +140,15 @@ export const SEED0: readonly Claim[] = [
   {
     id: 'S0-19', claim: 'a range of the SMMU covers far less too much than a power of two',
     decidedBy: [
-      by([SUITE_TEST, 'one range reaches less than a sixteenth too far, one aligned power of two has no such bound'], line(PAYLOAD, 'const scale = 32 - Math.clz32((n - 1) >>> 5);', 'const scale = 32 - Math.clz32((n - 1) >>> 4);'), ['rule over-invalidation']),
+      by([SUITE_TEST, 'one range reaches less than a sixteenth too far, one aligned power of two has no such bound'], line(PAYLOAD, 'const scale = 32 - Math.clz32((n - 1) >>> 5);', 'const scale = 32 - Math.clz32((n - 1) >>> 4);'), ['rule over-invalidation', 'prove over-invalidation/single-range']),
     ],
   },
   { id: 'S0-20', claim: 'a structure describes one invalidation', documentation: 'a C structure: here src/stack/description.ts, whose effect the other rows decide' },
   {
     id: 'S0-21', claim: 'commands are computed once and used for every entry with its own opcode and tag',
     decidedBy: [
-      by([INVALIDATE_TEST, 'a plan is made once for all SMMUs of one kind'], line(INVALIDATE, 'if (range && p.rangeCount === NOT_PLANNED) p.rangeCount = ctx.parts.planner.plan(d, { range: true, ds: false }, words);', 'if (range) p.rangeCount = ctx.parts.planner.plan(d, { range: true, ds: false }, words);')),
+      by([INVALIDATE_TEST, 'a plan is made once for all SMMUs of one kind'], line(INVALIDATE, 'if (entryUsers(ctx, array, i) === 0) continue; // trash', 'if (entryUsers(ctx, array, i) === 0) continue; planFor(ctx, arrayKinds(ctx, array), d);')),
+      by([INVALIDATE_TEST, 'all SMMUs of one kind get the same payload words; only the tag differs'], line(INVALIDATE, 'batch.words[at + 2] = words[at + 2] as number;', 'batch.words[at + 2] = ((words[at + 2] as number) ^ (smmu << 12)) >>> 0;')),
     ],
   },
   {
@@ -155,7 +158,13 @@ export const SEED0: readonly Claim[] = [
       by([SINGLE_TEST, 'without range support blocks are stepped over by their own size'], line(PAYLOAD, 'return deepest(d.leaves | d.tables);', 'return 3;')),
     ],
   },
-  { id: 'S0-23', claim: 'the array knows whether its entries use ranges', documentation: 'TODO' },
+  {
+    id: 'S0-23', claim: 'the array knows whether its entries use ranges',
+    decidedBy: [
+      by([INVS_TEST, 'the array knows which kinds of SMMUs it has: those with ranges, with DS as well, and without'], line(INVS, 'ctx.cpu.store(merged + KINDS, kinds, 0);', 'ctx.cpu.store(merged + KINDS, kindBit(ctx, tag.smmu), 0);')),
+      by([INVALIDATE_TEST, 'nothing is planned for a kind that the array does not have'], line(INVALIDATE, 'if ((kinds & (1 << kind)) !== 0) p.count = ctx.parts.planner.plan(d, p.features, p.words);', 'p.count = ctx.parts.planner.plan(d, p.features, p.words);')),
+    ],
+  },
   { id: 'S0-24', claim: 'the page size is not in the entries of the array any more', documentation: 'a field that is gone: an entry here has SMMU, id and users (src/optimised/driver/invs.ts), and plans are made from the description alone (row S0-6)' },
   {
     id: 'S0-25', claim: 'with ranges an invalidation is quick: one command',
@@ -173,14 +182,14 @@ export const SEED0: readonly Claim[] = [
   {
     id: 'S0-28', claim: 'every entry that the gather describes is removed on every SMMU of the array',
     decidedBy: [
-      by([PLAN_PROPERTY, 'with range support: every named entry is reached'], line(PAYLOAD, 'return (((n - 1) >>> scale) << 12) | (scale << 20);', 'return (((n >>> scale) - 1) << 12) | (scale << 20);'), ['rule range-coverage', 'rule stale-translation']),
+      by([PLAN_PROPERTY, 'with range support: every named entry is reached'], line(PAYLOAD, 'return (((n - 1) >>> scale) << 12) | (scale << 20);', 'return (((n >>> scale) - 1) << 12) | (scale << 20);'), ['rule range-coverage', 'rule stale-translation', 'prove coverage/single-range']),
       by([INVALIDATE_TEST, 'every SMMU of the array is told, each with a SYNC of its own, in its own way'], line(INVALIDATE, 'if (entryUsers(ctx, array, i) === 0) continue; // trash', 'if (i > 0 || entryUsers(ctx, array, i) === 0) continue;'), ['rule stale-translation']),
     ],
   },
   {
     id: 'S0-29', claim: 'no reserved encoding is ever issued',
     decidedBy: [
-      by([PLAN_PROPERTY, 'with range support: every command is legal'], line(PAYLOAD, 'if (size === 0 && (low & 0x300) === 0) low &= 1;'), ['rule illegal-command']),
+      by([PLAN_PROPERTY, 'with range support: every command is legal'], line(PAYLOAD, 'if (size === 0 && (low & 0x300) === 0) low &= 1;'), ['rule illegal-command', 'prove legality/single-range']),
     ],
   },
   {
@@ -198,20 +207,20 @@ export const SEED0: readonly Claim[] = [
   {
     id: 'S0-32', claim: 'the exact loop of many commands is kept for paravirtual SMMUs',
     decidedBy: [
-      by([EXACT_TEST, 'with range support, 0x12345 pages: 3 commands'], line(EXACT_RANGES, 'const units = (left >>> scale) & 31;', 'const units = 1;')),
+      by([EXACT_TEST, 'with range support, 0x12345 pages: 3 commands'], line(EXACT_RANGES, 'const units = (left >>> scale) & 31;', 'const units = 1;'), ['prove coverage/exact-ranges']),
       by([EXACT_TEST, 'with range support, 33 pages that are not leaves: 1 command'], line(EXACT_RANGES, 'if (ttl === 0 && (n & 31) === 1) n += 1; // NUM = SCALE = TTL = 0 is reserved'), ['rule illegal-command']),
     ],
   },
   {
     id: 'S0-33', claim: 'two ranges: exact on both ends',
     decidedBy: [
-      by([DOUBLE_TEST, '33 granules are NUM 15, SCALE 1 and from 32 on NUM 0, SCALE 0'], line(DOUBLE_RANGE, 'const trail = sizeFor(n - granulesOf(first));', 'const trail = sizeFor(n - granulesOf(first) + 1);'), ['rule command-bound', 'rule over-invalidation']),
+      by([DOUBLE_TEST, '33 granules are NUM 15, SCALE 1 and from 32 on NUM 0, SCALE 0'], line(DOUBLE_RANGE, 'const trail = sizeFor(n - granulesOf(first));', 'const trail = sizeFor(n - granulesOf(first) + 1);'), ['rule command-bound', 'rule over-invalidation', 'prove over-invalidation/double-range']),
     ],
   },
   {
     id: 'S0-34', claim: 'with the contiguous erratum: three ranges at most, and every run whole in one of them',
     decidedBy: [
-      by([DOUBLE_TEST, 'granule 2^12: the seam cuts the run of 64K at granules 32 to 47; the fixed form has it in one range'], line(DOUBLE_RANGE_CONT, 'if (cutRun(d, f.ds, halves)) {', 'if (n === 0 && cutRun(d, f.ds, halves)) {'), ['rule command-bound']),
+      by([DOUBLE_TEST, 'granule 2^12: the seam cuts the run of 64K at granules 32 to 47; the fixed form has it in one range'], line(DOUBLE_RANGE_CONT, 'if (cutRun(d, f.ds, halves)) {', 'if (n === 0 && cutRun(d, f.ds, halves)) {'), ['rule command-bound', 'prove contiguous/double-range-cont']),
       by([DOUBLE_TEST, 'where a longer second range would begin before the damage, a third has exactly the run'], line(DOUBLE_RANGE_CONT, 'if (granulesOf(longer) <= n) {', 'if (granulesOf(longer) > 0) {')),
     ],
   },

@@ -23,7 +23,7 @@ export const SEED1: readonly Claim[] = [
   {
     id: 'S1-5', claim: 'the array has the new entry before STE or CD is written',
     decidedBy: [
-      by([ATTACH_TEST, 'the array is published before the CD and STE, and left after them'], line(ATTACH, 'publish(ctx, ctx.state.domains[target] as DomainState, prepared.array);', 'yield* install(ctx, dev, target, tag); publish(ctx, ctx.state.domains[target] as DomainState, prepared.array);'), ['mutant publish-after-ste']),
+      by([ATTACH_TEST, 'the array is published before the CD and STE, and left after them'], line(ATTACH, 'yield \'publish the new array\';', 'yield* install(ctx, dev, target, tag);\nyield \'publish the new array\';'), ['mutant publish-after-ste']),
     ],
   },
   { id: 'S1-6', claim: 'an entry of the array names the tag and the queue it is for', unbuilt: true },

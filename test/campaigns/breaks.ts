@@ -31,7 +31,10 @@ export function brokenSource(b: Break): string {
 
 function compiled(source: string, name: string): string {
   const options = { target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true };
-  return ts.transpileModule(source, { compilerOptions: options, fileName: name }).outputText;
+  const { outputText, diagnostics } = ts.transpileModule(source, { compilerOptions: options, fileName: name, reportDiagnostics: true });
+  const [first] = diagnostics ?? [];
+  if (first !== undefined) throw new Error(`${name}: with its break it is no program: ${ts.flattenDiagnosticMessageText(first.messageText, ' ')}`);
+  return outputText;
 }
 
 const BUILT: readonly string[] = readdirSync(join(ROOT, 'dist'), { recursive: true, withFileTypes: true })

@@ -27,9 +27,10 @@ test('every test that decides a claim is green, and red with its break', async (
 test('a break that changes nothing is green, and one that keeps the file from loading is no red', async (t) => {
   const known = DECISIONS[0] as Decision;
   const { line, file } = known.broken;
+  const unloadable = { file, line: "import { BIT_VALID } from '../../spec/descriptor.js';", replacement: "import { BIT_VALID } from '../../spec/no-such-file.js';" };
   const { outcomes } = await tried([
     { test: known.test, title: known.title, broken: { file, line, replacement: `${line} // the same` } },
-    { test: known.test, title: known.title, broken: { file, line, replacement: `throw new Error(; ${line}` } },
+    { test: known.test, title: known.title, broken: unloadable },
     { test: known.test, title: 'no such title' },
     { test: known.test, title: known.title },
   ]);
@@ -40,4 +41,9 @@ test('a line that is not there, or there twice, is refused', (t) => {
   const file = 'src/rules/claims.ts';
   t.throws(() => brokenSource({ file, line: 'no such line', replacement: '' }), { message: /stands there 0 times/ });
   t.throws(() => brokenSource({ file, line: '', replacement: '' }), { message: /stands there \d+ times/ });
+});
+
+test('a break that is no program is refused', async (t) => {
+  const known = DECISIONS[0] as Decision;
+  await t.throwsAsync(tried([{ ...known, broken: { ...known.broken, replacement: 'if (;' } }]), { message: /is no program/ });
 });

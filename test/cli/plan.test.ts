@@ -88,3 +88,13 @@ test('the whole 64-bit space is the whole tag for everyone', async (t) => {
   const { plans } = document(e) as { plans: { whole: boolean }[] };
   t.true(plans.every((p) => p.whole));
 });
+
+test('with the erratum two ranges that cut a run are wrong: exit 1, and said in their row', async (t) => {
+  const e = await run(['plan', '0x1000', '0x2ffff', '--leaf', '1', '--range', '--whole-runs']);
+  t.is(e.code, 1);
+  const verdict = (planner: string): string | undefined => new RegExp(`^ {2}${planner} .*(ok|WRONG: .*)$`, 'm').exec(e.stdout)?.[1];
+  t.deepEqual(['exact-ranges', 'single-range', 'double-range', 'double-range-cont'].map(verdict), [
+    'ok', 'ok', 'WRONG: the level 3 run at 0x20000 is not whole in one range', 'ok',
+  ]);
+  t.is((await run(['plan', '0x1000', '0x2ffff', '--leaf', '1', '--range'])).code, 0);
+});

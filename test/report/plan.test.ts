@@ -29,7 +29,7 @@ test('a page that is not reached', (t) => {
 });
 
 test('a reserved command', (t) => {
-  t.regex(wrong((out) => { out[4] = 0; out[6] = 1 | (1 << 10); out[7] = 0; return 2; }) ?? '', /^the command at 0x0: NUM, SCALE and TTL are all zero/);
+  t.regex(wrong((out) => { out[4] = 0; out[6] = 1 | (1 << 10); out[7] = 0; return 2; }) ?? '', /^command 1: NUM, SCALE and TTL are all zero/);
 });
 
 test('more commands than promised, and further than promised', (t) => {

@@ -6,6 +6,7 @@ import test from 'ava';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { MUTANTS } from '../../src/mutants/mutants.js';
+import { EXHAUSTIVE } from '../../src/prove/exhaustive.js';
 import { claimDocuments, claimsBlock } from '../../src/report/claims.js';
 import { isDecidedClaim, type Decision } from '../../src/rules/claim.js';
 import { CLAIMS, CLAIMS_BY_SEED } from '../../src/rules/claims.js';
@@ -44,9 +45,9 @@ test('every line to break stands in its file exactly once, and the break changes
   }
 });
 
-test('rules and mutants that also decide are known by their names', (t) => {
-  const known = new Set([...RULES.map((r) => `rule ${r.id}`), ...MUTANTS.map((m) => `mutant ${m.name}`)]);
-  for (const d of DECISIONS) for (const name of d.also ?? []) t.true(known.has(name) || name.startsWith('prove '), name);
+test('rules, mutants and proved claims that also decide are known by their names', (t) => {
+  const known = new Set([...RULES.map((r) => `rule ${r.id}`), ...MUTANTS.map((m) => `mutant ${m.name}`), ...EXHAUSTIVE.map((c) => `prove ${c.id}`)]);
+  for (const d of DECISIONS) for (const name of d.also ?? []) t.true(known.has(name), name);
 });
 
 test('the block: each form of a row, and the sums', (t) => {
