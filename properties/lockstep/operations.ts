@@ -1,7 +1,7 @@
 /** Arbitrary operations, without any preconditions, over a small corner of a small world: most pairs of them meet. */
 import fc from 'fast-check';
 import type { Operation } from '../../src/stack/operation.js';
-import { DEFAULT_SMMU, smallWorld, type World } from '../../src/stack/world.js';
+import { DEFAULT_SMMU, smallWorld, type DomainConfig, type World } from '../../src/stack/world.js';
 
 const KB4 = 4096;
 const domain = fc.oneof({ weight: 20, arbitrary: fc.nat(1) }, { weight: 1, arbitrary: fc.constant(2) });
@@ -39,13 +39,21 @@ export function operations(most = 60): fc.Arbitrary<Operation[]> {
   return fc.array(operation, { minLength: Math.floor(most / 2), maxLength: most });
 }
 
+const gather = fc.constantFrom(undefined, undefined, 'io-pgtable' as const, 'sva' as const);
+
+/** A style is left out where it does not go with the rest. */
+function withGather(d: DomainConfig, style: DomainConfig['gather']): DomainConfig {
+  return style === undefined || (style === 'sva' && (d.mode === 'lazy' || d.managed)) ? d : { ...d, gather: style };
+}
+
 /** Two SMMUs, three devices (one with two streams), a strict and a (perhaps lazy and managed) domain. */
 export const world: fc.Arbitrary<World> = fc.record({
   ranges: fc.tuple(fc.boolean(), fc.boolean()), asidMax: fc.constantFrom(1, 2, 255), lazy: fc.boolean(), managed: fc.boolean(),
   inputBits: fc.constantFrom(39 as const, 48 as const), storeOrder: fc.constantFrom('fifo' as const, 'reverse' as const), queueLog2: fc.constantFrom(3, 8),
+  gathers: fc.tuple(gather, gather),
 }).map((w) => smallWorld({
   smmus: w.ranges.map((range) => ({ ...DEFAULT_SMMU, range, asidMax: w.asidMax, queueLog2: w.queueLog2, tlbEntries: 4, eventLog2: 1 })),
   devices: [{ smmu: 0, streams: [1, 2] }, { smmu: 0, streams: [3] }, { smmu: 1, streams: [1] }],
-  domains: [{ mode: 'strict', managed: false }, { mode: w.lazy ? 'lazy' : 'strict', managed: w.lazy || w.managed }],
+  domains: [withGather({ mode: 'strict', managed: false }, w.gathers[0]), withGather({ mode: w.lazy ? 'lazy' : 'strict', managed: w.lazy || w.managed }, w.gathers[1])],
   inputBits: w.inputBits, storeOrder: w.storeOrder, flushQueue: 2,
 }));

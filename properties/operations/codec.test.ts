@@ -33,6 +33,8 @@ const smmu = fc.constantFrom(8 as const, 16 as const).chain((asidBits) => fc.rec
 
 const domain = fc.constantFrom(
   { mode: 'strict' as const, managed: false }, { mode: 'strict' as const, managed: true }, { mode: 'lazy' as const, managed: true },
+  { mode: 'strict' as const, managed: false, gather: 'sva' as const }, { mode: 'lazy' as const, managed: true, gather: 'io-pgtable' as const },
+  { mode: 'strict' as const, managed: true, gather: 'iommupt' as const },
 );
 
 /** Streams are dealt from one shuffled deck per SMMU, so no StreamID is dealt twice. */

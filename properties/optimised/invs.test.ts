@@ -1,13 +1,18 @@
 /**
  * Claims about the invalidation array, for any history of merges, unrefs and purges: it is sorted; its
  * live entries are the users that a plain count says; unref undoes merge; purge drops trash and nothing else, and twice
- * is once; unref never cuts a live entry off; the trash count is the number of entries without users.
+ * is once; unref never cuts a live entry off; the trash count is the number of entries without users; the
+ * kinds that it remembers are those of its entries, exactly so in a new array.
  */
 import test from 'ava';
 import fc from 'fast-check';
-import { arrayLength, arrayTrash, entryId, entrySmmu, entryUsers, merge, purge, unref } from '../../src/optimised/driver/invs.js';
+import { arrayKinds, arrayLength, arrayTrash, entryId, entrySmmu, entryUsers, merge, purge, unref } from '../../src/optimised/driver/invs.js';
 import type { Context, Tag } from '../../src/optimised/driver/types.js';
-import { DriverRig } from '../../test/optimised/driver/rig.js';
+import { smallWorld } from '../../src/stack/world.js';
+import { DriverRig, smmu } from '../../test/optimised/driver/rig.js';
+
+/** SMMUs of all kinds. */
+const WORLD = smallWorld({ smmus: [smmu(), smmu({ range: false }), smmu({ ds: true }), smmu()], devices: [] });
 
 type Step = readonly ['merge' | 'unref' | 'purge', smmu: number, asid: number];
 
@@ -50,7 +55,7 @@ function run(ctx: Context, steps: readonly Step[], seen: (array: number, before:
 }
 
 function holds(claim: (ctx: Context, steps: readonly Step[]) => boolean): () => void {
-  const { ctx } = new DriverRig();
+  const { ctx } = new DriverRig(WORLD);
   return () => {
     fc.assert(fc.property(history, (steps) => {
       const mark = ctx.state.pages.memory.journal.mark();
@@ -117,6 +122,18 @@ test('an array ends with a live entry, or is empty', (t) => {
   t.notThrows(holds((ctx, steps) => {
     let ok = true;
     run(ctx, steps, (array, _before, [kind]) => { if (kind === 'unref') ok &&= arrayLength(ctx, array) === 0 || (entries(ctx, array).at(-1) as Entry).users > 0; });
+    return ok;
+  }));
+});
+
+test('the kinds are those of the live entries, and after unref perhaps of some that were', (t) => {
+  t.notThrows(holds((ctx, steps) => {
+    let ok = true;
+    run(ctx, steps, (array, _before, [kind]) => {
+      const kinds = entries(ctx, array).filter((e) => e.users > 0).reduce((bits, e) => bits | (1 << (ctx.state.smmus[e.smmu]?.kind ?? 0)), 0);
+      const known = arrayKinds(ctx, array);
+      ok &&= kind === 'merge' ? known === kinds : (known & kinds) === kinds;
+    });
     return ok;
   }));
 });

@@ -84,7 +84,7 @@ function threadRcu(real: RcuPort, reads: Reads): RcuPort {
 }
 
 function copyGather(g: Gather): Gather {
-  return { ...newGather(), pending: g.pending, first: g.first, last: g.last, leaves: g.leaves, tables: g.tables, freed: [...g.freed] };
+  return { ...newGather(g.style), pending: g.pending, first: g.first, last: g.last, leaves: g.leaves, tables: g.tables, freed: [...g.freed] };
 }
 
 /** One CPU running a list of driver calls. */

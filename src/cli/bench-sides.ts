@@ -12,6 +12,9 @@ import { Generator } from '../operations/generate.js';
 import type { Profile } from '../operations/profiles.js';
 import { OptimisedDriver, ownParts } from '../optimised/driver/driver.js';
 import { OptimisedMachine } from '../optimised/machine/machine.js';
+import { RandomChooser } from '../stack/chooser.js';
+import { newDescription } from '../stack/description.js';
+import { PAYLOAD_WORDS, type Planner } from '../stack/planner.js';
 import { Intent } from '../reference/driver/intent.js';
 import { Stage1Reference } from '../reference/stage1/machine.js';
 import type { EventRecord } from '../spec/event.js';
@@ -165,6 +168,30 @@ export function walkBench(): AccessBench {
   return {
     step: (i) => { machine.access(1, (i % pages) * stride, false, outcome); },
     check: () => machine.stats.tlbHits === before && outcome.kind === OUTCOME_OK,
+  };
+}
+
+/** Descriptions that a planner is asked about in turn. */
+const DESCRIPTIONS = 4096;
+
+/** One plan a step: pages of the smallest size, from anywhere in 39 bits, up to 65,536 of them; an SMMU with range support. */
+export function planBench(planner: Planner): AccessBench {
+  const chooser = new RandomChooser(BENCH_SEED);
+  const firsts = Float64Array.from({ length: DESCRIPTIONS }, () => chooser.index(2 ** 27));
+  const lengths = Float64Array.from({ length: DESCRIPTIONS }, () => chooser.index(65_536));
+  const d = { ...newDescription(), leaves: 1 };
+  const features = { range: true, ds: false };
+  const out = new Uint32Array(planner.room * PAYLOAD_WORDS);
+  let commands = 0;
+  let steps = 0;
+  return {
+    step: (i) => {
+      d.first = firsts[i % DESCRIPTIONS] as number;
+      d.last = d.first + (lengths[i % DESCRIPTIONS] as number);
+      commands += planner.plan(d, features, out);
+      steps += 1;
+    },
+    check: () => commands >= steps,
   };
 }
 

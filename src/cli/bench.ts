@@ -3,10 +3,11 @@
  */
 import { writeWhole } from '../fuzz/store.js';
 import { findProfile } from '../operations/profiles.js';
+import { PLANNERS } from '../parts/planners.js';
 import { benchBlock, type BenchRow } from '../report/tables.js';
 import { count } from '../report/words.js';
 import {
-  drawScript, fuzzSide, generationSide, hitBench, lockstepSide, loopBench, machineRuns, optimisedSide, referenceSide, walkBench, type AccessBench, type Script,
+  drawScript, fuzzSide, generationSide, hitBench, lockstepSide, loopBench, machineRuns, optimisedSide, planBench, referenceSide, walkBench, type AccessBench, type Script,
 } from './bench-sides.js';
 import { reason } from './cases.js';
 import { EXIT, UsageError, type ExitCode } from './exit.js';
@@ -19,6 +20,9 @@ const OPERATIONS = 60_000;
 const ROUNDS = 3;
 const HITS = 2_000_000;
 const WALKS = 200_000;
+const PLANS = 1_000_000;
+/** Planners whose time is bounded: 50 ns a plan, exact-ranges 100. The others write hundreds of commands, or none. */
+const PLANNED = ['single-range', 'double-range', 'double-range-cont', 'exact-ranges'];
 const MACHINE_RUNS = 100;
 const WARM = 0.1;
 
@@ -27,7 +31,7 @@ const spec: VerbSpec = {
   usage: ['bench [--ops N] [--write FILE]'],
   about: [
     `Operations per second on profile ${PROFILE}, after a warm-up: the whole of fuzz with every rule on, and each part alone on the same`,
-    `operations; TLB hits and four-level walks of the optimised machine. Each figure is the median of ${ROUNDS} rounds that take turns; ratios are`,
+    `operations; TLB hits and four-level walks of the optimised machine; one plan of each planner. Each figure is the median of ${ROUNDS} rounds that take turns; ratios are`,
     'to the whole of fuzz in the same process, and how many steps of a plain loop one operation takes. Figures are of this machine; ratios are what to compare.',
   ],
   options: [
@@ -99,6 +103,9 @@ function rowsOf(operations: number): { rows: BenchRow[]; drawn: number } {
   all.push({ name: 'plain loop: one look-up in a typed array', operationsPerSecond: plain });
   all.push({ name: 'optimised machine: TLB hit', operationsPerSecond: measureAccesses('TLB hit', hitBench(), HITS) });
   all.push({ name: 'optimised machine: four-level walk', operationsPerSecond: measureAccesses('walk', walkBench(), WALKS) });
+  for (const planner of PLANNERS.filter((p) => PLANNED.includes(p.name))) {
+    all.push({ name: `plan one invalidation, ${planner.name}`, operationsPerSecond: measureAccesses(planner.name, planBench(planner), PLANS) });
+  }
   const base = all[0]?.operationsPerSecond ?? 1;
   const hundredths = (x: number): number => Math.round(x * 100) / 100;
   return {

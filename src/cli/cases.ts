@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { CaseError } from '../operations/case.js';
 import { MAX_CASE_TEXT } from '../operations/node.js';
 import { decodeStored, readStoredFile, storedId, type SequenceCase, type StoredCase } from '../operations/stored.js';
+import { isCandidatePart } from '../stack/planner.js';
 import { findMutant } from '../mutants/mutants.js';
 import { findPlanner } from '../parts/planners.js';
 import { UsageError } from './exit.js';
@@ -65,13 +66,19 @@ export function readCase(path: string): NamedCase {
 function named(c: StoredCase, file: string): NamedCase {
   if (c.kind === 'machine') return { file, id: storedId(c), case: c };
   if (c.kind === 'plan') {
-    if (!('payloads' in c.subject) && findPlanner(c.subject.parts.planner) === undefined) throw new UsageError(`${file}: there is no planner "${c.subject.parts.planner}"`);
+    if (!('payloads' in c.subject) && candidateOf(c) === null && findPlanner(c.subject.parts.planner) === undefined) throw new UsageError(`${file}: there is no planner "${c.subject.parts.planner}"`);
     return { file, id: storedId(c), case: c };
   }
-  const part = Object.keys(c.subject.parts)[0];
+  const part = Object.keys(c.subject.parts).find((name) => candidateOf(c) === null || name !== 'planner');
   if (part !== undefined) throw new UsageError(`${file}: subject.parts names "${part}", but other parts than the driver's own are not built yet`);
   if (c.subject.mutant !== undefined && findMutant(c.subject.mutant) === undefined) throw new UsageError(`${file}: there is no mutant "${c.subject.mutant}"`);
   return { file, id: storedId(c), case: c };
+}
+
+/** The candidate that a case is about, as `compare` names it; null: none. */
+export function candidateOf(c: StoredCase): string | null {
+  const part = c.kind === 'machine' ? undefined : c.subject.parts.planner;
+  return part !== undefined && isCandidatePart(part) ? part : null;
 }
 
 /** The mutant of a case, if it has one. */
@@ -95,6 +102,10 @@ export function replayFirst(corpus: string, judge: (c: StoredCase) => { readonly
 
 /** Reads the case on stdin. */
 export async function readStdin(): Promise<NamedCase> {
+  return named(decodeStored(await readStdinText(), 'stdin'), 'stdin');
+}
+
+export async function readStdinText(): Promise<string> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of process.stdin) {
@@ -103,13 +114,11 @@ export async function readStdin(): Promise<NamedCase> {
     if (length > MAX_CASE_TEXT) throw new CaseError('stdin: the text is larger than 64 MiB, the limit for a case');
     chunks.push(bytes);
   }
-  let text: string;
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));
   } catch {
     throw new CaseError('stdin: not a case: the bytes are not UTF-8 text');
   }
-  return named(decodeStored(text, 'stdin'), 'stdin');
 }
 
 /** The one case that an operand names: a file or `-`. */

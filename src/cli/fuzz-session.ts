@@ -1,10 +1,12 @@
 /** What `fuzz` runs: operations of the driver on both stacks, under a profile and with a mutant if one is named. */
 import { campaign, drawRun, newResult, type CampaignOptions, type FoundFailure } from '../fuzz/campaign.js';
+import type { Origin } from '../fuzz/failure.js';
 import { findMutant } from '../mutants/mutants.js';
 import type { Profile } from '../operations/profiles.js';
 import { drawnLine, drawnLines } from '../report/drawn.js';
 import { fuzzCommand } from '../report/failure.js';
 import type { CampaignSummary, FuzzSummary } from '../report/fuzz.js';
+import type { PlannerName } from '../stack/planner.js';
 import { RULES } from '../rules/ledger.js';
 import { difference, sameAgain, totals, type DoneRun } from './determinism.js';
 import { failureLine, storeOriginal, workUp, type FoundOptions } from './found.js';
@@ -13,6 +15,7 @@ import { fuzzReport, limitsOf, type Drive, type Kept, type Report, type SessionS
 export interface FuzzSettings extends SessionSettings {
   readonly profile: Profile;
   readonly mutant: string | null;
+  readonly planner: PlannerName | null;
   readonly verbose: boolean;
 }
 
@@ -20,7 +23,7 @@ export class DriverDrive implements Drive<FoundFailure> {
   readonly result = newResult();
   readonly rules = RULES.filter((r) => r.where !== 'machine').map((r) => r.id);
   readonly verb = 'fuzz';
-  readonly #about: Pick<FuzzSummary, 'profile' | 'mutant' | 'interleavingOnly'>;
+  readonly #about: Pick<FuzzSummary, 'profile' | 'mutant' | 'planner' | 'interleavingOnly'>;
   readonly title: string;
   readonly #s: FuzzSettings;
   readonly #options: CampaignOptions;
@@ -30,10 +33,10 @@ export class DriverDrive implements Drive<FoundFailure> {
 
   constructor(settings: FuzzSettings) {
     this.#s = settings;
-    const { profile, mutant } = settings;
-    this.#about = { profile: profile.name, mutant, interleavingOnly: mutant !== null && findMutant(mutant)?.found === 'interleaving' };
-    this.title = `profile ${profile.name}${mutant === null ? '' : `  mutant ${mutant}`}`;
-    this.#options = { ...limitsOf(settings), profile, ...(mutant === null ? {} : { mutant }) };
+    const { profile, mutant, planner } = settings;
+    this.#about = { profile: profile.name, mutant, ...(planner === null ? {} : { planner }), interleavingOnly: mutant !== null && findMutant(mutant)?.found === 'interleaving' };
+    this.title = `profile ${profile.name}${planner === null ? '' : `  planner ${planner}`}${mutant === null ? '' : `  mutant ${mutant}`}`;
+    this.#options = { ...limitsOf(settings), profile, ...(mutant === null ? {} : { mutant }), ...(planner === null ? {} : { planner }) };
   }
 
   runs(): Generator<number, void> {
@@ -57,7 +60,7 @@ export class DriverDrive implements Drive<FoundFailure> {
 
   keep(failure: FoundFailure, corpus: string): Kept {
     const { violation } = failure;
-    const options: FoundOptions = { mutant: this.#s.mutant, corpus, shrink: this.#s.shrink, origin: { seed: this.#s.seed, run: failure.run, profile: this.#s.profile.name } };
+    const options: FoundOptions = { mutant: this.#s.mutant, corpus, shrink: this.#s.shrink, origin: this.#origin(failure.run) };
     const store = storeOriginal(failure, violation, options);
     return {
       workUp: () => {
@@ -67,8 +70,13 @@ export class DriverDrive implements Drive<FoundFailure> {
     };
   }
 
+  #origin(run: number): Origin {
+    const { seed, profile, planner } = this.#s;
+    return { seed, run, profile: profile.name, ...(planner === null ? {} : { planner }) };
+  }
+
   again(program: string, run: number): string {
-    return fuzzCommand(program, this.#s.seed, this.#s.profile.name, this.#s.mutant, run);
+    return fuzzCommand(program, this.#origin(run), this.#s.mutant);
   }
 
   /** The first and the last run, each held against two more of the same number. */

@@ -6,11 +6,13 @@ import { existsSync } from 'node:fs';
 import { DEFAULT_BUDGET } from '../fuzz/campaign.js';
 import { findMutant, MUTANTS } from '../mutants/mutants.js';
 import { findProfile, PROFILES } from '../operations/profiles.js';
+import { DEFAULT_PLANNER, PLANNERS } from '../parts/planners.js';
+import { PLANNER_NAMES } from '../stack/planner.js';
 import { UsageError, type ExitCode } from './exit.js';
 import { MACHINE_BUDGET } from '../fuzz/machine-campaign.js';
 import { DriverDrive, type FuzzSettings } from './fuzz-session.js';
 import { MachineDrive } from './machine-session.js';
-import { duration, wholeNumber, type Parsed, type VerbSpec } from './options.js';
+import { duration, oneOf, wholeNumber, type Parsed, type VerbSpec } from './options.js';
 import type { Output } from './output.js';
 import { Session } from './session.js';
 import type { Verb } from './verb.js';
@@ -20,13 +22,14 @@ const KEEP_GOING = 20;
 
 const spec: VerbSpec = {
   name: 'fuzz', operands: 0,
-  usage: ['fuzz [--seed S] [--runs N] [--ops N] [--time 30s] [--run K] [--profile NAME] [--mutant NAME] [--corpus DIR] [--keep-going [N]]', 'fuzz --machine-only [--seed S] [--runs N] [--ops N] [--time 30s] [--run K] [--corpus DIR] [--keep-going [N]]'],
+  usage: ['fuzz [--seed S] [--runs N] [--ops N] [--time 30s] [--run K] [--profile NAME] [--planner NAME] [--mutant NAME] [--corpus DIR] [--keep-going [N]]', 'fuzz --machine-only [--seed S] [--runs N] [--ops N] [--time 30s] [--run K] [--corpus DIR] [--keep-going [N]]'],
   about: [
     `Runs random sequences on both stacks in lockstep and asks every rule after each operation. Without limits: ${DEFAULT_BUDGET} operations.`,
     'A failing sequence is stored at once, then shrunk, explained and printed. While it is shrunk, Ctrl-C ends the program at once; what is',
     'stored stays whole. Otherwise Ctrl-C ends after the current run and prints what was done; a second one ends at once.',
     `--machine-only: no driver, but random raw stores, commands and transactions on both whole machines. Without limits: ${MACHINE_BUDGET} operations.`,
     '', 'Profiles:', ...PROFILES.map((p) => `  ${p.name.padEnd(8)}${p.about}`),
+    '', 'Planners:', ...PLANNERS.map((p) => `  ${p.name.padEnd(19)}${p.about}`),
   ],
   options: [
     { name: 'machine-only', about: 'raw sequences on both whole machines, without a driver' },
@@ -36,13 +39,14 @@ const spec: VerbSpec = {
     { name: 'time', value: 'TIME', about: 'so long: 30s, 2m, 1h' },
     { name: 'run', value: 'K', about: 'only run K of the seed' },
     { name: 'profile', value: 'NAME', about: 'the family of worlds and operations (default swarm)' },
+    { name: 'planner', value: 'NAME', about: `what turns damage into commands, in every run (default: drawn, mostly ${DEFAULT_PLANNER})` },
     { name: 'mutant', value: 'NAME', about: 'load a deliberately broken driver (`rules --mutants` lists them)' },
     { name: 'corpus', value: 'DIR', about: 'replay the cases of DIR first, and store in it (default: a fresh directory, printed)' },
     { name: 'keep-going', value: 'N', otherwise: String(KEEP_GOING), about: `go on after a failure, up to N of them (${KEEP_GOING})` },
     { name: 'verbose', about: 'name what each run was given (world, mix, sizes), one line a run, on stderr' },
     { name: 'no-shrink', about: 'store and print failures as they were found' },
   ],
-  unbuilt: ['driver', 'planner', 'interleave', 'workers', 'candidate'],
+  unbuilt: ['driver', 'interleave', 'workers', 'candidate'],
 };
 
 function settings(p: Parsed): FuzzSettings {
@@ -57,7 +61,7 @@ function settings(p: Parsed): FuzzSettings {
   const corpus = p.values.get('corpus');
   return {
     seed: p.values.get('seed') ?? `0x${randomBytes(8).toString('hex')}`,
-    profile, mutant: mutant ?? null, run, runs,
+    profile, mutant: mutant ?? null, planner: oneOf(p, 'planner', PLANNER_NAMES) ?? null, run, runs,
     operations: wholeNumber(p, 'ops', 1), timeMs: duration(p, 'time'),
     corpus, corpusExists: corpus !== undefined && existsSync(corpus),
     failuresMax: wholeNumber(p, 'keep-going', 1) ?? 1,
@@ -73,7 +77,7 @@ export const verb: Verb = {
       const s = settings(p);
       return new Session(s, new DriverDrive(s), out).run();
     }
-    for (const option of ['profile', 'mutant', 'verbose']) if (p.values.has(option)) throw new UsageError(`options --machine-only and --${option} exclude each other`);
+    for (const option of ['profile', 'planner', 'mutant', 'verbose']) if (p.values.has(option)) throw new UsageError(`options --machine-only and --${option} exclude each other`);
     const s = settings(p);
     return new Session(s, new MachineDrive(s), out).run();
   },

@@ -17,6 +17,7 @@ import { EXIT, UsageError, worst, type ExitCode } from './exit.js';
 import { wholeNumber, type Parsed, type VerbSpec } from './options.js';
 import { now, type Output } from './output.js';
 import { ProgressLine } from './progress.js';
+import { needsCandidate, replayCandidate } from './replay-candidate.js';
 import { againstExpectation, judgeStored, planProblems, runCase, runMachineCase, type CaseRun } from './run-case.js';
 import type { PlanCase } from '../operations/plan-case.js';
 import type { SequenceCase } from '../operations/stored.js';
@@ -26,7 +27,7 @@ import type { Verb } from './verb.js';
 
 const spec: VerbSpec = {
   name: 'replay', operands: 1000,
-  usage: ['replay <case|directory|-> … [--diff] [--state] [--until N] [--no-mutant]'],
+  usage: ['replay <case|directory|-> … [--diff] [--state] [--until N] [--no-mutant]', 'replay <case|-> --candidate FILE|NAME [--diff]'],
   about: [
     'Runs stored cases again. A file, or - for stdin, runs as it is stored, with its mutant if it has one: a broken rule is printed, exit 1.',
     'Every case below a directory must show what it expects without its mutant, and break a rule with it; recorded answers of real devices',
@@ -37,8 +38,9 @@ const spec: VerbSpec = {
     { name: 'state', about: 'print the state after the last operation (one named case)' },
     { name: 'until', value: 'N', about: 'stop after N operations (one named case)' },
     { name: 'no-mutant', about: 'run named cases without their mutants' },
+    { name: 'candidate', value: 'FILE|NAME', about: 'with this planner instead of the driver’s own (see `compare --help`; one named case)' },
   ],
-  unbuilt: ['candidate', 'extend', 'watch', 'html'],
+  unbuilt: ['extend', 'watch', 'html'],
 };
 
 /** Differing recorded answers that are printed. */
@@ -58,14 +60,18 @@ async function run(p: Parsed, out: Output): Promise<ExitCode> {
   const start = now();
   const named: NamedCase[] = [];
   const stored: NamedCase[] = [];
-  for (const operand of p.operands) {
+  const candidate = p.values.get('candidate');
+  for (const option of ['state', 'until', 'no-mutant']) if (p.values.has('candidate') && p.values.has(option)) throw new UsageError(`options --candidate and --${option} exclude each other`);
+  if (candidate !== undefined && (p.operands.length !== 1 || (p.operands[0] !== '-' && isDirectory(p.operands[0] as string)))) throw new UsageError('option --candidate needs exactly one named case');
+  for (const operand of candidate === undefined ? p.operands : []) {
     if (operand === '-') named.push(await readStdin());
     else if (isDirectory(operand)) stored.push(...readFolder(operand));
     else named.push(readCase(operand));
   }
   const detailed = ['diff', 'state', 'until'].filter((o) => p.values.has(o));
-  if (detailed.length > 0 && (named.length !== 1 || stored.length > 0)) throw new UsageError(`option --${detailed[0]} needs exactly one named case`);
+  if (detailed.length > 0 && candidate === undefined && (named.length !== 1 || stored.length > 0)) throw new UsageError(`option --${detailed[0]} needs exactly one named case`);
   const counts: Counts = { cases: 0, operations: 0, observed: 0, failures: [], unmodelled: [], codes: [] };
+  if (candidate !== undefined) await withCandidate(p.operands[0] as string, candidate, out, counts, p.values.has('diff'));
   for (const c of named) replayNamed(c, p, out, counts);
   replayStored(stored, counts);
   const summary = summaryOf('replay', counts, now() - start);
@@ -116,8 +122,24 @@ function replayStored(stored: readonly NamedCase[], counts: Counts): void {
   progress.clear();
 }
 
+async function withCandidate(path: string, candidate: string, out: Output, counts: Counts, whole: boolean): Promise<void> {
+  const done = await replayCandidate(path, candidate, out, whole);
+  counts.cases += 1;
+  counts.operations += done.operations;
+  if (done.problem !== null) {
+    counts.failures.push({ id: done.id, file: done.file, rule: done.rule, problems: [done.problem] });
+    counts.codes.push(EXIT.violation);
+  }
+  if (done.unmodelled !== null) {
+    counts.unmodelled.push(`${done.id}: ${done.unmodelled}`);
+    counts.codes.push(EXIT.inconclusive);
+  }
+}
+
 /** One case that the user named, as it is stored. */
 function replayNamed(c: NamedCase, p: Parsed, out: Output, counts: Counts): void {
+  const refused = needsCandidate(c);
+  if (refused !== null) throw refused;
   if (c.case.kind === 'plan') {
     replayPlan({ ...c, case: c.case }, p, out, counts);
     return;

@@ -10,7 +10,7 @@ import { replay } from '../lockstep/replay.js';
 import { failureBlock } from '../report/failure.js';
 import { visible } from '../report/words.js';
 import type { Violation } from '../stack/violation.js';
-import { mutantOf, oneCase, sequenceOf } from './cases.js';
+import { candidateOf, mutantOf, oneCase, sequenceOf } from './cases.js';
 import { EXIT, UsageError, worst, type ExitCode } from './exit.js';
 import { failureLine, storeOriginal, workUp, type Found } from './found.js';
 import { duration, type Parsed, type VerbSpec } from './options.js';
@@ -33,8 +33,8 @@ const spec: VerbSpec = {
 };
 
 function originOf(c: Case): Origin | null {
-  const { seed, run, profile } = c.provenance;
-  return typeof seed === 'string' && typeof run === 'number' && typeof profile === 'string' ? { seed, run, profile } : null;
+  const { seed, run, profile, planner } = c.provenance;
+  return typeof seed === 'string' && typeof run === 'number' && typeof profile === 'string' ? { seed, run, profile, ...(typeof planner === 'string' ? { planner } : {}) } : null;
 }
 
 function workDriver(c: Case, violation: Violation, corpus: string, timeMs: number | undefined): Found {
@@ -52,7 +52,10 @@ function workMachine(c: MachineCase, violation: Violation, corpus: string, timeM
 
 async function run(p: Parsed, out: Output): Promise<ExitCode> {
   const timeMs = duration(p, 'time');
-  const stored = sequenceOf(await oneCase(p.operands, 'shrink'), 'shrink');
+  const named = await oneCase(p.operands, 'shrink');
+  const part = candidateOf(named.case);
+  if (part !== null) throw new UsageError(`${named.file}: the case is about the candidate ${visible(part)}, and compare has shrunk it already`);
+  const stored = sequenceOf(named, 'shrink');
   const start = now();
   const c = stored.case;
   const mutant = mutantOf(c);

@@ -9,6 +9,7 @@ import { Ledger } from '../rules/ledger.js';
 import { RandomChooser } from '../stack/chooser.js';
 import { OPERATION_KINDS, type Operation, type OperationKind } from '../stack/operation.js';
 import { Unmodelled, ViolationError, type Violation } from '../stack/violation.js';
+import type { PlannerName } from '../stack/planner.js';
 import type { World } from '../stack/world.js';
 
 /** Operations that a campaign runs when nothing else limits it. */
@@ -18,6 +19,8 @@ export interface CampaignOptions {
   readonly seed: string;
   readonly profile: Profile;
   readonly mutant?: string;
+  /** Instead of the planner that the profile draws. */
+  readonly planner?: PlannerName;
   /** Limits; what is missing does not limit. */
   readonly operations?: number;
   readonly runs?: number;
@@ -62,7 +65,9 @@ export function newResult(): CampaignResult {
 /** World, mix and length of one run. */
 export function drawRun(options: CampaignOptions, run: number): { world: World; mix: Mix; operations: number; chooser: RandomChooser } {
   const chooser = new RandomChooser(`${options.seed}/${run}`);
-  return { ...options.profile.draw(chooser), chooser };
+  const drawn = options.profile.draw(chooser);
+  const world = options.planner === undefined ? drawn.world : { ...drawn.world, planner: options.planner };
+  return { ...drawn, world, chooser };
 }
 
 /** Runs until a limit, a failure, or `go` says false; adds to `result`. `go` is asked after each run. */

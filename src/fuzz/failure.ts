@@ -13,6 +13,8 @@ export interface Origin {
   readonly seed: string;
   readonly run: number;
   readonly profile: string;
+  /** In place of what the profile draws. */
+  readonly planner?: string;
 }
 
 export interface FailureRecord {
@@ -21,6 +23,8 @@ export interface FailureRecord {
   readonly operations: readonly Operation[];
   readonly violation: Violation;
   readonly mutant: string | null;
+  /** A planner from outside was tested: as the case names it, where it is, and the command that finds the failure again. */
+  readonly candidate?: { readonly part: string; readonly path: string; readonly again?: string };
   readonly explanation: Explanation;
   /** Both sides of every operation; the last one differs. */
   readonly rows: readonly Row[];
@@ -41,7 +45,7 @@ export function failureCase(world: World, operations: readonly Operation[], viol
     expect: { verdict: 'ok' },
     provenance: {
       rule: violation.rule, cause: violation.cause,
-      ...(origin === null ? {} : { seed: origin.seed, run: origin.run, profile: origin.profile }),
+      ...(origin === null ? {} : { seed: origin.seed, run: origin.run, profile: origin.profile, ...(origin.planner === undefined ? {} : { planner: origin.planner }) }),
     },
   };
 }
@@ -52,7 +56,7 @@ export function failureRecord(world: World, operations: readonly Operation[], vi
   return {
     id: caseId(failureCase(world, operations, violation, mutant, origin)),
     world, operations, violation, mutant, origin, shrunk,
-    explanation: explain(world, operations, violation, mutant ?? undefined),
+    explanation: explain(world, operations, violation, subject),
     rows: replay(world, operations, subject, true).rows,
     ...files,
   };

@@ -28,11 +28,15 @@ export interface ShrinkResult extends Candidate {
 export const SHRINK_BUDGET = 4000;
 const ARGUMENTS_BUDGET = 500;
 const FINAL_PASS = 400;
+/** Operations of which all pairs are tried. */
+const PAIRS_MAX = 16;
 /** Output frames are simplified towards 2 GB, so that they do not look like input addresses. */
 const PLAIN_OUTPUT = 0x80000;
 
 export interface ShrinkOptions {
   readonly mutant?: string;
+  /** What a candidate shows, where that is not what a replay with the mutant shows. */
+  readonly shows?: (c: Candidate) => Violation | null;
   readonly budget?: number;
   /** Called after each improvement. */
   readonly improved?: (c: Candidate, violation: Violation) => void;
@@ -63,6 +67,8 @@ class Shrinker {
     this.#deleteOperations();
     this.#simplifyWorld();
     this.#deleteOperations();
+    if (this.#mergeMaps()) this.#deleteOperations();
+    if (this.#deletePairs()) this.#deleteOperations();
     this.#simplifyCalls();
     this.#rebase();
     this.#halveSizes();
@@ -79,8 +85,8 @@ class Shrinker {
     if (this.#left <= 0) return null;
     this.#left -= 1;
     this.#tried += 1;
-    const again = replay(c.world, c.operations, this.#options.mutant === undefined ? {} : { mutant: this.#options.mutant });
-    const v = again.violation;
+    const { mutant, shows } = this.#options;
+    const v = shows === undefined ? replay(c.world, c.operations, mutant === undefined ? {} : { mutant }).violation : shows(c);
     return v !== null && v.rule === this.#violation.rule && v.cause === this.#violation.cause ? v : null;
   }
 
@@ -109,16 +115,24 @@ class Shrinker {
     this.#tryWorld({ ...this.#best, world: { ...w(), inputBits: plain.inputBits } });
     this.#tryWorld({ ...this.#best, world: { ...w(), storeOrder: plain.storeOrder } });
     this.#tryWorld({ ...this.#best, world: { ...w(), flushQueue: plain.flushQueue } });
+    const { planner, ...unplanned } = w();
+    if (planner !== undefined) this.#tryWorld({ ...this.#best, world: unplanned });
     w().smmus.forEach((_, i) => {
       for (const key of ['range', 'asidBits', 'asidMax', 'queueLog2', 'eventLog2', 'tlbEntries'] as const) {
         const smmus = w().smmus.map((s, k) => (k === i ? { ...s, [key]: plain.smmus[0]?.[key] } : s)) as World['smmus'];
         this.#tryWorld({ ...this.#best, world: { ...w(), smmus } });
       }
-      const { forceSync, ...rest } = w().smmus[i] as World['smmus'][number];
-      if (forceSync === true) this.#tryWorld({ ...this.#best, world: { ...w(), smmus: w().smmus.map((s, k) => (k === i ? rest : s)) } });
+      for (const key of ['forceSync', 'ds'] as const) {
+        const { [key]: had, ...rest } = w().smmus[i] as World['smmus'][number];
+        if (had === true) this.#tryWorld({ ...this.#best, world: { ...w(), smmus: w().smmus.map((s, k) => (k === i ? rest : s)) } });
+      }
     });
     w().domains.forEach((_, i) => {
       this.#tryWorld({ ...this.#best, world: { ...w(), domains: w().domains.map((d, k) => (k === i ? { mode: 'strict' as const, managed: false } : d)) } });
+    });
+    w().domains.forEach((domain, i) => {
+      const { gather, ...rest } = domain;
+      if (gather !== undefined) this.#tryWorld({ ...this.#best, world: { ...w(), domains: w().domains.map((d, k) => (k === i ? rest : d)) } });
     });
     w().devices.forEach((device, i) => {
       if (device.streams.length > 1) this.#tryWorld({ ...this.#best, world: { ...w(), devices: w().devices.map((d, k) => (k === i ? { ...d, streams: d.streams.slice(0, 1) } : d)) } });
@@ -127,6 +141,37 @@ class Shrinker {
 
   #tryWorld(c: Candidate | null): void {
     if (c !== null && JSON.stringify(c) !== JSON.stringify(this.#best)) this.#try(c);
+  }
+
+  /** Two operations that need each other, such as a failing allocation and the call that it fails; only when few are left. */
+  #deletePairs(): boolean {
+    let deleted = false;
+    for (let i = 0; i < this.#best.operations.length; i += 1) {
+      for (let k = i + 1; k < this.#best.operations.length && this.#best.operations.length <= PAIRS_MAX; k += 1) {
+        if (!this.#try({ world: this.#best.world, operations: this.#best.operations.filter((_, at) => at !== i && at !== k) })) continue;
+        deleted = true;
+        k = i;
+      }
+    }
+    return deleted;
+  }
+
+  /** Two mappings of a domain as one: the later one in the earlier one's place, without what was mapped and unmapped between them. */
+  #mergeMaps(): boolean {
+    let merged = false;
+    for (let i = 0; i < this.#best.operations.length; i += 1) {
+      for (let k = i + 1; k < this.#best.operations.length; k += 1) {
+        const first = this.#best.operations[i] as Operation;
+        const later = this.#best.operations[k] as Operation;
+        if (first.op !== 'map' || later.op !== 'map' || first.domain !== later.domain) continue;
+        const between = (op: Operation, at: number): boolean => at > i && at <= k && (op.op === 'map' || op.op === 'unmap') && op.domain === later.domain;
+        const operations = this.#best.operations.map((op, at) => (at === i ? later : op)).filter((op, at) => !between(op, at));
+        if (!this.#try({ world: this.#best.world, operations })) continue;
+        merged = true;
+        k = i;
+      }
+    }
+    return merged;
   }
 
   /** A plain `sync` says more than a call that only syncs on its way. */

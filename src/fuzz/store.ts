@@ -27,7 +27,7 @@ export function writeWhole(path: string, text: string): void {
 }
 
 /** One failing sequence on its way through shrinking: `<rule>/<id>.full.json`, `<id>.shrinking.json`, then `<id>.json`. */
-class SequenceStore<C> {
+export class SequenceStore<C> {
   readonly #folder: string;
   readonly #case: (c: C, violation: Violation) => StoredCase;
   #full: string | null = null;

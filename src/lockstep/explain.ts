@@ -10,6 +10,7 @@ import type { Operation } from '../stack/operation.js';
 import type { FactPlace, Violation } from '../stack/violation.js';
 import type { World } from '../stack/world.js';
 import { Log, type Entry } from './log.js';
+import type { LockstepOptions } from './lockstep.js';
 import { replay } from './replay.js';
 
 export interface Explanation {
@@ -20,10 +21,14 @@ export interface Explanation {
   readonly tried: number;
 }
 
+/** What is tested: a mutant, a planner. */
+export type Subject = Pick<LockstepOptions, 'mutant' | 'planner'>;
+
 const SHOWN = 6;
 
-export function explain(world: World, operations: readonly Operation[], violation: Violation, mutant?: string): Explanation {
-  const subject = mutant === undefined ? {} : { mutant };
+/** `subject`: what was run: the mutant's name, or as it was given to the lockstep. */
+export function explain(world: World, operations: readonly Operation[], violation: Violation, tested: string | Subject = {}): Explanation {
+  const subject = typeof tested === 'string' ? { mutant: tested } : tested;
   const log = new Log();
   const again = replay(world, operations, { ...subject, log });
   const place = violation.fact;
@@ -130,7 +135,7 @@ function remedies(place: FactPlace): Command[] {
 }
 
 function verify(world: World, operations: readonly Operation[], violation: Violation, failedAt: number, place: FactPlace,
-  subject: { mutant?: string }): { verified: string | null; tried: number } {
+  subject: Subject): { verified: string | null; tried: number } {
   let tried = 0;
   const words = new Uint32Array(4);
   for (const command of remedies(place)) {

@@ -11,12 +11,14 @@ import { Pages } from '../memory/pages.js';
 import { OptimisedMachine } from '../optimised/machine/machine.js';
 import { OptimisedDriver, ownParts } from '../optimised/driver/driver.js';
 import type { Batch, DriverObserver } from '../optimised/driver/types.js';
-import { findMutant, type Mutant } from '../mutants/mutants.js';
+import type { Mutant } from '../mutants/mutant.js';
+import { findMutant } from '../mutants/mutants.js';
 import { PLANNERS } from '../parts/planners.js';
 import { Intent } from '../reference/driver/intent.js';
 import { entryFrames } from '../reference/stage1/facts.js';
 import { Stage1Reference } from '../reference/stage1/machine.js';
 import { afterReset, attached, entrySynced } from '../rules/configuration.js';
+import { judgeNotified } from '../rules/notified.js';
 import { judgePlan } from '../rules/plan.js';
 import { freedRule } from '../rules/freed.js';
 import { LeafRules } from '../rules/leaves.js';
@@ -95,6 +97,7 @@ export class Lockstep {
   readonly #mutant: Mutant | undefined;
   readonly #smmuFeatures: readonly CommandFeatures[];
   readonly #events: EventRecord[] = [];
+  #operation: Operation | null = null;
 
   constructor(world: World, options: LockstepOptions = {}) {
     this.world = world;
@@ -186,7 +189,10 @@ export class Lockstep {
 
   #observer(): DriverObserver {
     return {
-      planned: (smmu, d, words, count) => { judgePlan(this.ledger, { smmu, d, words, count }, this.#smmuFeatures[smmu] as CommandFeatures, this.driver.context.parts.planner.promise); },
+      planned: (smmu, d, words, count) => {
+        judgePlan(this.ledger, { smmu, d, words, count }, this.#smmuFeatures[smmu] as CommandFeatures, this.driver.context.parts.planner.promise);
+        if (this.#operation !== null) judgeNotified(this.ledger, this.world, this.#operation, d);
+      },
       entrySynced: (smmu, kind, streams) => { entrySynced(this.scene, smmu, kind, streams); },
       tagReleased: () => undefined,
     };
@@ -221,6 +227,7 @@ export class Lockstep {
   /** One operation on both sides, judged. */
   step(op: Operation): Step {
     this.index += 1;
+    this.#operation = op;
     const log = this.#options.log;
     if (log !== undefined) {
       log.op = this.index;
@@ -235,7 +242,7 @@ export class Lockstep {
     const result = this.#guarded(op.op, () => this.driver.run(op));
     this.#compare(op, expected, result, this.pages.refused > refused);
     this.#injectAfter();
-    const taken = op.op === 'sync' || op.op === 'flush-all' || op.op === 'iova-free' ? this.intent.domains[op.domain]?.limbo : undefined;
+    const taken = op.op === 'sync' || op.op === 'flush-all' || op.op === 'iova-free' || op.op === 'unmap' ? this.intent.domains[op.domain]?.limbo : undefined;
     if (expected === 'ok') this.intent.finish(op, result);
     if (result === 'ok') this.#settle(op);
     if (result === 'ok' && taken !== undefined && 'domain' in op && this.intent.domains[op.domain]?.limbo.length === 0) this.leaves.gone(op.domain, taken);
@@ -268,7 +275,10 @@ export class Lockstep {
         if (this.world.domains[op.domain]?.mode === 'strict') this.leaves.due(op.domain);
         this.#compareLookups(op.domain, op.iova, op.size);
         break;
-      case 'unmap': this.#compareLookups(op.domain, op.iova, op.size); break;
+      case 'unmap':
+        if (this.world.domains[op.domain]?.gather === 'sva') this.leaves.due(op.domain);
+        this.#compareLookups(op.domain, op.iova, op.size);
+        break;
       case 'sync':
         if (this.world.domains[op.domain]?.mode === 'strict') this.leaves.due(op.domain);
         break;

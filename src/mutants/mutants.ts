@@ -1,56 +1,33 @@
 /**
  * Mutants: deliberately broken variants of the optimised driver, each one rule of it inverted. Only lockstep loads
- * them, only by name. A mutant replaces parts of the driver (for both of its forms) or filters barriers.
+ * them, only by name. A mutant replaces parts of the driver (for both of its forms) or filters barriers. Those of the bug zoo's class C are in
+ * ranges.ts.
  */
 import { hasAddress, OP } from '../spec/command.js';
-import { newDescription } from '../stack/description.js';
 import { WHOLE_TAG, type Planner } from '../stack/planner.js';
-import type { BarrierSite, Cpu } from '../memory/cpu.js';
-import type { Batch, Parts } from '../optimised/driver/types.js';
-import type { World } from '../stack/world.js';
+import type { Parts } from '../optimised/driver/types.js';
+import { changed, filterCommands, onBatch, onPlan, type Mutant } from './mutant.js';
+import { RANGE_MUTANTS } from './ranges.js';
 import * as lateSteps from './sequences.steps.js';
 import type { Plain } from '../stack/steps.js';
 
 const latePlain = (await import(new URL('./sequences.plain.js', import.meta.url).href)) as Plain<typeof lateSteps>;
 
-export interface Mutant {
-  readonly name: string;
-  readonly about: string;
-  /** Found by random sequences, or only by exploring interleavings. */
-  readonly found: 'fuzz' | 'interleaving';
-  /** The family of worlds that can show it, when that is not the default one. */
-  readonly profile?: string;
-  readonly parts?: (own: Parts, world: World, form: 'plain' | 'steps') => Parts;
-  /** Which barriers still work. */
-  readonly barriers?: (site: BarrierSite, cpu: Cpu, isTable: (slot: number) => boolean) => boolean;
-}
+/** Without range support: so many single commands, where the whole tag should go. */
+const UNBOUNDED = 8192;
 
-/** Keeps the commands for which `keep` says so. */
-function filterCommands(batch: Batch, keep: (op: number, at: number) => boolean): void {
-  let n = 0;
-  for (let i = 0; i < batch.count; i += 1) {
-    if (!keep((batch.words[i * 4] as number) & 0xff, i * 4)) continue;
-    batch.words.copyWithin(n * 4, i * 4, i * 4 + 4);
-    n += 1;
-  }
-  batch.count = n;
+function singlesInsteadOfAll(planner: Planner): Planner['plan'] {
+  return (d, features, out) => {
+    const n = planner.plan(d, features, out);
+    const pages = d.last - d.first + 1;
+    if (n !== WHOLE_TAG || features.range || d.all || pages > UNBOUNDED) return n;
+    for (let i = 0; i < pages; i += 1) {
+      const frame = d.first + i;
+      out.set([0, 0, ((frame % 2 ** 20) * 4096) | (d.tables === 0 ? 1 : 0), Math.floor(frame / 2 ** 20)], i * 4);
+    }
+    return pages;
+  };
 }
-
-function onBatch(change: (batch: Batch, world: World) => void): NonNullable<Mutant['parts']> {
-  return (own, world) => ({
-    ...own,
-    emit: (batch) => {
-      own.emit(batch);
-      change(batch, world);
-    },
-  });
-}
-
-function onPlan(name: string, wrap: (planner: Planner) => Planner['plan']): NonNullable<Mutant['parts']> {
-  return (own) => ({ ...own, planner: { ...own.planner, name: `${own.planner.name} (${name})`, plan: wrap(own.planner) } });
-}
-
-const changed = newDescription();
 
 export const MUTANTS: readonly Mutant[] = [
   {
@@ -76,7 +53,7 @@ export const MUTANTS: readonly Mutant[] = [
     }),
   },
   {
-    name: 'leaf-only-for-freed-table', found: 'fuzz', about: 'Leaf = 1 although a table is freed: its cached descriptor stays',
+    name: 'leaf-only-for-freed-table', found: 'fuzz', zoo: ['C17'], about: 'Leaf = 1 although a table is freed: its cached descriptor stays',
     parts: onPlan('leaf only', (planner) => (d, features, out) => {
       const n = planner.plan(d, features, out);
       for (let i = 0; i < n; i += 1) out[i * 4 + 2] = (out[i * 4 + 2] as number) | 1;
@@ -123,7 +100,7 @@ export const MUTANTS: readonly Mutant[] = [
       ...own,
       describe: (gather, d) => {
         own.describe(gather, d);
-        if (d.tables === 0) return;
+        if (gather.style !== 'iommupt' || d.tables === 0) return;
         d.tables = 1 << (31 - Math.clz32(d.tables));
         d.leaves = 0;
       },
@@ -131,7 +108,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'table-freed-before-sync', found: 'fuzz', about: 'tables go back to the allocator before their invalidation',
-    parts: (own, _world, form) => ({ ...own, syncGather: (form === 'plain' ? latePlain : lateSteps).freeBeforeSync as Parts['syncGather'] }),
+    parts: (own, _world, form) => ({ ...own, flushGather: (form === 'plain' ? latePlain : lateSteps).freeBeforeFlush as Parts['flushGather'] }),
   },
   {
     name: 'single-for-populated-table', found: 'fuzz', about: 'without range support one command per removed table, although leaves were cached below it (seed 0, "only one single invalidation")',
@@ -149,6 +126,18 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'range-without-support', found: 'fuzz', about: 'range commands go to an SMMU without range invalidation',
     parts: onPlan('range always', (planner) => (d, _features, out) => planner.plan(d, { range: true, ds: false }, out)),
+  },
+  {
+    name: 'scale-too-large', found: 'fuzz', about: 'the bit length of n / 16, and not of (n - 1) / 32, is taken for SCALE: ranges reach twice as far',
+    parts: onPlan('SCALE too large', (planner) => (d, features, out) => {
+      const n = planner.plan(d, features, out);
+      for (let i = 0; i < n; i += 1) if (((out[i * 4 + 2] as number) & 0xc00) !== 0) out[i * 4] = (out[i * 4] as number) + (1 << 20);
+      return n;
+    }),
+  },
+  {
+    name: 'singles-without-bound', found: 'fuzz', about: 'without range support every page has its command, however many there are',
+    parts: (own) => ({ ...own, planner: { ...own.planner, name: `${own.planner.name} (no bound)`, room: Math.max(own.planner.room, UNBOUNDED), plan: singlesInsteadOfAll(own.planner) } }),
   },
   {
     name: 'flush-all-by-range', found: 'fuzz', about: 'the flush of everything is planned as a range from 0 to the first 2 MB',
@@ -195,6 +184,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'no-barrier-before-array', found: 'interleaving', about: 'no full barrier between clearing descriptors and reading the array',
     barriers: (site) => site !== 'before-invs',
   },
+  ...RANGE_MUTANTS,
 ];
 
 export function findMutant(name: string): Mutant | undefined {

@@ -5,7 +5,7 @@ import { storeWords, syncEntry } from '../optimised/driver/entry.steps.js';
 import { install, leave, prepare, publish } from '../optimised/driver/attach.steps.js';
 import { releaseTables } from '../optimised/driver/invalidate.steps.js';
 import { insertList, submit, waitConsumed } from '../optimised/driver/queue.steps.js';
-import type { Batch, Context, DeviceState, DomainState, SmmuState } from '../optimised/driver/types.js';
+import type { Batch, Context, DeviceState, DomainState, Gather, SmmuState } from '../optimised/driver/types.js';
 import { REG } from '../spec/register.js';
 import type { Result, Target } from '../stack/operation.js';
 import type { Steps } from '../stack/steps.js';
@@ -27,9 +27,7 @@ export function* publishAfterSte(ctx: Context, device: number, target: Target): 
 }
 
 /** The gather's tables are freed first and invalidated then. */
-export function* freeBeforeSync(ctx: Context, domain: number): Steps<void> {
-  const gather = (ctx.state.domains[domain] as DomainState).gather;
-  if (!gather.pending) return;
+export function* freeBeforeFlush(ctx: Context, domain: number, gather: Gather): Steps<void> {
   ctx.parts.describe(gather, ctx.description);
   ctx.cpu.drainAll();
   yield 'free the tables';

@@ -90,10 +90,10 @@ export function worldJson(w: World): { readonly [key: string]: Json } {
   return {
     smmus: w.smmus.map((s) => ({
       range: s.range, asidBits: s.asidBits, asidMax: s.asidMax, queueLog2: s.queueLog2, eventLog2: s.eventLog2,
-      tlbEntries: s.tlbEntries, ...(s.forceSync === true ? { forceSync: true } : {}),
+      tlbEntries: s.tlbEntries, ...(s.ds === true ? { ds: true } : {}), ...(s.forceSync === true ? { forceSync: true } : {}),
     })),
     devices: w.devices.map((d) => ({ smmu: d.smmu, streams: [...d.streams] })),
-    domains: w.domains.map((d) => ({ mode: d.mode, managed: d.managed })),
+    domains: w.domains.map((d) => ({ mode: d.mode, managed: d.managed, ...(d.gather === undefined ? {} : { gather: d.gather }) })),
     inputBits: w.inputBits,
     flushQueue: w.flushQueue,
     storeOrder: w.storeOrder,

@@ -9,7 +9,7 @@ import { OPERATION_KINDS } from '../stack/operation.js';
 import { RULE_IDS } from '../stack/violation.js';
 import type { DeviceConfig, DomainConfig, SmmuConfig, World } from '../stack/world.js';
 import { PLANNER_NAMES } from '../stack/planner.js';
-import { LIMITS } from '../stack/world.js';
+import { GATHER_STYLES, LIMITS } from '../stack/world.js';
 import type { Case, Expectation, Observation, Subject } from './case.js';
 import {
   CASE_SCHEMA, expectJson, observationJson, operationJson, sorted, subjectJson, worldJson,
@@ -81,7 +81,7 @@ function parseWorld(n: Node): World {
 }
 
 function parseSmmu(n: Node): SmmuConfig {
-  n.object(['range', 'asidBits', 'asidMax', 'queueLog2', 'eventLog2', 'tlbEntries'], ['forceSync']);
+  n.object(['range', 'asidBits', 'asidMax', 'queueLog2', 'eventLog2', 'tlbEntries'], ['forceSync', 'ds']);
   const asidBits = n.child('asidBits').oneOf([8, 16]);
   const tlb = n.child('tlbEntries');
   const tlbEntries = tlb.integer(4, 4096);
@@ -93,6 +93,7 @@ function parseSmmu(n: Node): SmmuConfig {
     queueLog2: n.child('queueLog2').integer(3, 8),
     eventLog2: n.child('eventLog2').integer(1, 7),
     tlbEntries,
+    ...(n.has('ds') && n.child('ds').boolean() ? { ds: true as const } : {}),
     ...(n.has('forceSync') && n.child('forceSync').boolean() ? { forceSync: true as const } : {}),
   };
 }
@@ -111,11 +112,14 @@ function parseDevice(n: Node, smmus: number, used: Set<number>): DeviceConfig {
 }
 
 function parseDomain(n: Node): DomainConfig {
-  n.object(['mode', 'managed']);
+  n.object(['mode', 'managed'], ['gather']);
   const mode = n.child('mode').oneOf(['strict', 'lazy']);
   const managed = n.child('managed').boolean();
   if (mode === 'lazy' && !managed) n.child('managed').fail('must be true for a lazy domain');
-  return { mode, managed };
+  if (!n.has('gather')) return { mode, managed };
+  const gather = n.child('gather').oneOf(GATHER_STYLES);
+  if (gather === 'sva' && (mode !== 'strict' || managed)) n.child('gather').fail('must not be "sva" for a lazy or managed domain');
+  return { mode, managed, gather };
 }
 
 function parseSubject(n: Node): Subject {

@@ -147,7 +147,8 @@ export class Generator {
       case 3: return { frames: 601 + c.index(3496), align: 1 };
       case 4: return { frames: FRAMES_2M * (1 + c.index(3)), align: FRAMES_2M };
       case 5: return { frames: FRAMES_2M, align: -FRAMES_2M }; // aligned address, unaligned output: 512 pages
-      default: return { frames: FRAMES_1G, align: FRAMES_1G };
+      case 6: return { frames: FRAMES_1G, align: FRAMES_1G };
+      default: return { frames: FRAMES_1G + FRAMES_2M * (1 + c.index(3)), align: FRAMES_2M };
     }
   }
 

@@ -222,7 +222,7 @@ export class Node {
 
   oneOf<T extends string | number>(choices: readonly T[]): T {
     const found = choices.find((choice) => choice === this.value);
-    if (found === undefined) this.fail(`must be ${choices.map((choice) => JSON.stringify(choice)).join(' or ')}`);
+    if (found === undefined) this.fail(`must be ${oneOfText(choices)}`);
     return found as T;
   }
 
@@ -233,6 +233,14 @@ export class Node {
     if (keys.length > MAX_RECORD_KEYS) this.fail(`must not have more than ${MAX_RECORD_KEYS} keys`);
     return Object.fromEntries(keys.map((key) => [key, read(this.child(key))]));
   }
+}
+
+/** Choices that are named in a message. */
+const NAMED = 12;
+
+function oneOfText(choices: readonly (string | number)[]): string {
+  const names = choices.slice(0, NAMED).map((choice) => JSON.stringify(choice)).join(' or ');
+  return choices.length <= NAMED ? names : `${names}, or another of ${choices.length}`;
 }
 
 /** Where a case came from: a small free record. */

@@ -3,10 +3,10 @@
  * in words, what stays, and why each command leaves it.
  */
 import { describeCommand } from '../spec/command.js';
-import { findPlanner } from '../parts/planners.js';
+import { DEFAULT_PLANNER, findPlanner } from '../parts/planners.js';
 import type { PlanCase, PlanFeatures, PlanRule } from '../operations/plan-case.js';
 import { describeDescription, type Description } from '../stack/description.js';
-import { PAYLOAD_WORDS, WHOLE_TAG, type Planner } from '../stack/planner.js';
+import { isCandidatePart, PAYLOAD_WORDS, WHOLE_TAG, type Planner } from '../stack/planner.js';
 import { BAD, Judge, type Hole } from './judge.js';
 import { literal, sentOf, stays, whyStays } from './literal.js';
 
@@ -65,11 +65,11 @@ export function judgePlan(d: Readonly<Description>, f: PlanFeatures, plan: { rea
   return { commands, violations: violations.sort((a, b) => ORDER.indexOf(a.rule) - ORDER.indexOf(b.rule)) };
 }
 
-/** A stored plan case judged again; the planner must exist. */
+/** A stored plan case judged again; the planner must exist. What was found with a candidate, the default planner must do right. */
 export function judgePlanCase(c: PlanCase): Judged {
   const own = payloadsOf(c);
   const name = c.subject.parts.planner;
-  const planner = name === undefined ? undefined : findPlanner(name);
+  const planner = name === undefined ? undefined : findPlanner(isCandidatePart(name) ? DEFAULT_PLANNER : name);
   if (name !== undefined && planner === undefined) throw new Error(`there is no planner "${name}"`);
   if (own !== null) return judgePlan(c.description, c.features, own, planner?.promise);
   if (planner === undefined) throw new Error('a plan case has neither a planner nor payloads');

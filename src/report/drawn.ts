@@ -30,8 +30,9 @@ export function drawnLines(d: Drawn): string[] {
 /** One line: for a list of runs. */
 export function drawnLine(d: Drawn): string {
   const smmus = d.world.smmus.map((s) => (s.range ? 'range' : 'no range')).join('+');
+  const gathers = d.world.domains.flatMap((x) => (x.gather === undefined ? [] : [x.gather]));
   const lazy = d.world.domains.filter((x) => x.mode === 'lazy').length;
   const mix = weights(Object.keys(d.mix.weights), Object.values(d.mix.weights)).join(' ');
-  return `run ${d.run}  ${counted(d.operations, 'op')}  SMMUs ${smmus}  ${counted(d.world.devices.length, 'device')}  ${counted(d.world.domains.length, 'domain')} (${lazy} lazy)  `
-    + `${d.world.inputBits}-bit  ${d.world.storeOrder}  ${mix}  sizes ${d.mix.sizes.join('/')}`;
+  return `run ${d.run}  ${counted(d.operations, 'op')}  SMMUs ${smmus}  ${counted(d.world.devices.length, 'device')}  ${counted(d.world.domains.length, 'domain')} (${[`${lazy} lazy`, ...gathers].join(', ')})  `
+    + `${d.world.inputBits}-bit  ${d.world.storeOrder}  ${d.world.planner === undefined ? '' : `planner ${d.world.planner}  `}${mix}  sizes ${d.mix.sizes.join('/')}`;
 }

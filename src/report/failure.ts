@@ -36,7 +36,7 @@ export function failureBlock(record: AnyFailure, context: FailureContext): strin
     ...because(record),
     ...alike(record),
     ...(isMachine(record) ? labelled('known', record.elsewhere?.known ?? []) : []),
-    ...labelled('subject', [isMachine(record) ? machinesText(record) : subjectText(record.mutant)]),
+    ...labelled('subject', [isMachine(record) ? machinesText(record) : subjectText(record.mutant, record.candidate?.part)]),
     '',
     ...table(record, { outside: outside(record), ...(context.whole === true ? {} : { last: ROWS_SHOWN }) }),
     '',
@@ -90,7 +90,8 @@ function because(record: AnyFailure): string[] {
   return [...labelled('because', explanation.because), ...(verified === null ? [] : labelled('verified', [verified]))];
 }
 
-export function subjectText(mutant: string | null): string {
+export function subjectText(mutant: string | null, planner?: string): string {
+  if (planner !== undefined) return `the optimised stack with planner ${visible(planner)}`;
   return mutant === null ? 'the optimised stack as it is' : `the optimised stack with mutant ${visible(mutant)}`;
 }
 
@@ -118,11 +119,15 @@ function saved(record: AnyFailure): string[] {
 function commands(record: AnyFailure, program: string): string[] {
   const lines: string[] = [''];
   if (isMachine(record) && record.elsewhere !== undefined) return [...lines, ...commandsElsewhere(record, record.elsewhere, program)];
+  if (!isMachine(record) && record.candidate !== undefined) {
+    const { path, again } = record.candidate;
+    return [...lines, ...labelled('replay', record.file === null ? [] : [`${program} replay ${shell(record.file)} --candidate ${shell(path)}`]), ...labelled('again', again === undefined ? [] : [again])];
+  }
   if (record.file !== null) {
     lines.push(...labelled('replay', [`${program} replay ${shell(record.file)} --diff`]));
     lines.push(...labelled('as test', [`${program} show ${shell(record.file)} --format test`]));
   }
-  if (record.origin !== null) lines.push(...labelled('again', [isMachine(record) ? machineCommand(program, record.origin.seed, record.origin.run) : fuzzCommand(program, record.origin.seed, (record.origin as Origin).profile, record.mutant, record.origin.run)]));
+  if (record.origin !== null) lines.push(...labelled('again', [isMachine(record) ? machineCommand(program, record.origin.seed, record.origin.run) : fuzzCommand(program, record.origin as Origin, record.mutant)]));
   return lines.length === 1 ? [] : lines;
 }
 
@@ -151,6 +156,7 @@ export function machineCommand(program: string, seed: string, run: number): stri
 }
 
 /** The command that draws one run again. */
-export function fuzzCommand(program: string, seed: string, profile: string, mutant: string | null, run: number | null): string {
-  return `${program} fuzz ${seedOption(seed)} --profile ${shell(profile)}${mutant === null ? '' : ` --mutant ${shell(mutant)}`}${run === null ? '' : ` --run ${run}`}`;
+export function fuzzCommand(program: string, o: Origin, mutant: string | null): string {
+  const planner = o.planner === undefined ? '' : ` --planner ${shell(o.planner)}`;
+  return `${program} fuzz ${seedOption(o.seed)} --profile ${shell(o.profile)}${planner}${mutant === null ? '' : ` --mutant ${shell(mutant)}`} --run ${o.run}`;
 }

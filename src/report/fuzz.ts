@@ -42,6 +42,8 @@ export interface CampaignSummary {
 export interface FuzzSummary extends CampaignSummary {
   readonly profile: string;
   readonly mutant: string | null;
+  /** In place of what the profile draws; missing: as drawn. */
+  readonly planner?: string;
   /** The mutant shows only when two CPUs interleave. */
   readonly interleavingOnly: boolean;
   readonly refused: number;
@@ -72,7 +74,7 @@ export function commandKinds(commands: ArrayLike<number>): Record<string, number
 
 export function fuzzJson(s: FuzzSummary): Record<string, unknown> {
   return {
-    schema: 1, verb: 'fuzz', verdict: s.verdict, seed: s.seed, profile: s.profile, ...(s.mutant === null ? {} : { mutant: s.mutant }),
+    schema: 1, verb: 'fuzz', verdict: s.verdict, seed: s.seed, profile: s.profile, ...(s.planner === undefined ? {} : { planner: s.planner }), ...(s.mutant === null ? {} : { mutant: s.mutant }),
     runs: s.runs, operations: s.operations, operationKinds: s.operationKinds, commandKinds: s.commandKinds, ...(s.answers === undefined ? {} : { answers: s.answers }), rules: s.rules,
     failures: s.failures, unmodelled: s.unmodelled,
     ...(s.determinism === null ? {} : { determinism: s.determinism }),
@@ -95,7 +97,7 @@ function line(label: string, texts: readonly string[]): string[] {
 export function fuzzBlock(s: FuzzSummary): string {
   return [
     `${campaignTitle(s)}  seed ${visible(s.seed)}  ${seconds(s.elapsedMs)}  ${counted(s.runs, 'run')}  ${counted(s.operations, 'op')}  ${short(rate(s))} ops/s`,
-    ...line('run length', [`min ${s.shortest}  avg ${s.runs === 0 ? 0 : (s.operations / s.runs).toFixed(1)}  max ${s.longest}  profile ${visible(s.profile)}`]),
+    ...line('run length', [`min ${s.shortest}  avg ${s.runs === 0 ? 0 : (s.operations / s.runs).toFixed(1)}  max ${s.longest}  profile ${visible(s.profile)}${s.planner === undefined ? '' : `  planner ${s.planner}`}`]),
     ...line('rules', rulesText(s)),
     ...line('op kinds', wrap([...shares(s.operationKinds).split('  '), `${s.answers === undefined ? 'refused calls' : 'not possible or waiting'} ${percent(s.refused, s.operations)}`])),
     ...line('commands', wrap(shares(s.commandKinds).split('  '))),

@@ -29,11 +29,11 @@ export function describeOperation(op: Operation, width = 0): string {
 
 /** A world in two or three lines. */
 export function describeWorld(world: World): string[] {
-  const smmus = world.smmus.map((s, i) => `SMMU ${i}: ${s.range ? 'range' : 'no range'}, ${s.asidBits}-bit asids 1..${s.asidMax}, `
+  const smmus = world.smmus.map((s, i) => `SMMU ${i}: ${s.range ? (s.ds === true ? 'range with DS' : 'range') : 'no range'}, ${s.asidBits}-bit asids 1..${s.asidMax}, `
     + `queue of ${2 ** s.queueLog2}, event queue of ${2 ** s.eventLog2}, TLB of ${s.tlbEntries}${s.forceSync === true ? ', at most 63 commands between SYNCs' : ''}`);
   const devices = world.devices.map((d, i) => `device ${i} -> SMMU ${d.smmu} stream${d.streams.length === 1 ? '' : 's'} ${d.streams.join(', ')}`);
-  const domains = world.domains.map((d, i) => `domain ${i} ${d.mode}${d.managed && d.mode === 'strict' ? ' managed' : ''}`);
-  const rest = `${world.inputBits}-bit input, flush queue of ${world.flushQueue}, stores drain ${world.storeOrder}`;
+  const domains = world.domains.map((d, i) => `domain ${i} ${d.mode}${d.managed && d.mode === 'strict' ? ' managed' : ''}${d.gather === undefined ? '' : ` gather ${d.gather}`}`);
+  const rest = `${world.inputBits}-bit input, flush queue of ${world.flushQueue}, stores drain ${world.storeOrder}${world.planner === undefined ? '' : `, planner ${world.planner}`}`;
   return [...smmus, devices.length === 0 ? 'no device' : devices.join('; '), `${domains.length === 0 ? 'no domain' : domains.join(', ')}; ${rest}`];
 }
 

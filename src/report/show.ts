@@ -18,7 +18,7 @@ export function caseLines(c: SequenceCase): string[] {
   return [
     `case ${storedId(c)}  ${counted(c.operations.length, 'op')}`,
     ...labelled('expects', [expectation(c)]),
-    ...labelled('subject', [c.kind === 'machine' ? MACHINES : subjectText(c.subject.mutant ?? null)]),
+    ...labelled('subject', [c.kind === 'machine' ? MACHINES : subjectText(c.subject.mutant ?? null, c.subject.parts['planner'])]),
     ...observed,
     ...labelled('from', provenance),
     ...labelled('world', c.kind === 'machine' ? describeMachineWorld(c.world) : describeWorld(c.world)),

@@ -18,8 +18,14 @@ export function rulesBlock(rules: readonly RuleText[], counts: Readonly<Record<R
   }).join('\n');
 }
 
-export function mutantsBlock(mutants: readonly { readonly name: string; readonly found: string; readonly about: string }[]): string {
-  return columns([['mutant', 'found by', 'about'], ...mutants.map((m) => [m.name, m.found, m.about])]).join('\n');
+/** `zoo`: rows of the bug zoo, bugs that real drivers had. */
+export function mutantsBlock(mutants: readonly { readonly name: string; readonly found: string; readonly about: string; readonly zoo?: readonly string[] | undefined }[]): string {
+  return columns([['mutant', 'found by', 'zoo', 'about'], ...mutants.map((m) => [m.name, m.found, m.zoo?.join(' ') ?? '-', m.about])]).join('\n');
+}
+
+/** Rows of the bug zoo that no mutant stands for, and what decides them instead. */
+export function zooBlock(rows: readonly { readonly id: string; readonly what: string; readonly where: string }[]): string {
+  return columns([['zoo', 'what', 'decided by'], ...rows.map((r) => [r.id, r.what, r.where])]).join('\n');
 }
 
 /** Corner cases: number, the rule that the wrong form breaks, scenario; `-` and the reason for those that are not decided. */

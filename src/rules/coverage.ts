@@ -56,7 +56,7 @@ function firstHole(d: Description, plan: PlannedCommands, entry: { level: number
 }
 
 /**
- * First frame of the first whole run in the damage that no range has all of; -1 when there is none. A single address in a run removes it.
+ * First frame of the first whole run in the damage that no range has all of and no single address is in; -1 when there is none.
  * Runs at the ends that stick out were not there: their leaves are entries of their own.
  */
 function firstCutRun(d: Description, plan: PlannedCommands, level: number, f: CoverageFeatures): number {
@@ -65,15 +65,28 @@ function firstCutRun(d: Description, plan: PlannedCommands, level: number, f: Co
   const end = floorTo(d.last + 1, span);
   let next = ceilTo(d.first, span);
   if (members === 1) return -1;
-  for (let i = 0; i < plan.count && next < end; i += 1) {
-    const hint = plan.hints[i] as number;
-    if (!reaches(hint, d, { level, kind: 'leaf' }, f)) continue;
-    const single = (hint & 0xc00) === 0;
-    const start = plan.starts[i] as number;
-    if ((single ? floorTo(start, span) : ceilTo(start, span)) > next) return next;
-    next = Math.max(next, single ? floorTo(start, span) + span : floorTo((plan.ends[i] as number) + 1, span));
+  for (let i = 0; i <= plan.count && next < end; i += 1) {
+    const more = i < plan.count;
+    const hint = more ? (plan.hints[i] as number) : 0;
+    if (more && ((hint & 0xc00) === 0 || !reaches(hint, d, { level, kind: 'leaf' }, f))) continue;
+    const from = more ? Math.min(end, ceilTo(plan.starts[i] as number, span)) : end;
+    for (; next < from; next += span) if (!singleIn(plan, next, span)) return next;
+    if (more) next = Math.max(next, floorTo((plan.ends[i] as number) + 1, span));
   }
-  return next >= end ? -1 : next;
+  return -1;
+}
+
+/** Is a single address in [first, first + frames)? */
+function singleIn(plan: PlannedCommands, first: number, frames: number): boolean {
+  let low = 0;
+  let high = plan.count;
+  while (low < high) {
+    const mid = (low + high) >>> 1;
+    if ((plan.starts[mid] as number) < first) low = mid + 1;
+    else high = mid;
+  }
+  for (let i = low; i < plan.count && (plan.starts[i] as number) < first + frames; i += 1) if (((plan.hints[i] as number) & 0xc00) === 0) return true;
+  return false;
 }
 
 function floorTo(frame: number, span: number): number {

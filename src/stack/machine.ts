@@ -34,7 +34,7 @@ export interface InsertListener {
 /** What this path's SMMU implements: stage 1 only, AArch64 tables, no substreams, no stall, coherent. */
 export function commandFeatures(config: SmmuConfig): CommandFeatures {
   return {
-    stage1: true, stage2: false, hyp: false, range: config.range, ds: false, ats: false, pri: false, stall: false,
+    stage1: true, stage2: false, hyp: false, range: config.range, ds: config.ds === true, ats: false, pri: false, stall: false,
     asidBits: config.asidBits, vmidBits: 8,
   };
 }
@@ -54,7 +54,7 @@ export function machineConfig(config: SmmuConfig): MachineConfig {
       stage1: true, stage2: false, hyp: false, coherent: true, httu: 0, ats: false, splitAts: true, asidBits: config.asidBits, vmidBits: 8,
       msi: false, sev: false, vmidWildcard: false, twoLevelStreams: false, twoLevelCds: false, sidBits: LIMITS.streamLog2, ssidBits: 0,
       commandLog2: QUEUE_LOG2_MAX, eventLog2: QUEUE_LOG2_MAX, extraQueues: 0, range: config.range, bbml: 2, forceWriteBack: false, smallTables: false,
-      oas: OAS, gran4k: true, gran16k: false, gran64k: false, ds: false, wideInput: false, forceSync: config.forceSync === true, wholeRunOnly: false, repeatedList: false,
+      oas: OAS, gran4k: true, gran16k: false, gran64k: false, ds: config.ds === true, wideInput: false, forceSync: config.forceSync === true, wholeRunOnly: false, repeatedList: false,
     },
     tlbEntries: config.tlbEntries, mergeRuns: false, strictReserved: true,
   };

@@ -8,6 +8,8 @@ import type { PlannerName } from './planner.js';
 export interface SmmuConfig {
   /** IDR3.RIL: range invalidation. */
   readonly range: boolean;
+  /** IDR5.DS: SCALE up to 39 in range commands (tables here need no more than 48 bits). Left out: no. */
+  readonly ds?: true;
   /** IDR0.ASID16: 8 or 16. */
   readonly asidBits: 8 | 16;
   /** Highest ASID the driver may hand out on this instance (a small number makes reuse frequent); at least 1. */
@@ -28,12 +30,22 @@ export interface DeviceConfig {
   readonly streams: readonly number[];
 }
 
+/**
+ * How what was unmapped reaches the invalidation (seed 0); the first is what a domain has when it names none.
+ * iommupt: one gather holds leaves and tables of all levels, with full bitmaps and a free list. io-pgtable: a gather holds leaves of one
+ * size; a removed table is flushed and freed at once. sva: an mm changes the tables and notifies: gone when the unmap returns.
+ */
+export const GATHER_STYLES = ['iommupt', 'io-pgtable', 'sva'] as const;
+export type GatherStyle = (typeof GATHER_STYLES)[number];
+
 /** One stage-1 domain, 4 KB granule. */
 export interface DomainConfig {
   /** strict: `sync` promises that what was unmapped is gone; lazy: only handing the address range out again does. */
   readonly mode: 'strict' | 'lazy';
   /** Does an IOVA allocator stand in front of it (`iova-alloc`, `iova-free`)? Always so for lazy domains. */
   readonly managed: boolean;
+  /** Left out: iommupt. sva is always strict and never managed: its addresses are those of an mm. */
+  readonly gather?: GatherStyle;
 }
 
 export interface World {

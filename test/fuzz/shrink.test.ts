@@ -7,7 +7,7 @@ import { findProfile, type Profile } from '../../src/operations/profiles.js';
 import type { Operation } from '../../src/stack/operation.js';
 import type { Violation } from '../../src/stack/violation.js';
 import { smallWorld, type World } from '../../src/stack/world.js';
-import { access, alloc, attach, detach, KB4, map, MB2, smmu, sync, unmap, verdict } from '../rules/rig.js';
+import { access, alloc, attach, detach, fail, flush, KB4, map, MB2, smmu, sync, unmap, verdict } from '../rules/rig.js';
 
 /** Two SMMUs, devices and domains that the failure does not need. */
 const LARGE: World = {
@@ -58,9 +58,34 @@ test('sizes come down to one page, addresses to the smallest', (t) => {
   t.like(r.operations.find((o) => o.op === 'unmap'), { iova: 0, size: KB4 });
 });
 
+test('a style of gather that the failure needs stays, one that it does not need goes', (t) => {
+  const of = (gather: 'io-pgtable' | 'sva'): World => smallWorld({ domains: [{ mode: 'strict', managed: false, gather }] });
+  const operations = [attach(), map(0, 0x90000000, 2 * KB4), unmap(0, 2 * KB4), sync()];
+  t.is(shrunk({ world: of('sva'), operations }, 'mm-end-too-early').world.domains[0]?.gather, 'sva');
+  t.deepEqual(shrunk({ world: of('io-pgtable'), operations }, 'missing-tlbi').world.domains, smallWorld().domains);
+  const lazy = smallWorld({ domains: [{ mode: 'lazy', managed: true, gather: 'io-pgtable' }], flushQueue: 1 });
+  const waits = [attach(), alloc(0x5000), map(0x5000, 0x90000000), unmap(0x5000), flush()];
+  t.deepEqual(shrunk({ world: lazy, operations: waits }, 'flush-all-by-range').world.domains, [{ mode: 'lazy', managed: true }]);
+});
+
+test('two mappings become one, and operations that need each other go together', (t) => {
+  const mutant = 'asid-reused-without-flush';
+  const operations = [
+    map(0, 0x90000000, KB4, 'r'), attach(), detach(), unmap(0), map(0, 0x90000000, 2 * KB4), fail, unmap(0, 2 * KB4), attach(), sync(), attach(), access(KB4, true),
+  ];
+  const r = shrunk({ world: smallWorld(), operations }, mutant);
+  t.deepEqual(r.operations.map((o) => o.op), ['map', 'attach', 'detach', 'unmap', 'sync', 'attach', 'access']);
+  t.true(oneMinimal(r, mutant));
+});
+
 test('the world loses what the failure does not need', (t) => {
   const r = shrunk({ world: LARGE, operations: long() }, 'missing-tlbi');
   t.deepEqual(r.world, { ...smallWorld(), devices: [{ smmu: 0, streams: [1] }] });
+});
+
+test('a planner and DS that the failure does not need go', (t) => {
+  const world: World = { ...LARGE, planner: 'exact-ranges', smmus: LARGE.smmus.map((s) => ({ ...s, range: true, ds: true as const })) };
+  t.deepEqual(shrunk({ world, operations: long() }, 'missing-tlbi').world, { ...smallWorld(), devices: [{ smmu: 0, streams: [1] }] });
 });
 
 test('features that the failure needs stay', (t) => {

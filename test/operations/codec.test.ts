@@ -213,6 +213,9 @@ test('wrong types are refused at every level', (t) => {
     [(d) => { Object.assign(d.world.devices[0] as object, { streams: [64] }); }, 'world.devices[0].streams[0] must be an integer from 0 to 63'],
     [(d) => { Object.assign(d.world.devices[0] as object, { streams: [2, 2] }); }, 'world.devices[0].streams[1] is a StreamID that is used twice on SMMU 0'],
     [(d) => { Object.assign(d.world.domains[1] as object, { managed: false }); }, 'world.domains[1].managed must be true for a lazy domain'],
+    [(d) => { Object.assign(d.world.domains[0] as object, { gather: 'mm' }); }, 'world.domains[0].gather must be "iommupt" or "io-pgtable" or "sva"'],
+    [(d) => { Object.assign(d.world.domains[1] as object, { gather: 'sva' }); }, 'world.domains[1].gather must not be "sva" for a lazy or managed domain'],
+    [(d) => { Object.assign(d.world.domains[0] as object, { gather: 'sva', managed: true }); }, 'world.domains[0].gather must not be "sva" for a lazy or managed domain'],
     [(d) => { d.subject['mutant'] = 3; }, 'subject.mutant must be a string'],
     [(d) => { d.subject['parts'] = { planner: 3 }; }, 'subject.parts.planner must be a string'],
     [(d) => { d['expect'] = { verdict: 'maybe' }; }, 'expect.verdict must be "ok" or "violation"'],
@@ -266,4 +269,13 @@ test('a case is read from a file, and everything wrong with the file is a CaseEr
   const large = file('large.json', '');
   truncateSync(large, MAX_CASE_TEXT + 1);
   t.regex(failure(large), /large\.json: the file is larger than 64 MiB/);
+});
+
+test('the planner of a world and DS of an SMMU: kept when they are there, and nothing is written when they are not', (t) => {
+  const world = smallWorld({ planner: 'double-range' });
+  const c: Case = { ...FULL, world: { ...world, smmus: world.smmus.map((s) => ({ ...s, ds: true as const })) }, observed: [] };
+  t.deepEqual(decodeCase(encodeCase(c), 'x').world, c.world);
+  t.false(TEXT.includes('"planner": ') || TEXT.includes('"ds"'));
+  t.regex(refused(t, (d) => { d.world['planner'] = 'triple-range'; }), /^world\.planner must be "single-range" or/);
+  t.regex(refused(t, (d) => { (d.world.smmus[0] as Record<string, unknown>)['ds'] = 1; }), /^world\.smmus\[0\]\.ds must be/);
 });

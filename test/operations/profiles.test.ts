@@ -4,6 +4,7 @@ import { decodeCase, encodeCase } from '../../src/operations/codec.js';
 import { findProfile, PLAIN_MIX, PROFILES, SIZE_CLASSES, type Mix, type Profile } from '../../src/operations/profiles.js';
 import { RandomChooser } from '../../src/stack/chooser.js';
 import { OPERATION_KINDS } from '../../src/stack/operation.js';
+import { PLANNER_NAMES } from '../../src/stack/planner.js';
 import { LIMITS, type World } from '../../src/stack/world.js';
 
 interface Draw { readonly world: World; readonly mix: Mix; readonly operations: number }
@@ -17,7 +18,7 @@ function get(name: string): Profile {
 }
 
 test('profiles are found by name, each says what it is about', (t) => {
-  t.deepEqual(PROFILES.map((p) => p.name), ['swarm', 's1-4k', 'shared', 'lazy', 'tables', 'errata']);
+  t.deepEqual(PROFILES.map((p) => p.name), ['swarm', 's1-4k', 'shared', 'lazy', 'tables', 'gathers', 'errata']);
   for (const p of PROFILES) {
     t.is(findProfile(p.name), p);
     t.true(p.about.length > 10);
@@ -63,6 +64,40 @@ test('swarm: from one to three SMMUs, with and without range support, mixes that
   t.deepEqual([...new Set(all.map((d) => d.world.storeOrder))].sort(), ['fifo', 'reverse']);
   t.true(new Set(all.map((d) => JSON.stringify(d.mix))).size > 150);
   t.true(all.some((d) => d.world.domains.some((x) => x.mode === 'lazy')) && all.some((d) => d.world.domains.some((x) => x.mode === 'strict' && !x.managed)) && all.some((d) => d.world.devices.some((x) => x.streams.length > 1)));
+});
+
+test('swarm and lazy: most gathers are the usual ones, some are others; an mm is always strict', (t) => {
+  for (const [name, styles] of [['swarm', ['io-pgtable', 'sva']], ['lazy', ['io-pgtable']]] as const) {
+    const domains = draws(get(name)).flatMap((d) => d.world.domains);
+    t.deepEqual([...new Set(domains.flatMap((d) => (d.gather === undefined ? [] : [d.gather])))].sort(), [...styles]);
+    t.true(domains.filter((d) => d.gather !== undefined).length < domains.length / 3);
+  }
+});
+
+test('gathers: every style is drawn, often beside others', (t) => {
+  const all = draws(get('gathers'));
+  const styles = (d: Draw): Set<string> => new Set(d.world.domains.map((x) => x.gather ?? 'iommupt'));
+  t.is(new Set(all.flatMap((d) => [...styles(d)])).size, 3);
+  t.true(all.filter((d) => styles(d).size > 1).length > 60);
+});
+
+for (const name of ['swarm', 'tables']) {
+  test(`${name}: every planner is drawn, mostly none; DS only with ranges`, (t) => {
+    const all = draws(get(name), 600);
+    t.deepEqual([...new Set(all.map((d) => d.world.planner ?? 'none'))].sort(), ['none', ...PLANNER_NAMES.filter((p) => p !== 'single-range')].sort());
+    t.true(all.filter((d) => d.world.planner === undefined).length > all.length / 2);
+    const smmus = all.flatMap((d) => d.world.smmus);
+    t.true(smmus.some((s) => s.ds === true) && smmus.every((s) => s.ds !== true || s.range));
+  });
+
+  test(`${name}: one command per page does not come along with tables of 1 GB`, (t) => {
+    const slow = draws(get(name), 600).filter((d) => d.world.planner === 'per-granule');
+    t.true(slow.length > 5 && slow.every((d) => d.mix.sizes[6] === 0));
+  });
+}
+
+test('the other profiles have the default planner', (t) => {
+  for (const name of ['s1-4k', 'shared', 'lazy', 'errata']) t.true(draws(get(name)).every((d) => d.world.planner === undefined), name);
 });
 
 test('s1-4k: one SMMU with ranges, nine tenths small and one tenth blocks', (t) => {

@@ -58,7 +58,8 @@ test('the ledger names every rule with its claim, source and cost', (t) => {
 
 test('tables of the other verbs', (t) => {
   t.deepEqual(cornerCasesBlock([{ number: 7, scenario: 'x', rule: 'isolation' }, { number: 76, outOfScope: 'y' }]).split('\n'), ['no  rule       scenario', ' 7  isolation  x', '76  -          not decided: y']);
-  t.deepEqual(mutantsBlock([{ name: 'm', found: 'fuzz', about: 'x' }]).split('\n'), ['mutant  found by  about', 'm       fuzz      x']);
+  t.deepEqual(mutantsBlock([{ name: 'm', found: 'fuzz', about: 'x' }, { name: 'n', found: 'fuzz', zoo: ['C1', 'C2'], about: 'y' }]).split('\n'),
+    ['mutant  found by  zoo    about', 'm       fuzz      -      x', 'n       fuzz      C1 C2  y']);
   t.is(corpusBlock([{ id: 'i', expects: 'ok', operations: 1200, mutant: null, file: 'f' }]), 'id  expects    ops  mutant  file\ni   ok       1,200  -       f');
   t.deepEqual(countsLines('events', { a: 1200, none: 0, bb: 3 }), ['  events', '    1,200  a', '        3  bb']);
   t.deepEqual(countsLines('events', { none: 0 }), []);

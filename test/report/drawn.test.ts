@@ -5,13 +5,13 @@ import { drawnLine, drawnLines } from '../../src/report/drawn.js';
 import { smallWorld } from '../../src/stack/world.js';
 
 const DRAWN = {
-  run: 7, operations: 150, world: smallWorld({ domains: [{ mode: 'lazy', managed: true }, { mode: 'strict', managed: false }] }),
-  mix: { ...PLAIN_MIX, weights: { ...PLAIN_MIX.weights, unmap: 72, 'flush-all': 0 }, sizes: [80, 0, 8, 0, 0, 6, 0] },
+  run: 7, operations: 150, world: smallWorld({ domains: [{ mode: 'lazy', managed: true }, { mode: 'strict', managed: false, gather: 'sva' }] }),
+  mix: { ...PLAIN_MIX, weights: { ...PLAIN_MIX.weights, unmap: 72, 'flush-all': 0 }, sizes: [80, 0, 8, 0, 0, 6, 0, 0] },
 };
 
 test('one line names length, features, devices, domains and the mix; what is never drawn is left out', (t) => {
-  t.is(drawnLine(DRAWN), 'run 7  150 ops  SMMUs range  1 device  2 domains (1 lazy)  48-bit  fifo  '
-    + 'map 22 unmap 72 sync 14 attach 4 detach 2 access 26 iova-alloc 6 iova-free 5 fail-next-allocation 1  sizes 80/0/8/0/0/6/0');
+  t.is(drawnLine(DRAWN), 'run 7  150 ops  SMMUs range  1 device  2 domains (1 lazy, sva)  48-bit  fifo  '
+    + 'map 22 unmap 72 sync 14 attach 4 detach 2 access 26 iova-alloc 6 iova-free 5 fail-next-allocation 1  sizes 80/0/8/0/0/6/0/0');
 });
 
 test('the long form names the size classes that are drawn', (t) => {

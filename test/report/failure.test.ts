@@ -69,5 +69,6 @@ test('the differing row is marked once', (t) => {
 });
 
 test('a seed that a shell or the parser would misread is quoted', (t) => {
-  t.is(fuzzCommand('smmucheck', '-a b', 'swarm', null, 3), 'smmucheck fuzz --seed=\'-a b\' --profile swarm --run 3');
+  t.is(fuzzCommand('smmucheck', { seed: '-a b', run: 3, profile: 'swarm' }, null), 'smmucheck fuzz --seed=\'-a b\' --profile swarm --run 3');
+  t.is(fuzzCommand('smmucheck', { seed: 's', run: 3, profile: 'swarm', planner: 'double-range' }, 'm'), 'smmucheck fuzz --seed s --profile swarm --planner double-range --mutant m --run 3');
 });

@@ -26,11 +26,11 @@ test('every kind of operation in words', (t) => {
 });
 
 test('a world in words', (t) => {
-  const world = smallWorld({ devices: [{ smmu: 0, streams: [1, 2] }], domains: [{ mode: 'strict', managed: true }, { mode: 'lazy', managed: true }] });
+  const world = smallWorld({ devices: [{ smmu: 0, streams: [1, 2] }], domains: [{ mode: 'strict', managed: true }, { mode: 'lazy', managed: true }, { mode: 'strict', managed: false, gather: 'sva' }] });
   t.deepEqual(describeWorld(world), [
     'SMMU 0: range, 16-bit asids 1..65535, queue of 256, event queue of 16, TLB of 64',
     'device 0 -> SMMU 0 streams 1, 2',
-    'domain 0 strict managed, domain 1 lazy; 48-bit input, flush queue of 8, stores drain fifo',
+    'domain 0 strict managed, domain 1 lazy, domain 2 strict gather sva; 48-bit input, flush queue of 8, stores drain fifo',
   ]);
 });
 

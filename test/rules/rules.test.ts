@@ -38,6 +38,8 @@ const BROKEN: readonly [RuleId, string, string, World, readonly Operation[]][] =
   ['range-coverage', 'a level 2 table is not reached', 'leaf-only-for-freed-table', PLAIN, wholeTable],
   ['range-coverage', 'a level 3 leaf is not reached', 'single-for-populated-table', SINGLES, wholeTable],
   ['range-coverage', 'everything was asked, a range was planned', 'flush-all-by-range', LAZY, [attach(), flush()]],
+  ['over-invalidation', 'more is reached than promised with range support', 'scale-too-large', PLAIN, onePage],
+  ['command-bound', 'more commands than promised without range support', 'singles-without-bound', SINGLES, [attach(), map(0x5000, 0x70000, 513 * KB4), unmap(0x5000, 513 * KB4), sync()]],
   ['illegal-command', '18:range fields are set and IDR#.RIL is # (§#.#.#.#)', 'range-without-support', SINGLES, onePage],
 ];
 

@@ -14,7 +14,7 @@ import type { Operation, Result } from '../../stack/operation.js';
 import { PAYLOAD_WORDS, PLAN_MAX } from '../../stack/planner.js';
 import { runSteps, type Plain, type Steps } from '../../stack/steps.js';
 import { stage1StartLevel } from '../../spec/granule.js';
-import { LIMITS, type World } from '../../stack/world.js';
+import { GATHER_STYLES, LIMITS, type World } from '../../stack/world.js';
 import { arrayLength, entryUsers } from './invs.js';
 import { Ranges } from './iova.js';
 import * as performSteps from './perform.steps.js';
@@ -22,7 +22,7 @@ import * as resetSteps from './reset.steps.js';
 import { Rcu } from './rcu.js';
 import { lookup } from './table-reads.js';
 import { tagsInUse } from './tags.js';
-import { newGather, type Context, type DriverObserver, type DriverState, type Parts } from './types.js';
+import { newGather, PAYLOAD_KINDS, type Context, type DriverObserver, type DriverState, type Parts } from './types.js';
 
 const plainUrl = (name: string): string => new URL(`./${name}.plain.js`, import.meta.url).href;
 const performPlain = (await import(plainUrl('perform'))) as Plain<typeof performSteps>;
@@ -77,7 +77,7 @@ export class OptimisedDriver {
       observer: this.#observer,
       batch: { words: words(), count: 0, sync: true, smmu: 0, purpose: 'invalidate' },
       description: newDescription(),
-      payloads: { range: words(), single: words(), rangeCount: 0, singleCount: 0 },
+      payloads: PAYLOAD_KINDS.map((features, kind) => ({ features, words: this.state.smmus.some((s) => s.kind === kind) ? words() : new Uint32Array(0), count: 0 })),
     };
   }
 
@@ -164,7 +164,7 @@ function buildState(setup: DriverSetup): DriverState {
       consCell: pages.allocateObject(1),
       asidCell: pages.allocateObject(Math.floor(config.asidMax / 32) + 1),
       asidMax: Math.min(config.asidMax, 2 ** features.asidBits - 1),
-      range: features.range,
+      kind: PAYLOAD_KINDS.findIndex((k) => k.range === features.range && k.ds === (features.range && features.ds)),
       listMax: Math.min(features.forceSync ? LIMITS.forcedList : LIST_MAX, 2 ** config.queueLog2 - 1),
       forceSync: features.forceSync,
     };
@@ -173,7 +173,7 @@ function buildState(setup: DriverSetup): DriverState {
   // The first cells of the heap are never an array: 0 stands for none.
   const domains = world.domains.map((d) => ({
     lazy: d.mode === 'lazy', managed: d.managed, rootSlot: pages.allocate('table'), invsCell: pages.allocateObject(1),
-    gather: newGather(), queuedTables: [], ranges: new Ranges(),
+    gather: newGather(d.gather ?? GATHER_STYLES[0]), queuedTables: [], ranges: new Ranges(),
   }));
   return { world, startLevel: stage1StartLevel(12, world.inputBits), pages, smmus, devices, domains, rcu: new Rcu(pages, setup.journal) };
 }

@@ -8,17 +8,13 @@ import { OP } from '../../spec/command.js';
 import type { Description } from '../../stack/description.js';
 import { WHOLE_TAG } from '../../stack/planner.js';
 import type { Steps } from '../../stack/steps.js';
-import { arrayLength, entryId, entrySmmu, entryUsers } from './invs.js';
-import type { Context, DomainState, Gather, SmmuState } from './types.js';
-
-const NOT_PLANNED = -2;
+import { arrayKinds, arrayLength, entryId, entrySmmu, entryUsers } from './invs.js';
+import type { Context, DomainState, Gather, Payloads, SmmuState } from './types.js';
 
 /** Invalidates what `d` describes on every SMMU of the domain's array; returns when every SYNC is complete. */
 export function* invalidate(ctx: Context, domain: number, d: Description): Steps<void> {
   const state = ctx.state;
   const own = state.domains[domain] as DomainState;
-  ctx.payloads.rangeCount = NOT_PLANNED;
-  ctx.payloads.singleCount = NOT_PLANNED;
   yield 'full barrier before the array';
   ctx.cpu.barrier('before-invs');
   yield 'read the array pointer';
@@ -26,6 +22,7 @@ export function* invalidate(ctx: Context, domain: number, d: Description): Steps
   const array = ctx.cpu.loadLo(own.invsCell);
   if (array !== 0) {
     state.pages.touch(array, 'the invalidation array of a domain');
+    planFor(ctx, arrayKinds(ctx, array), d);
     const n = arrayLength(ctx, array);
     for (let i = 0; i < n; i += 1) {
       yield 'read an array entry';
@@ -37,14 +34,17 @@ export function* invalidate(ctx: Context, domain: number, d: Description): Steps
   state.rcu.exit();
 }
 
+/** Payloads for each kind of SMMU that the array may have: one plan does for all SMMUs of a kind. */
+function planFor(ctx: Context, kinds: number, d: Description): void {
+  for (let kind = 0; kind < ctx.payloads.length; kind += 1) {
+    const p = ctx.payloads[kind] as Payloads;
+    if ((kinds & (1 << kind)) !== 0) p.count = ctx.parts.planner.plan(d, p.features, p.words);
+  }
+}
+
 /** The commands of one array entry: planned payloads with opcode and tag, or the whole tag. */
 function fillBatch(ctx: Context, smmu: number, asid: number, d: Description): void {
-  const range = (ctx.state.smmus[smmu] as SmmuState).range;
-  const p = ctx.payloads;
-  const words = range ? p.range : p.single;
-  if (range && p.rangeCount === NOT_PLANNED) p.rangeCount = ctx.parts.planner.plan(d, { range: true, ds: false }, words);
-  if (!range && p.singleCount === NOT_PLANNED) p.singleCount = ctx.parts.planner.plan(d, { range: false, ds: false }, words);
-  const count = range ? p.rangeCount : p.singleCount;
+  const { words, count } = ctx.payloads[(ctx.state.smmus[smmu] as SmmuState).kind] as Payloads;
   ctx.observer?.planned(smmu, d, words, count);
   const batch = ctx.batch;
   batch.smmu = smmu;
@@ -68,10 +68,15 @@ function fillBatch(ctx: Context, smmu: number, asid: number, d: Description): vo
   batch.count = count;
 }
 
-/** The pending gather is invalidated; then, and only then, its tables are freed. An empty gather costs nothing. */
+/** The domain's pending gather is flushed; an empty one costs nothing. */
 export function* syncGather(ctx: Context, domain: number): Steps<void> {
   const gather = (ctx.state.domains[domain] as DomainState).gather;
   if (!gather.pending) return;
+  yield* ctx.parts.flushGather(ctx, domain, gather);
+}
+
+/** What the gather holds is invalidated; then, and only then, its tables are freed. */
+export function* flushGather(ctx: Context, domain: number, gather: Gather): Steps<void> {
   ctx.parts.describe(gather, ctx.description);
   yield* ctx.parts.invalidate(ctx, domain, ctx.description);
   yield 'free the tables';

@@ -2,12 +2,13 @@
  * Invs: the invalidation array of a domain (the kernel's arm_smmu_invs, v7.1): whom to tell when the page table
  * changes. Sorted by (SMMU, type, id); an entry with no users is trash until the next purge or merge.
  *
- * Layout in memory cells, one 64-bit word each: [0] lo = entries, hi = trash; then two words an entry:
- * word 0 lo = SMMU, hi = id (ASID); word 1 lo = users.
+ * Layout in memory cells, one 64-bit word each: [0] lo = entries, hi = trash; [1] lo = kinds of SMMUs (seed 0: the array remembers whether
+ * ranges are used), bit k for PAYLOAD_KINDS[k]; then two words an entry: word 0 lo = SMMU, hi = id (ASID); word 1 lo = users.
  */
-import type { Context, Tag } from './types.js';
+import type { Context, SmmuState, Tag } from './types.js';
 
-const HEADER = 1;
+const HEADER = 2;
+const KINDS = 1;
 const ENTRY = 2;
 
 export function arrayLength(ctx: Context, array: number): number {
@@ -16,6 +17,14 @@ export function arrayLength(ctx: Context, array: number): number {
 
 export function arrayTrash(ctx: Context, array: number): number {
   return array === 0 ? 0 : ctx.cpu.loadHi(array);
+}
+
+/**
+ * Kinds of the SMMUs in the array, as it was published: merge and purge find them anew, unref leaves them, because a reader may
+ * still see the users that it has just taken away.
+ */
+export function arrayKinds(ctx: Context, array: number): number {
+  return array === 0 ? 0 : ctx.cpu.loadLo(array + KINDS);
 }
 
 /** Reference of entry `i`; reading beyond the array is a fault of the driver. */
@@ -50,6 +59,10 @@ export function findTag(ctx: Context, array: number, smmu: number): number {
   return -1;
 }
 
+function kindBit(ctx: Context, smmu: number): number {
+  return 1 << (ctx.state.smmus[smmu] as SmmuState).kind;
+}
+
 function allocateArray(ctx: Context, entries: number): number {
   const ref = ctx.state.pages.allocateObject(HEADER + ENTRY * entries);
   if (ref < 0) return -1;
@@ -69,6 +82,7 @@ export function merge(ctx: Context, array: number, tag: Tag): number {
   }
   const merged = allocateArray(ctx, live + (known ? 0 : 1));
   if (merged < 0) return -1;
+  let kinds = kindBit(ctx, tag.smmu);
   let at = 0;
   let placed = known;
   for (let i = 0; i < n; i += 1) {
@@ -76,6 +90,7 @@ export function merge(ctx: Context, array: number, tag: Tag): number {
     if (users === 0) continue;
     const smmu = entrySmmu(ctx, array, i);
     const id = entryId(ctx, array, i);
+    kinds |= kindBit(ctx, smmu);
     if (!placed && (smmu > tag.smmu || (smmu === tag.smmu && id > tag.asid))) {
       setEntry(ctx, merged, at, tag.smmu, tag.asid, 1);
       at += 1;
@@ -85,6 +100,7 @@ export function merge(ctx: Context, array: number, tag: Tag): number {
     at += 1;
   }
   if (!placed) setEntry(ctx, merged, at, tag.smmu, tag.asid, 1);
+  ctx.cpu.store(merged + KINDS, kinds, 0);
   return merged;
 }
 
@@ -116,11 +132,14 @@ export function purge(ctx: Context, array: number): number {
   const purged = allocateArray(ctx, n - trash);
   if (purged < 0) return -1;
   let at = 0;
+  let kinds = 0;
   for (let i = 0; i < n; i += 1) {
     const users = entryUsers(ctx, array, i);
     if (users === 0) continue;
     setEntry(ctx, purged, at, entrySmmu(ctx, array, i), entryId(ctx, array, i), users);
+    kinds |= kindBit(ctx, entrySmmu(ctx, array, i));
     at += 1;
   }
+  ctx.cpu.store(purged + KINDS, kinds, 0);
   return purged;
 }

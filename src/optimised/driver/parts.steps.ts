@@ -3,7 +3,8 @@
  */
 import { attachSequence } from './attach.steps.js';
 import { writeEntry } from './entry.steps.js';
-import { describeGather, invalidate, releaseTag, syncGather } from './invalidate.steps.js';
+import { notified } from './gather.steps.js';
+import { describeGather, flushGather, invalidate, releaseTag } from './invalidate.steps.js';
 import { SINGLE_RANGE } from './planners/single-range.js';
 import { submit } from './queue.steps.js';
 import type { Parts } from './types.js';
@@ -11,10 +12,11 @@ import type { Parts } from './types.js';
 export const LIST_OF_PARTS: Parts = {
   planner: SINGLE_RANGE,
   describe: describeGather,
+  notified,
   emit: () => undefined,
   submit,
   invalidate,
-  syncGather,
+  flushGather,
   writeEntry,
   attachSequence,
   releaseTag,

@@ -5,7 +5,7 @@ import { POW2 } from '../../spec/bits.js';
 import { LIST_OF_PARTS } from './parts.steps.js';
 import type { Operation, Result, Target } from '../../stack/operation.js';
 import type { Steps } from '../../stack/steps.js';
-import { flushAll } from './invalidate.steps.js';
+import { flushAll, syncGather } from './invalidate.steps.js';
 import { anyMapped } from './table-reads.js';
 import { mapRange, unmapRange } from './tables.steps.js';
 import type { Context, DomainState } from './types.js';
@@ -28,7 +28,7 @@ export function* perform(ctx: Context, op: Operation): Steps<Result> {
     }
     case 'sync': {
       if (ctx.state.domains[op.domain] === undefined) return 'unknown-domain';
-      yield* ctx.parts.syncGather(ctx, op.domain);
+      yield* syncGather(ctx, op.domain);
       return 'ok';
     }
     case 'attach': {

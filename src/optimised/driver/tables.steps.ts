@@ -1,17 +1,16 @@
 /**
  * Tables: a domain's stage-1 page table as real descriptors in memory (4 KB granule). Sizes are chosen as the core
- * does; mapping a block over an *emptied* table replaces it; unmapping takes tables whose whole span goes into the
- * gather, and they are freed only after the flush that covers them (as the
- * generic page table does). All checks and allocations come before the first leaf changes, so a refused call changes nothing.
+ * does; mapping a block over an *emptied* table replaces it; what is unmapped, or replaced, goes the way of the domain's gather
+ * (gather.steps.ts). All checks and allocations come before the first leaf changes, so a refused call changes nothing.
  */
 import { BIT_VALID, descriptorHigh, leafLow, tableLow } from '../../spec/descriptor.js';
 import { POW2 } from '../../spec/bits.js';
 import { RAM_BASE } from '../../memory/memory.js';
-import { levelBit } from '../../stack/description.js';
 import { pageSizeFor, type Result } from '../../stack/operation.js';
 import type { Steps } from '../../stack/steps.js';
 import { LIMITS, PHYSICAL_FRAMES } from '../../stack/world.js';
-import { releaseTables } from './invalidate.steps.js';
+import { removeTable, takeAway, takeTables } from './gather.steps.js';
+import { syncGather } from './invalidate.steps.js';
 import { anyMapped, isTable, rangeState, slotOfTable, SPAN } from './table-reads.js';
 import { newGather, type Context, type DomainState, type Gather } from './types.js';
 
@@ -58,7 +57,7 @@ export function* mapRange(ctx: Context, domain: number, iova: number, pa: number
   if (tooLarge(iova, pa, size)) return 'too-large';
   if (anyMapped(ctx, own, iova / 4096, (iova + size) / 4096)) return 'already-mapped';
   if (own.gather.pending && iova / 4096 <= own.gather.last && own.gather.first < (iova + size) / 4096) {
-    yield* ctx.parts.syncGather(ctx, domain); // the old leaves must not shadow the new ones
+    yield* syncGather(ctx, domain); // the old leaves must not shadow the new ones
   }
   for (let done = 0; done < size;) { // tables first: nothing can fail once a leaf is written
     const step = pageSizeFor(iova + done, pa + done, size - done);
@@ -66,21 +65,21 @@ export function* mapRange(ctx: Context, domain: number, iova: number, pa: number
     if (table < 0) return 'no-memory';
     done += step * runLength(iova + done, size - done, step);
   }
-  const replaced = newGather();
+  const replaced = newGather(own.gather.style);
   for (let done = 0; done < size;) {
     const step = pageSizeFor(iova + done, pa + done, size - done);
     const n = runLength(iova + done, size - done, step);
     const table = yield* ensureTable(ctx, own, (iova + done) / 4096, levelOfSize(step));
+    if (replaced.style !== 'iommupt' && step > 4096) {
+      yield* takeTables(ctx, domain, table, levelOfSize(step), (iova + done) / 4096, n);
+    }
     yield 'write leaves';
     writeLeaves(ctx, table, (iova + done) / 4096, (pa + done) / 4096, levelOfSize(step), n, writable, replaced);
     done += step * n;
   }
   ctx.cpu.barrier('map-done');
   if (replaced.pending) {
-    ctx.parts.describe(replaced, ctx.description);
-    yield* ctx.parts.invalidate(ctx, domain, ctx.description);
-    yield 'free the tables';
-    releaseTables(ctx, replaced);
+    yield* ctx.parts.flushGather(ctx, domain, replaced);
   }
   return 'ok';
 }
@@ -116,7 +115,7 @@ function writeLeaves(ctx: Context, slot: number, frame: number, pa: number, leve
   ctx.cpu.storeRun(first, n, leafLow(pa, level, writable), descriptorHigh(pa), span);
 }
 
-/** Takes [iova, iova + size) away (bytes). Strict: into the gather; lazy: queued for the next flush of everything. */
+/** Takes [iova, iova + size) away (bytes), in the way of its domain's gather. */
 export function* unmapRange(ctx: Context, domain: number, iova: number, size: number): Steps<Result> {
   const own = ctx.state.domains[domain] as DomainState;
   const bad = checkRange(ctx, iova, size);
@@ -126,68 +125,6 @@ export function* unmapRange(ctx: Context, domain: number, iova: number, size: nu
   const found = rangeState(ctx, own, first, end);
   if (found === 'hole') return 'not-mapped';
   if (found === 'cut') return 'partial-block';
-  const gather = own.gather;
-  if (gather.pending && (end < gather.first || first > gather.last + 1)) {
-    yield* ctx.parts.syncGather(ctx, domain); // disjoint: no gap may be swallowed
-  }
-  const target = own.lazy ? newGather() : gather;
-  yield 'clear descriptors';
-  clearEntries(ctx, own.rootSlot, ctx.state.startLevel, 0, first, end, target);
-  if (own.lazy) {
-    for (const slot of target.freed) own.queuedTables.push(slot);
-    return 'ok';
-  }
-  gather.first = gather.pending ? Math.min(gather.first, first) : first;
-  gather.last = gather.pending ? Math.max(gather.last, end - 1) : end - 1;
-  gather.pending = true;
+  yield* takeAway(ctx, domain, first, end);
   return 'ok';
-}
-
-/** Clears every entry of [first, end); tables that are covered whole go with everything in them. */
-function clearEntries(ctx: Context, slot: number, level: number, base: number, first: number, end: number, gather: Gather): void {
-  const span = SPAN[level] as number;
-  const from = Math.max(0, Math.floor((first - base) / span));
-  const to = Math.min(511, Math.floor((end - 1 - base) / span));
-  for (let i = from; i <= to; i += 1) {
-    const ref = slot * 512 + i;
-    const lo = ctx.cpu.loadLo(ref);
-    const start = base + i * span;
-    if (!isTable(lo, level)) {
-      ctx.cpu.store(ref, 0, 0);
-      gather.leaves |= levelBit(level);
-      continue;
-    }
-    const child = slotOfTable(lo, ctx.cpu.loadHi(ref));
-    if (start < first || start + span > end) {
-      clearEntries(ctx, child, level + 1, start, first, end, gather);
-      continue;
-    }
-    ctx.cpu.store(ref, 0, 0);
-    removeTable(ctx, child, level, start, gather);
-  }
-}
-
-/**
- * A table whose descriptor at `level` was removed: it and everything below it goes to the gather, with the leaf and
- * table levels found there, and the gather's range grows over its span.
- */
-function removeTable(ctx: Context, slot: number, level: number, base: number, gather: Gather): void {
-  const span = SPAN[level] as number;
-  gather.tables |= levelBit(level);
-  gather.freed.push(slot);
-  if (!gather.pending) {
-    gather.pending = true;
-    gather.first = base;
-    gather.last = base + span - 1;
-  } else {
-    gather.first = Math.min(gather.first, base);
-    gather.last = Math.max(gather.last, base + span - 1);
-  }
-  const below = SPAN[level + 1] as number;
-  for (let i = 0; i < 512; i += 1) {
-    const lo = ctx.cpu.loadLo(slot * 512 + i);
-    if ((lo & BIT_VALID) === 0) continue;
-    if (isTable(lo, level + 1)) removeTable(ctx, slotOfTable(lo, ctx.cpu.loadHi(slot * 512 + i)), level + 1, base + i * below, gather);
-    else gather.leaves |= levelBit(level + 1);
-  }
 }

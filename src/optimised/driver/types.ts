@@ -7,9 +7,9 @@ import type { PagesPort } from '../../memory/pages.js';
 import type { Description } from '../../stack/description.js';
 import type { RegisterPort } from '../../stack/machine.js';
 import type { Operation, Result, Target } from '../../stack/operation.js';
-import type { Planner } from '../../stack/planner.js';
+import type { Planner, PlannerFeatures } from '../../stack/planner.js';
 import type { Steps } from '../../stack/steps.js';
-import type { World } from '../../stack/world.js';
+import type { GatherStyle, World } from '../../stack/world.js';
 import type { Ranges } from './iova.js';
 import type { RcuPort } from './rcu.js';
 
@@ -27,6 +27,8 @@ export interface Batch {
 
 /** What was unmapped and not invalidated yet, and the tables to free afterwards. */
 export interface Gather {
+  /** Of its domain. */
+  readonly style: GatherStyle;
   pending: boolean;
   first: number;
   last: number;
@@ -50,7 +52,8 @@ export interface SmmuState {
   /** First cell of the ASID bitmap; 32 ids a cell. */
   readonly asidCell: number;
   readonly asidMax: number;
-  readonly range: boolean;
+  /** Which payloads it takes: a place in PAYLOAD_KINDS. */
+  readonly kind: number;
   /** Commands of one list at the most, and whether each list needs a SYNC of its own. */
   readonly listMax: number;
   readonly forceSync: boolean;
@@ -108,15 +111,28 @@ export interface Parts {
   readonly planner: Planner;
   /** What a gather says about the damage. */
   readonly describe: (gather: Gather, d: Description) => void;
+  /** What an mm says of a change to [first, end) (frames; the end is exclusive), as a gather. */
+  readonly notified: (ctx: Context, first: number, end: number, gather: Gather) => void;
   /** The last word on a batch before it is submitted: the identity, unless a mutant stands here. */
   readonly emit: (batch: Batch) => void;
   readonly submit: (ctx: Context, batch: Batch) => Steps<void>;
   readonly invalidate: (ctx: Context, domain: number, d: Description) => Steps<void>;
-  readonly syncGather: (ctx: Context, domain: number) => Steps<void>;
+  /** Invalidates what the gather holds; frees its tables then, and only then. */
+  readonly flushGather: (ctx: Context, domain: number, gather: Gather) => Steps<void>;
   /** Makes the STE or CD at `ref` read as `target` (16 uint32); `streams` may have it cached. */
   readonly writeEntry: (ctx: Context, kind: 'ste' | 'cd', smmu: number, ref: number, target: Uint32Array, streams: readonly number[]) => Steps<void>;
   readonly attachSequence: (ctx: Context, device: number, target: Target) => Steps<Result>;
   readonly releaseTag: (ctx: Context, smmu: number, asid: number) => Steps<void>;
+}
+
+/** Kinds of SMMUs as far as planning is concerned; the payloads of one kind do for all of its SMMUs. */
+export const PAYLOAD_KINDS: readonly PlannerFeatures[] = [{ range: false, ds: false }, { range: true, ds: false }, { range: true, ds: true }];
+
+/** What was planned for one kind: `count` payloads, or WHOLE_TAG. */
+export interface Payloads {
+  readonly features: PlannerFeatures;
+  readonly words: Uint32Array;
+  count: number;
 }
 
 /** One CPU inside the driver. */
@@ -125,14 +141,14 @@ export interface Context {
   readonly cpu: Cpu;
   readonly parts: Parts;
   readonly observer: DriverObserver | null;
-  /** Scratch of this CPU: one batch, one description, payloads for range and non-range SMMUs. */
+  /** Scratch of this CPU: one batch, one description, payloads for each kind of SMMU. */
   readonly batch: Batch;
   readonly description: Description;
-  readonly payloads: { readonly range: Uint32Array; readonly single: Uint32Array; rangeCount: number; singleCount: number };
+  readonly payloads: readonly Payloads[];
 }
 
 export type Perform = (ctx: Context, op: Operation) => Steps<Result>;
 
-export function newGather(): Gather {
-  return { pending: false, first: 0, last: -1, leaves: 0, tables: 0, freed: [] };
+export function newGather(style: GatherStyle): Gather {
+  return { style, pending: false, first: 0, last: -1, leaves: 0, tables: 0, freed: [] };
 }

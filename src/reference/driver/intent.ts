@@ -3,7 +3,8 @@
  * tags, no commands. `begin` judges a call and opens what it may change to *either* answer; `finish` closes it.
  *
  * Obligations: what an unmap takes away stays permitted until the call that promises it is gone returns
- * (strict: `sync`; lazy: the flush that lets the range be handed out again); what an attach replaces, until it returns.
+ * (strict: `sync`; lazy: the flush that lets the range be handed out again; sva: the unmap itself, because the mm reuses the pages next);
+ * what an attach replaces, until it returns.
  */
 import { POW2 } from '../../spec/bits.js';
 import { EVENT } from '../../spec/event.js';
@@ -71,6 +72,11 @@ export class Intent {
       return;
     }
     switch (op.op) {
+      case 'unmap': {
+        const d = this.domains[op.domain] as IntentDomain;
+        if (d.config.gather === 'sva') d.limbo = [];
+        break;
+      }
       case 'sync': {
         const d = this.domains[op.domain] as IntentDomain;
         if (d.config.mode === 'strict') d.limbo = [];

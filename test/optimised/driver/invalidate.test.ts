@@ -1,5 +1,6 @@
 /** Invalidation: whom it tells and in which order, what a gather collects, and when tables are freed. */
 import test from 'ava';
+import { DOUBLE_RANGE } from '../../../src/optimised/driver/planners/double-range.js';
 import { smallWorld, type World } from '../../../src/stack/world.js';
 import { DriverRig, GB1, KB4, MB2, smmu } from './rig.js';
 
@@ -205,4 +206,50 @@ test('a plan is made once for all SMMUs of one kind', (t) => {
   for (const device of [0, 1, 2]) rig.attach(0, device);
   onePage(rig);
   t.is(plans, 2);
+});
+
+/** Three SMMUs with ranges and two without, one device each. */
+const FIVE: World = smallWorld({
+  smmus: [smmu(), smmu({ range: false }), smmu(), smmu({ range: false }), smmu({ ds: true })],
+  devices: [0, 1, 2, 3, 4].map((i) => ({ smmu: i, streams: [1] })),
+});
+
+test('all SMMUs of one kind get the same payload words; only the tag differs', (t) => {
+  const plans: { range: boolean; ds: boolean }[] = [];
+  const rig = new DriverRig(FIVE, {
+    parts: (own) => ({ ...own, planner: { ...own.planner, plan: (d, f, out) => { plans.push({ range: f.range, ds: f.ds }); return own.planner.plan(d, f, out); } } }),
+  });
+  rig.run({ op: 'fail-next-allocation' });
+  rig.attach(0, 0); // refused: SMMU 0 has the tag 1 still free
+  for (const device of [0, 1, 2, 3, 4]) rig.attach(0, device);
+  rig.map(0x5000, 0x70000, 33 * KB4);
+  rig.unmap(0x5000, 33 * KB4);
+  rig.forget();
+  rig.sync();
+  t.deepEqual(plans, [{ range: false, ds: false }, { range: true, ds: false }, { range: true, ds: true }]);
+  const payload = (i: number): unknown => rig.smmus[i]?.commands.map((c) => ({ ...c, asid: 0 }));
+  t.deepEqual(payload(0), payload(2));
+  t.deepEqual(payload(0), payload(4));
+  t.deepEqual(payload(1), payload(3));
+  t.deepEqual([0, 1, 2, 3, 4].map((i) => rig.said(i).length), [2, 34, 2, 34, 2]);
+});
+
+test('nothing is planned for a kind that the array does not have', (t) => {
+  const plans: boolean[] = [];
+  const rig = new DriverRig(FIVE, { parts: (own) => ({ ...own, planner: { ...own.planner, plan: (d, f, out) => { plans.push(f.range); return own.planner.plan(d, f, out); } } }) });
+  rig.attach(0, 0);
+  rig.attach(0, 2);
+  onePage(rig);
+  t.deepEqual(plans, [true]);
+});
+
+test('the planner that the world names is used, with the features of the SMMU', (t) => {
+  const rig = new DriverRig(FIVE, { parts: (own) => ({ ...own, planner: DOUBLE_RANGE }) });
+  rig.attach(0, 0);
+  rig.attach(0, 1);
+  rig.map(0x5000, 0x70000, 33 * KB4);
+  rig.unmap(0x5000, 33 * KB4);
+  rig.forget();
+  rig.sync();
+  t.deepEqual([rig.said(0).length, rig.said(1).length], [3, 34]);
 });

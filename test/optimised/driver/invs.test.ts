@@ -3,9 +3,18 @@
  * here are (SMMU, ASID), so each id of the data is an ASID of one SMMU, and lists are merged one tag at a time.
  */
 import test from 'ava';
-import { arrayLength, arrayTrash, entryId, entrySmmu, entryUsers, findTag, merge, purge, unref } from '../../../src/optimised/driver/invs.js';
+import { arrayKinds, arrayLength, arrayTrash, entryId, entrySmmu, entryUsers, findTag, merge, purge, unref } from '../../../src/optimised/driver/invs.js';
 import type { Context, Tag } from '../../../src/optimised/driver/types.js';
-import { DriverRig } from './rig.js';
+import { smallWorld } from '../../../src/stack/world.js';
+import { DriverRig as Rig, smmu } from './rig.js';
+
+/** SMMUs of all kinds: ranges, none, ranges with DS, ranges. */
+const WORLD = smallWorld({ smmus: [smmu(), smmu({ range: false }), smmu({ ds: true }), smmu()], devices: [] });
+class DriverRig extends Rig {
+  constructor() {
+    super(WORLD);
+  }
+}
 
 const LIST1 = [1, 2, 3];
 const LIST2 = [1, 4, 5];
@@ -149,4 +158,29 @@ test('the tag of an SMMU is its live entry', (t) => {
   t.is(findTag(ctx, a, 1), 8);
   t.is(findTag(ctx, a, 2), -1);
   t.is(findTag(ctx, 0, 0), -1);
+});
+
+const SINGLE_KIND = 1;
+const RANGE_KIND = 2;
+const DS_KIND = 4;
+
+test('the array knows which kinds of SMMUs it has: those with ranges, with DS as well, and without', (t) => {
+  const { ctx } = new DriverRig();
+  t.is(arrayKinds(ctx, 0), 0);
+  let a = merge(ctx, 0, tag(1, 0));
+  t.is(arrayKinds(ctx, a), RANGE_KIND);
+  a = merge(ctx, a, tag(1, 3));
+  t.is(arrayKinds(ctx, a), RANGE_KIND);
+  a = merge(ctx, a, tag(1, 1));
+  t.is(arrayKinds(ctx, a), RANGE_KIND + SINGLE_KIND);
+  t.is(arrayKinds(ctx, merge(ctx, a, tag(1, 2))), RANGE_KIND + SINGLE_KIND + DS_KIND);
+});
+
+test('unref leaves the kinds, for readers who still see the users; purge and merge find them anew', (t) => {
+  const { ctx } = new DriverRig();
+  const a = merge(ctx, merge(ctx, 0, tag(1, 1)), tag(1, 3));
+  unref(ctx, a, tag(1, 1));
+  t.is(arrayKinds(ctx, a), RANGE_KIND + SINGLE_KIND);
+  t.is(arrayKinds(ctx, purge(ctx, a)), RANGE_KIND);
+  t.is(arrayKinds(ctx, merge(ctx, a, tag(1, 2))), RANGE_KIND + DS_KIND);
 });

@@ -64,6 +64,24 @@ test('strict: either until sync', (t) => {
   t.deepEqual(allowed(intent, 5, false, ok(0x70), MISS), [false, true]);
 });
 
+test('sva: what an mm unmaps may be seen until the unmap returns, not until a sync', (t) => {
+  const intent = new Intent(smallWorld({ domains: [{ mode: 'strict', managed: false, gather: 'sva' }] }));
+  run(intent, attach(), map(0x5000, 0x70000, 2 * KB4));
+  t.is(intent.begin(unmap(0x5000)), 'ok');
+  t.deepEqual(allowed(intent, 5, false, ok(0x70), MISS), [true, true]);
+  intent.finish(unmap(0x5000), 'ok');
+  t.deepEqual(allowed(intent, 5, false, ok(0x70), MISS), [false, true]);
+  t.deepEqual(allowed(intent, 6, false, ok(0x71), MISS), [true, false]);
+  t.deepEqual(run(intent, sync()), ['ok']);
+});
+
+test('io-pgtable: either until sync, as with iommupt', (t) => {
+  const intent = after([attach(), map(0x5000, 0x70000), unmap(0x5000)], smallWorld({ domains: [{ mode: 'strict', managed: false, gather: 'io-pgtable' }] }));
+  t.deepEqual(allowed(intent, 5, false, ok(0x70), MISS), [true, true]);
+  run(intent, sync());
+  t.deepEqual(allowed(intent, 5, false, ok(0x70), MISS), [false, true]);
+});
+
 test('sync of another domain promises nothing', (t) => {
   const world = smallWorld({ domains: [{ mode: 'strict', managed: false }, { mode: 'strict', managed: false }] });
   const intent = after([attach(), map(0x5000, 0x70000), unmap(0x5000), sync(1)], world);

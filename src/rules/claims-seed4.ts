@@ -1,0 +1,40 @@
+/**
+ * Claims of seed 4, the review of pKVM’s SMMUv3 driver, v6: what a hypervisor has to share with the kernel's driver. Rows that later work decides are not built yet.
+ */
+import type { Claim } from './claim.js';
+
+export const SEED4: readonly Claim[] = [
+  { id: 'S4-1', claim: 'kernel and hypervisor share the range invalidation algorithm', unbuilt: true },
+  { id: 'S4-2', claim: 'they share one entry: a description and an array', unbuilt: true },
+  { id: 'S4-3', claim: 'a description is first, last, leaf levels and table levels', unbuilt: true },
+  { id: 'S4-4', claim: 'the hypervisor builds its array once and a description per change', unbuilt: true },
+  { id: 'S4-5', claim: 'pKVM had one locked identity table and no gathers', documentation: 'says what pKVM did at that version' },
+  { id: 'S4-6', claim: 'wiping the whole VMID is right and hits every device', unbuilt: true },
+  { id: 'S4-7', claim: 'a hypervisor with gathers', unbuilt: true },
+  { id: 'S4-8', claim: 'a change of stage 2 empties the ATC of every stream, or ATS is hidden from the host', unbuilt: true },
+  { id: 'S4-9', claim: 'hiding ATS from the host is acceptable at first', unbuilt: true },
+  { id: 'S4-10', claim: 'several SMMUs with ATS need the same logic whole', unbuilt: true },
+  { id: 'S4-11', claim: 'page sizes from IDR have 4 TB with 52 output bits, in one place', unbuilt: true },
+  { id: 'S4-12', claim: 'one piece of code computes the features for both', unbuilt: true },
+  { id: 'S4-13', claim: 'the same source, compiled twice, decides the same', documentation: 'how a kernel is built: here both users import one module' },
+  { id: 'S4-14', claim: 'pKVM has no weaker invalidation, other errata, or entry changes that are not hitless', unbuilt: true },
+  { id: 'S4-15', claim: 'symbols of pKVM have a prefix', documentation: 'names of symbols in a C build' },
+  { id: 'S4-16', claim: 'the io-pgtable allocates its own pages by the incoherent API', unbuilt: true },
+  { id: 'S4-17', claim: 'where that fails, the page is freed again and nothing returned', unbuilt: true },
+  { id: 'S4-18', claim: 'tables are allocated in 64 bytes at least', unbuilt: true },
+  { id: 'S4-19', claim: 'a shim for address conversions in the hypervisor', documentation: 'address conversion inside of a hypervisor: the model has physical addresses only' },
+  { id: 'S4-20', claim: 'the SMMU has a shadow table, fully populated: the CPU’s is lazy', unbuilt: true },
+  { id: 'S4-21', claim: 'everything that the host owns is always mapped', unbuilt: true },
+  { id: 'S4-22', claim: 'a donation splits blocks, which the io-pgtable cannot break before make', unbuilt: true },
+  { id: 'S4-23', claim: 'break-before-make in hardware may raise conflict aborts', documentation: 'behaviour of a CPU’s MMU: there is none here' },
+  { id: 'S4-24', claim: 'the SMMU’s level of it may differ from the CPU’s', unbuilt: true },
+  { id: 'S4-25', claim: 'the SMMU must be coherent', unbuilt: true },
+  { id: 'S4-26', claim: 'without broadcast software forwards invalidations', unbuilt: true },
+  { id: 'S4-27', claim: 'devices that fault would need stalls and a proxy', documentation: 'a design that was avoided' },
+  { id: 'S4-28', claim: 'pinning would need other interfaces', documentation: 'a design that was avoided' },
+  { id: 'S4-29', claim: 'the probe refuses nesting on the parts with errata', unbuilt: true },
+  { id: 'S4-30', claim: 'the feature bit for nesting is used, not a test of its own', unbuilt: true },
+  { id: 'S4-31', claim: 'the part numbers of the errata', unbuilt: true },
+  { id: 'S4-32', claim: 'a donated page is out of reach of every device when the call returns, on all SMMUs', unbuilt: true },
+  { id: 'S4-33', claim: 'the regressions of the range logic of 2023 stay fixed', unbuilt: true },
+];
