@@ -6,8 +6,8 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { CaseError } from '../operations/case.js';
 import { MAX_CASE_TEXT } from '../operations/node.js';
-import { isCandidatePart } from '../compare/failure.js';
 import { decodeStored, readStoredFile, storedId, type SequenceCase, type StoredCase } from '../operations/stored.js';
+import { isCandidatePart } from '../stack/planner.js';
 import { findMutant } from '../mutants/mutants.js';
 import { findPlanner } from '../parts/planners.js';
 import { UsageError } from './exit.js';
@@ -66,8 +66,7 @@ export function readCase(path: string): NamedCase {
 function named(c: StoredCase, file: string): NamedCase {
   if (c.kind === 'machine') return { file, id: storedId(c), case: c };
   if (c.kind === 'plan') {
-    const planner = 'payloads' in c.subject ? undefined : c.subject.parts.planner;
-    if (planner !== undefined && !isCandidatePart(planner) && findPlanner(planner) === undefined) throw new UsageError(`${file}: there is no planner "${planner}"`);
+    if (!('payloads' in c.subject) && candidateOf(c) === null && findPlanner(c.subject.parts.planner) === undefined) throw new UsageError(`${file}: there is no planner "${c.subject.parts.planner}"`);
     return { file, id: storedId(c), case: c };
   }
   const part = Object.keys(c.subject.parts).find((name) => candidateOf(c) === null || name !== 'planner');
@@ -78,7 +77,7 @@ function named(c: StoredCase, file: string): NamedCase {
 
 /** The candidate that a case is about, as `compare` names it; null: none. */
 export function candidateOf(c: StoredCase): string | null {
-  const part = c.kind === 'machine' ? undefined : c.subject.parts['planner'];
+  const part = c.kind === 'machine' ? undefined : c.subject.parts.planner;
   return part !== undefined && isCandidatePart(part) ? part : null;
 }
 

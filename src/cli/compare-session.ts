@@ -8,8 +8,7 @@ import type { WrongRun } from '../compare/campaign.js';
 import type { Recording } from '../compare/workloads.js';
 import { SequenceStore, writeWhole } from '../fuzz/store.js';
 import type { Candidate as Sequence } from '../fuzz/shrink.js';
-import { planCaseId } from '../operations/plan-case.js';
-import { encodePlanCase } from '../operations/plan-codec.js';
+import { encodeStored, storedId } from '../operations/stored.js';
 import { compareBlock, compareJson, wrongBlock, type CompareFailure, type CompareSummary } from '../report/compare.js';
 import { failureBlock } from '../report/failure.js';
 import { clock, counted, shell, short, visible } from '../report/words.js';
@@ -139,9 +138,9 @@ export class CompareSession {
     let id = '';
     if (question !== null && why !== null) {
       const stored = candidatePlanCase(question, why, part, origin);
-      id = planCaseId(stored);
+      id = storedId(stored);
       file = join(this.#scratch.path, 'regressions', violation?.rule ?? 'candidate', `${id}.json`);
-      writeWhole(file, encodePlanCase(stored));
+      writeWhole(file, encodeStored(stored));
     }
     this.#out.print(`\n${wrongBlock(wrong, { program: this.#out.program, part, path, origin, file })}\n`);
     return {

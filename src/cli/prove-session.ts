@@ -13,7 +13,8 @@ import { EXHAUSTIVE, type ExhaustiveClaim } from '../prove/exhaustive.js';
 import { shapeCounts } from '../prove/shapes.js';
 import { spansOf } from '../prove/strata.js';
 import type { Found, Part } from '../prove/sweep.js';
-import { SYMBOLIC } from '../prove/symbolic.js';
+import { endSolver, startSolver } from '../prove/symbolic/solver.js';
+import { BROKEN, SYMBOLIC } from '../prove/symbolic.js';
 import { casesOf, counterexampleOf, foundFor, resultOf, Results, Work } from '../prove/work.js';
 import { proveBlock, proveJson, proveProgress, type ProveSummary } from '../report/prove.js';
 import { shell, visible } from '../report/words.js';
@@ -178,11 +179,19 @@ export class ProveSession {
     });
   }
 
+  /** The solver is started for them alone, and its threads are ended: the process would not exit. */
   async #symbolic(): Promise<ClaimResult[]> {
     const out: ClaimResult[] = [];
-    for (const claim of SYMBOLIC.filter((c) => this.#s.claims.has(c.id))) {
-      this.#progress.update(now() - this.#start, () => `prove  claim ${claim.id}`);
-      out.push(await claim.run({ stopped: () => this.#stopping() }));
+    const claims = [...SYMBOLIC, ...BROKEN].filter((c) => this.#s.claims.has(c.id));
+    if (claims.length === 0) return out;
+    const solver = await startSolver();
+    try {
+      for (const claim of claims) {
+        this.#progress.update(now() - this.#start, () => `prove  claim ${claim.id}`);
+        out.push(await claim.run({ solver, stopped: () => this.#stopping() }));
+      }
+    } finally {
+      endSolver(solver);
     }
     return out;
   }
@@ -218,7 +227,7 @@ export class ProveSession {
 function store(corpus: string, claim: ClaimResult, e: Counterexample): string {
   const stored: PlanCase = {
     schema: CASE_SCHEMA, kind: 'plan', features: e.features, description: e.description, subject: e.subject,
-    expect: claim.expected === 'refuted' ? { verdict: 'violation', rule: e.rule } : { verdict: 'ok' }, provenance: { claim: claim.id, rule: e.rule, method: claim.method },
+    expect: claim.expected === 'refuted' ? { verdict: 'violation', rule: e.rule } : { verdict: 'ok' }, provenance: { claim: claim.id, rule: e.rule },
   };
   const path = join(corpus, 'regressions', e.rule, `${storedId(stored)}.json`);
   try {

@@ -40,15 +40,12 @@ interface Stored {
 }
 
 async function readStored(path: string): Promise<Stored> {
-  const text = path === '-' ? await readStdinText() : readCaseText(path);
   const file = nameOf(path);
-  const c = decodeStored(text, file);
+  const c = decodeStored(path === '-' ? await readStdinText() : readCaseText(path), file);
   if (c.kind === 'machine') throw new UsageError(`${file}: a raw machine sequence has no driver, so --candidate has nothing to do in it`);
-  if (c.kind === 'plan') {
-    const part = 'payloads' in c.subject ? null : c.subject.parts.planner;
-    return { id: storedId(c), part, subject: { kind: 'question', question: { description: c.description, features: c.features } } };
-  }
-  return { id: storedId(c), part: candidateOf(c), subject: { kind: 'sequence', world: c.world, operations: c.operations } };
+  const subject: ReplayJob['subject'] = c.kind === 'plan' ? { kind: 'question', question: { description: c.description, features: c.features } }
+    : { kind: 'sequence', world: c.world, operations: c.operations };
+  return { id: storedId(c), part: candidateOf(c), subject };
 }
 
 function nameOf(path: string): string {

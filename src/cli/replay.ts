@@ -17,11 +17,11 @@ import { EXIT, UsageError, worst, type ExitCode } from './exit.js';
 import { wholeNumber, type Parsed, type VerbSpec } from './options.js';
 import { now, type Output } from './output.js';
 import { ProgressLine } from './progress.js';
+import { needsCandidate, replayCandidate } from './replay-candidate.js';
 import { againstExpectation, judgeStored, planProblems, runCase, runMachineCase, type CaseRun } from './run-case.js';
 import type { PlanCase } from '../operations/plan-case.js';
 import type { SequenceCase } from '../operations/stored.js';
 import { judgePlanCase, violationOf } from '../prove/plan.js';
-import { needsCandidate, replayCandidate } from './replay-candidate.js';
 import type { MachineOperation } from '../stack/machine-world.js';
 import type { Verb } from './verb.js';
 

@@ -52,10 +52,10 @@ function workMachine(c: MachineCase, violation: Violation, corpus: string, timeM
 
 async function run(p: Parsed, out: Output): Promise<ExitCode> {
   const timeMs = duration(p, 'time');
-  const found = await oneCase(p.operands, 'shrink');
-  const part = candidateOf(found.case);
-  if (part !== null) throw new UsageError(`${found.file}: the case is about the candidate ${visible(part)}, and compare has shrunk it already`);
-  const stored = sequenceOf(found, 'shrink');
+  const named = await oneCase(p.operands, 'shrink');
+  const part = candidateOf(named.case);
+  if (part !== null) throw new UsageError(`${named.file}: the case is about the candidate ${visible(part)}, and compare has shrunk it already`);
+  const stored = sequenceOf(named, 'shrink');
   const start = now();
   const c = stored.case;
   const mutant = mutantOf(c);

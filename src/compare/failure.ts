@@ -29,11 +29,6 @@ export function partName(file: string, hash: string): string {
   return `${file}#${hash.slice(0, 16)}`;
 }
 
-/** Is this the part of a candidate, and not the name of a planner of the house? */
-export function isCandidatePart(part: string): boolean {
-  return part.includes('#');
-}
-
 export function candidateCase(c: { readonly world: World; readonly operations: readonly Operation[] }, violation: Violation, part: string, origin: CompareOrigin | null): Case {
   return {
     schema: 1, kind: 'driver', world: c.world, subject: { parts: { planner: part } }, operations: c.operations, expect: { verdict: 'ok' },

@@ -21,10 +21,13 @@ export interface PlanFeatures {
   readonly wholeRunOnly: boolean;
 }
 
-/** A planner by name, or the payloads that an outside formula gave: four uint32 each (stack/planner.ts), or 'whole-tag'. */
+/**
+ * A planner by name, or the payloads that an outside formula gave: four uint32 each (stack/planner.ts), or 'whole-tag'; with a planner as well they are
+ * held to what that one promises.
+ */
 export type PlanSubject =
   | { readonly parts: { readonly planner: string } }
-  | { readonly parts: { readonly planner?: never }; readonly payloads: readonly (readonly [number, number, number, number])[] | 'whole-tag' };
+  | { readonly parts: { readonly planner?: string }; readonly payloads: readonly (readonly [number, number, number, number])[] | 'whole-tag' };
 
 export interface PlanExpectation {
   readonly verdict: 'ok' | 'violation';
@@ -63,7 +66,7 @@ export function planDescriptionJson(d: Readonly<Description>): Json {
 }
 
 export function planSubjectJson(s: PlanSubject): Json {
-  if ('payloads' in s) return { parts: {}, payloads: s.payloads === 'whole-tag' ? s.payloads : s.payloads.map((p) => p.map((w) => `0x${(w >>> 0).toString(16)}`)) };
+  if ('payloads' in s) return { parts: sorted({ ...s.parts }), payloads: s.payloads === 'whole-tag' ? s.payloads : s.payloads.map((p) => p.map((w) => `0x${(w >>> 0).toString(16)}`)) };
   return { parts: sorted(s.parts) };
 }
 

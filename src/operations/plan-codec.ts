@@ -13,8 +13,8 @@ import {
 
 /** The text of a plan case: equal cases give equal text. */
 export function encodePlanCase(c: PlanCase): string {
-  const payloads = 'payloads' in c.subject && c.subject.payloads !== 'whole-tag' ? planSubjectJson(c.subject) as { readonly payloads: readonly string[][] } : null;
-  const subject = payloads === null ? JSON.stringify(planSubjectJson(c.subject)) : `{"parts":{},"payloads":${lines(payloads.payloads)}}`;
+  const payloads = 'payloads' in c.subject && c.subject.payloads !== 'whole-tag' ? planSubjectJson(c.subject) as { readonly parts: Readonly<Record<string, string>>; readonly payloads: readonly string[][] } : null;
+  const subject = payloads === null ? JSON.stringify(planSubjectJson(c.subject)) : `{"parts":${JSON.stringify(payloads.parts)},"payloads":${lines(payloads.payloads)}}`;
   return `{\n${[
     `  "schema": ${c.schema}`,
     '  "kind": "plan"',
@@ -86,10 +86,11 @@ function parseSubject(n: Node): PlanSubject {
     parts.object(['planner']);
     return { parts: { planner: parts.child('planner').text(256) } };
   }
-  parts.object([]);
+  parts.object([], ['planner']);
+  const promise = parts.has('planner') ? { planner: parts.child('planner').text(256) } : {};
   const payloads = n.child('payloads');
-  if (payloads.value === 'whole-tag') return { parts: {}, payloads: 'whole-tag' };
-  return { parts: {}, payloads: payloads.list(0, PAYLOADS_MAX, parsePayload) };
+  if (payloads.value === 'whole-tag') return { parts: promise, payloads: 'whole-tag' };
+  return { parts: promise, payloads: payloads.list(0, PAYLOADS_MAX, parsePayload) };
 }
 
 function parsePayload(n: Node): readonly [number, number, number, number] {

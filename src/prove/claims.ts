@@ -3,6 +3,7 @@
  * pass over every description that can occur (strata.ts, campaign.ts); symbolic ones each by themselves (symbolic.ts).
  */
 import type { Description } from '../stack/description.js';
+import type { SolverState } from './symbolic/solver.js';
 import type { PlanFeatures, PlanRule, PlanSubject } from '../operations/plan-case.js';
 
 /** How a claim was decided: every case of a finite space, a sample of that space, or all inputs by a solver. */
@@ -48,12 +49,15 @@ export interface ClaimResult {
   readonly expected: Claim['expected'];
   readonly verdict: ClaimVerdict;
   readonly counterexample?: Counterexample;
+  /** A description that decides it without being a violation, in words. */
+  readonly witness?: string;
   /** Why it is undecided. */
   readonly why?: string;
 }
 
 /** What a symbolic claim is run with. */
 export interface SymbolicContext {
+  readonly solver: SolverState;
   /** Asked between the questions to the solver: true means end with what is known, as undecided. */
   readonly stopped: () => boolean;
 }

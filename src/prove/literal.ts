@@ -16,6 +16,8 @@ import type { EntryKind, Hole } from './judge.js';
 
 const ASID = 7;
 const LEVELS: readonly number[] = [3, 2, 1, 0, -1];
+const KINDS: readonly EntryKind[] = ['leaf', 'table', 'run'];
+const RUNS: readonly EntryKind[] = ['run'];
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -66,7 +68,8 @@ export function sentOf(words: Uint32Array, index: number, f: PlanFeatures): Sent
 }
 
 /** Every entry of one kind that was damaged: leaves and tables that overlap the range, runs that lie in it (what sticks out was not there). */
-export function* damaged(d: Readonly<Description>, kind: EntryKind, ds: boolean): Generator<Hole, void> {
+export function damaged(d: Readonly<Description>, kind: EntryKind, ds: boolean): Hole[] {
+  const out: Hole[] = [];
   for (const level of LEVELS) {
     if (((kind === 'table' ? d.tables : d.leaves) & levelBit(level)) === 0) continue;
     const members = kind === 'run' ? contiguousEntries(d.tg, level, ds) : 1;
@@ -74,8 +77,9 @@ export function* damaged(d: Readonly<Description>, kind: EntryKind, ds: boolean)
     const frames = members * levelFrames(d.tg, level);
     let frame = d.first - (d.first % frames);
     if (kind === 'run' && frame < d.first) frame += frames;
-    for (; kind === 'run' ? frame + frames <= d.last + 1 : frame <= d.last; frame += frames) yield { kind, level, frame, frames };
+    for (; kind === 'run' ? frame + frames <= d.last + 1 : frame <= d.last; frame += frames) out.push({ kind, level, frame, frames });
   }
+  return out;
 }
 
 /** Is the entry removed by a legal command? */
@@ -99,24 +103,29 @@ export interface Literal {
 export function literal(d: Readonly<Description>, f: PlanFeatures, words: Uint32Array, count: number): Literal {
   if (count === WHOLE_TAG) return { hole: null, run: null, illegal: -1, beyond: 0 };
   const sent = Array.from({ length: count }, (_, i) => sentOf(words, i, f));
+  const hole = firstLeft(d, f, sent, false);
   return {
-    hole: firstLeft(d, f, sent, false), run: firstLeft(d, f, sent, true),
+    hole, run: hole !== null && hole.kind !== 'run' ? hole : firstLeft(d, f, sent, true),
     illegal: sent.findIndex((s) => s.error !== undefined), beyond: beyondOf(d, sent),
   };
 }
 
+const LEAF: Writable<LeafFact> = leafFact(12, { kind: 'leaf', level: 3, frame: 0, frames: 1 });
+const TABLE: Writable<TableFact> = tableFact(12, { kind: 'table', level: 3, frame: 0, frames: 1 });
+
+/** With the erratum only runs are asked again: nothing else is different there. */
 function firstLeft(d: Readonly<Description>, f: PlanFeatures, sent: readonly Sent[], wholeRunOnly: boolean): Hole | null {
   const m = contextOf(f, wholeRunOnly);
-  const leaf = leafFact(d.tg, { kind: 'leaf', level: 3, frame: 0, frames: 1 }) as Writable<LeafFact>;
-  const table = tableFact(d.tg, { kind: 'table', level: 3, frame: 0, frames: 1 }) as Writable<TableFact>;
-  for (const kind of ['leaf', 'table', 'run'] as const) {
-    const fact = kind === 'table' ? table : leaf;
-    leaf.run = kind === 'run';
+  const commands = sent.filter((s) => s.error === undefined).map((s) => s.command);
+  for (const kind of wholeRunOnly ? RUNS : KINDS) {
+    const fact = kind === 'table' ? TABLE : LEAF;
+    fact.tg = d.tg;
+    LEAF.run = kind === 'run';
     for (const h of damaged(d, kind, f.ds)) {
       fact.level = h.level;
       fact.va = h.frame;
       fact.frames = h.frames;
-      if (!sent.some((s) => s.error === undefined && matches(s.command, fact, m))) return h;
+      if (!commands.some((c) => matches(c, fact, m))) return h;
     }
   }
   return null;

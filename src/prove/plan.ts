@@ -3,10 +3,10 @@
  * in words, what stays, and why each command leaves it.
  */
 import { describeCommand } from '../spec/command.js';
-import { findPlanner } from '../parts/planners.js';
-import { PLAN_RULES, type PlanCase, type PlanFeatures, type PlanRule } from '../operations/plan-case.js';
+import { DEFAULT_PLANNER, findPlanner } from '../parts/planners.js';
+import type { PlanCase, PlanFeatures, PlanRule } from '../operations/plan-case.js';
 import { describeDescription, type Description } from '../stack/description.js';
-import { PAYLOAD_WORDS, WHOLE_TAG, type Planner } from '../stack/planner.js';
+import { isCandidatePart, PAYLOAD_WORDS, WHOLE_TAG, type Planner } from '../stack/planner.js';
 import { BAD, Judge, type Hole } from './judge.js';
 import { literal, sentOf, stays, whyStays } from './literal.js';
 
@@ -22,9 +22,11 @@ export interface PlanViolation {
 export interface Judged {
   /** The commands in words; null: the whole tag. */
   readonly commands: readonly string[] | null;
-  /** What is broken, in the order of PLAN_RULES. */
+  /** What is broken: illegal commands first, because what they should have removed stays as well. */
   readonly violations: readonly PlanViolation[];
 }
+
+const ORDER: readonly PlanRule[] = ['illegal-command', 'range-coverage', 'command-bound', 'over-invalidation'];
 
 /** Entries up to which the literal check looks at every one of them. */
 const LITERAL_FRAMES = 65536;
@@ -60,16 +62,17 @@ export function judgePlan(d: Readonly<Description>, f: PlanFeatures, plan: { rea
   if ((bad & BAD.legality) !== 0) violations.push(illegal(f, plan));
   if ((bad & BAD.over) !== 0) violations.push(over(d, f, plan, promise));
   if ((bad & BAD.bound) !== 0) violations.push(bound(f, count, promise));
-  return { commands, violations: violations.sort((a, b) => PLAN_RULES.indexOf(a.rule) - PLAN_RULES.indexOf(b.rule)) };
+  return { commands, violations: violations.sort((a, b) => ORDER.indexOf(a.rule) - ORDER.indexOf(b.rule)) };
 }
 
-/** A stored plan case judged again; the planner must exist. */
+/** A stored plan case judged again; the planner must exist. What was found with a candidate, the default planner must do right. */
 export function judgePlanCase(c: PlanCase): Judged {
   const own = payloadsOf(c);
-  if (own !== null) return judgePlan(c.description, c.features, own, undefined);
-  const name = 'payloads' in c.subject ? '' : c.subject.parts.planner;
-  const planner = findPlanner(name);
-  if (planner === undefined) throw new Error(`there is no planner "${name}"`);
+  const name = c.subject.parts.planner;
+  const planner = name === undefined ? undefined : findPlanner(isCandidatePart(name) ? DEFAULT_PLANNER : name);
+  if (name !== undefined && planner === undefined) throw new Error(`there is no planner "${name}"`);
+  if (own !== null) return judgePlan(c.description, c.features, own, planner?.promise);
+  if (planner === undefined) throw new Error('a plan case has neither a planner nor payloads');
   return judgePlan(c.description, c.features, planOf(planner, c.description, c.features), planner.promise);
 }
 
@@ -112,7 +115,7 @@ function coverage(d: Readonly<Description>, f: PlanFeatures, { words, count }: {
   if (count > TOLD) because.push(`… and ${count - TOLD} more commands`);
   if (count === 0) because.push('no command at all');
   return {
-    rule: 'range-coverage', cause: `a level ${hole.level} ${hole.kind} is not reached`, expected: 'commands that remove every damaged entry', actual: `${holeText(hole)} stays`, because,
+    rule: 'range-coverage', cause: `a level ${hole.level} ${hole.kind === 'run' ? 'contiguous run' : hole.kind} is not reached`, expected: 'commands that remove every damaged entry', actual: `${holeText(hole)} stays`, because,
   };
 }
 
@@ -122,7 +125,7 @@ function illegal(f: PlanFeatures, { words, count }: { readonly words: Uint32Arra
   const sent = all[at];
   if (sent === undefined) throw new Error('the interval judge finds an illegal command where spec/command.ts has none');
   return {
-    rule: 'illegal-command', cause: (sent.error as string).replace(/\d+/g, 'n'), expected: 'commands that the SMMU must take', actual: `command ${at + 1} of ${count}, ${describeCommand(sent.command)}: ${sent.error as string}`, because: [],
+    rule: 'illegal-command', cause: (sent.error as string).replace(/(2\^|SCALE )\d+/g, '$1n'), expected: 'commands that the SMMU must take', actual: `command ${at + 1} of ${count}, ${describeCommand(sent.command)}: ${sent.error as string}`, because: [],
   };
 }
 

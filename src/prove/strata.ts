@@ -40,8 +40,8 @@ const SPACE = 2 ** 40;
 const HALF = 2 ** 43;
 const TOP = 2 ** 52;
 
-/** No range commands; ranges; ranges with DS. */
-export const FEATURES: readonly PlannerFeatures[] = [{ range: false, ds: false }, { range: true, ds: false }, { range: true, ds: true }];
+/** Ranges; ranges with DS; no range commands, whose plans cost most. */
+export const FEATURES: readonly PlannerFeatures[] = [{ range: true, ds: false }, { range: true, ds: true }, { range: false, ds: false }];
 
 export function leafLevels(tg: Tg, ds: boolean): readonly number[] {
   if (tg === 12) return ds ? [3, 2, 1, 0] : [3, 2, 1];

@@ -136,16 +136,17 @@ const SEARCH = 200_000_000;
 /**
  * The smallest range that refutes the claim: every size from one granule on, all its strata, lowest start first. `exact`: nothing smaller does,
  * within the windows; else the search was given up. `covered`: the planner is complete on ordinary hardware, so that with the erratum
- * only a run that fits into the range can stay.
+ * only a run that fits into the range can stay. `only`: these strata, and no others.
  */
-export function smallest(claim: ExhaustiveClaim, found: Found, covered: boolean, budget = SEARCH): { readonly found: Found; readonly exact: boolean } {
+export function smallest(claim: ExhaustiveClaim, found: Found, covered: boolean, only?: readonly number[], budget = SEARCH): { readonly found: Found; readonly exact: boolean } {
   const planner = PLANNERS.find((p) => p.name === claim.planner) as Planner;
   const strata = allStrata(planner.promise);
   const sweep = new Sweep(planner, strata);
   let cases = 0;
   for (let granules = 1; granules <= found.granules; granules += 1) {
     let best: Found | null = null;
-    for (const [i, s] of strata.entries()) {
+    for (const i of only ?? strata.keys()) {
+      const s = strata[i] as Stratum;
       const units = (granules * 2 ** (s.tg - 12)) / s.unit;
       if (!isAbout(claim, s.place) || !Number.isInteger(units) || units > s.count || (claim.bit === BAD.contiguous && covered && !runFits(s, granules))) continue;
       const part = sweep.ofSize(i, units, claim.bit);

@@ -44,3 +44,8 @@ export interface Planner {
   /** Writes PAYLOAD_WORDS uint32 for each command to `out`, ascending addresses not required; returns their number, or WHOLE_TAG. Allocates nothing. */
   plan(d: Description, features: PlannerFeatures, out: Uint32Array): number;
 }
+
+/** Is this the name that a case gives to a candidate from outside, `mine.wasm#` and the beginning of its SHA-256? No planner of the house has a `#`. */
+export function isCandidatePart(part: string): boolean {
+  return part.includes('#');
+}

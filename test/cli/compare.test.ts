@@ -133,6 +133,7 @@ for (const [name, fault, cause] of FAULTS) {
     t.is(e.code, 1, e.stderr);
     const [f] = failures(e);
     t.like(f, { rule: null, fault, operations: 1 });
+    t.true((JSON.parse(e.stdout) as { timing: { elapsedMs: number } }).timing.elapsedMs < 20_000);
     t.regex(f?.cause ?? '', cause);
     t.deepEqual(Object.keys(contents(at)).sort(), [`${name}.wasm`, f?.file.slice(at.length + 1)].sort());
     const stored = JSON.parse(readFileSync(f?.file ?? '', 'utf8')) as { kind: string; subject: { parts: { planner: string } }; description: { first: string } };

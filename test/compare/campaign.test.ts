@@ -99,19 +99,22 @@ test('a candidate that answers one question in two ways is found out', (t) => {
 });
 
 test('state that only sequences show: first runs do not come out the same', (t) => {
-  let calls = 0;
-  const moody = (): Planner => ({
-    ...SINGLE_RANGE,
-    plan: (d, f, out) => {
+  const moody = (): Planner => {
+    let calls = 0;
+    const plan: Planner['plan'] = (d, f, out) => {
       calls += 1;
-      return calls > 200 ? -1 : SINGLE_RANGE.plan(d, f, out);
-    },
-  });
+      return calls > 20 ? -1 : SINGLE_RANGE.plan(d, f, out);
+    };
+    return { ...SINGLE_RANGE, plan };
+  };
   const s = setup(moody(), { plans: false });
   const r = go(s);
   t.is(r.wrong, null);
-  const { checked, identical } = runAgain(s, r, moody);
-  t.true(identical < checked);
+  const fresh = runAgain(s, r, moody);
+  t.true(fresh.identical < fresh.checked);
+  const one = moody(); // a JavaScript module exists twice only: the workloads come in another order
+  const again = runAgain(s, r, () => one);
+  t.true(again.identical < again.checked);
 });
 
 test('a baseline that is wrong is no measure', (t) => {

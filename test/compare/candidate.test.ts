@@ -54,6 +54,7 @@ const FAULTS: readonly (readonly [ModuleName, FaultKind, RegExp])[] = [
   ['stray', 'garbage', /^command 0 of 1 \(0x0000000000000011 0x0000000000004000\) has bits beyond/],
   ['beyond', 'throws', /out of bounds/],
   ['before', 'harm', /outside of the commands/],
+  ['front', 'harm', /outside of the commands/],
   ['input', 'harm', /changed the description/],
 ];
 
@@ -83,6 +84,10 @@ test('what is no module is not let in', (t) => {
   for (const bytes of [new Uint8Array(0), new Uint8Array([0, 97, 115, 109]), bytesOf('right').slice(0, 200)]) {
     t.regex(t.throws(() => loadWasm(bytes, 'x.wasm'), { instanceOf: CandidateRefused }).message, /^x\.wasm: not a valid WebAssembly module/);
   }
+});
+
+test('the last byte is inclusive', (t) => {
+  t.is(load('inclusive').plan(PAGES, RANGE, new Uint32Array(2048)), -1);
 });
 
 test('a module can ask for more room', (t) => {

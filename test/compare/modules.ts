@@ -107,6 +107,24 @@ ${PLAN}{
 `,
     wasm: 'AGFzbQEAAAABCAFgA39/fwF/AwIBAAUDAQACBggBfwFBgIgECwcRAgZtZW1vcnkCAARwbGFuAAAKEAEOACACQXhqQgA3AwBBfws=',
   },
+  front: {
+    source: `${INCLUDE}${PLAN}{
+	((u32 *)d)[-1] = f->range;
+	return SMMUCHECK_WHOLE_TAG;
+}
+`,
+    wasm: 'AGFzbQEAAAABCAFgA39/fwF/AwIBAAUDAQACBggBfwFBgIgECwcRAgZtZW1vcnkCAARwbGFuAAAKEwERACAAQXxqIAEoAgA2AgBBfws=',
+  },
+  inclusive: {
+    source: `${INCLUDE}${PLAN}{
+	if (!d->everything && ((d->last + 1) & ((1ULL << d->tg) - 1)))
+		__builtin_trap();
+	return f->range ? SMMUCHECK_WHOLE_TAG : (out->word[0] = 0, SMMUCHECK_WHOLE_TAG);
+}
+`,
+    wasm: 'AGFzbQEAAAABCAFgA39/fwF/AwIBAAUDAQACBggBfwFBgIgECwcRAgZtZW1vcnkCAARwbGFuAAAKPwE9AAJAAkAgACgCHA0AIAApAwhCAXxCfyAANQIQhkJ/hYNQRQ0BCwJAIAEoAgAN'
+      + 'ACACQgA3AwALQX8PCwAACw==',
+  },
   input: {
     source: `${INCLUDE}${PLAN}{
 	((struct smmucheck_description *)d)->start = 0x123000;

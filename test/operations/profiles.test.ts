@@ -66,6 +66,21 @@ test('swarm: from one to three SMMUs, with and without range support, mixes that
   t.true(all.some((d) => d.world.domains.some((x) => x.mode === 'lazy')) && all.some((d) => d.world.domains.some((x) => x.mode === 'strict' && !x.managed)) && all.some((d) => d.world.devices.some((x) => x.streams.length > 1)));
 });
 
+test('swarm and lazy: most gathers are the usual ones, some are others; an mm is always strict', (t) => {
+  for (const [name, styles] of [['swarm', ['io-pgtable', 'sva']], ['lazy', ['io-pgtable']]] as const) {
+    const domains = draws(get(name)).flatMap((d) => d.world.domains);
+    t.deepEqual([...new Set(domains.flatMap((d) => (d.gather === undefined ? [] : [d.gather])))].sort(), [...styles]);
+    t.true(domains.filter((d) => d.gather !== undefined).length < domains.length / 3);
+  }
+});
+
+test('gathers: every style is drawn, often beside others', (t) => {
+  const all = draws(get('gathers'));
+  const styles = (d: Draw): Set<string> => new Set(d.world.domains.map((x) => x.gather ?? 'iommupt'));
+  t.is(new Set(all.flatMap((d) => [...styles(d)])).size, 3);
+  t.true(all.filter((d) => styles(d).size > 1).length > 60);
+});
+
 for (const name of ['swarm', 'tables']) {
   test(`${name}: every planner is drawn, mostly none; DS only with ranges`, (t) => {
     const all = draws(get(name), 600);
@@ -83,21 +98,6 @@ for (const name of ['swarm', 'tables']) {
 
 test('the other profiles have the default planner', (t) => {
   for (const name of ['s1-4k', 'shared', 'lazy', 'errata']) t.true(draws(get(name)).every((d) => d.world.planner === undefined), name);
-});
-
-test('swarm and lazy: most gathers are the usual ones, some are others; an mm is always strict', (t) => {
-  for (const [name, styles] of [['swarm', ['io-pgtable', 'sva']], ['lazy', ['io-pgtable']]] as const) {
-    const domains = draws(get(name)).flatMap((d) => d.world.domains);
-    t.deepEqual([...new Set(domains.flatMap((d) => (d.gather === undefined ? [] : [d.gather])))].sort(), [...styles]);
-    t.true(domains.filter((d) => d.gather !== undefined).length < domains.length / 3);
-  }
-});
-
-test('gathers: every style is drawn, often beside others', (t) => {
-  const all = draws(get('gathers'));
-  const styles = (d: Draw): Set<string> => new Set(d.world.domains.map((x) => x.gather ?? 'iommupt'));
-  t.is(new Set(all.flatMap((d) => [...styles(d)])).size, 3);
-  t.true(all.filter((d) => styles(d).size > 1).length > 60);
 });
 
 test('s1-4k: one SMMU with ranges, nine tenths small and one tenth blocks', (t) => {

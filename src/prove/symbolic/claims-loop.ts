@@ -4,7 +4,7 @@
  */
 import { COVERAGE, COMPLETE, EACH, LEGAL, LEGALITY, ask, RECIPES, SINGLE, WIDEST, DOUBLE, type FormulaOf, type Recipes, type SymbolicText } from './claims.js';
 import { entriesWhole, exactRanges, isState, round, type Round } from './exact.js';
-import { COUNT, DS, entryBits, FIRST, isDescription, type PlanTerm, type Scope } from './planners.js';
+import { COUNT, DS, entryBits, FIRST, granuleBits, isDescription, type PlanTerm, type Scope } from './planners.js';
 import { asks, belowTop, fieldsFit, OFFSET, reached, wellFormed, within } from './properties.js';
 import type { Question } from './question.js';
 import { add, and, eq, implies, isAligned, le, lowBits, lt, mask, not, num, or, shl, sub, TRUE, type Bool } from './terms.js';
@@ -13,6 +13,17 @@ const CLASSIC = 'IHI 0070 §4.4.1.1; the classic loop (kernel up to v7.0)';
 
 const EXACT: FormulaOf = (r, s) => {
   const { plan, finished } = exactRanges(r.loop, s);
+  return { plan, valid: and(finished, entriesWhole(r.loop, s)) };
+};
+
+/** More rounds than the loop may have. */
+const MANY = 13;
+const MOST = 11;
+/** Lengths whose bits are all set have the longest plans: where to look for one that is too long. */
+const ALL_ONES = eq(mask(COUNT, add(COUNT, num(1))), num(0));
+
+const LONG: FormulaOf = (r, s) => {
+  const { plan, finished } = exactRanges(r.loop, s, MANY);
   return { plan, valid: and(finished, entriesWhole(r.loop, s)) };
 };
 
@@ -32,12 +43,18 @@ function from(r: Recipes, s: Scope, assume: Bool, goal: Bool): Question {
   return { scope: s, assume: and(isState(r.loop, s), assume), goal };
 }
 
-/** The loop begins with the description or one granule more, and without a hint never with one granule of 32. */
+/** The loop begins with the description or one granule more, whatever stands around it. */
+function beginsWith(r: Recipes, s: Scope): Question {
+  const start = r.loop.start(COUNT, r.loop.hint(s));
+  return ask(s, TRUE, and(le(COUNT, start), le(start, add(COUNT, num(1)))));
+}
+
+/** It begins with the invariants: without a hint never with one granule of 32, with one aligned to it. */
 function begins(r: Recipes, s: Scope): Question {
   const start = r.loop.start(COUNT, r.loop.hint(s));
   const hinted = not(eq(r.loop.hint(s), num(0)));
   const aligned = [1, 2].map((level) => implies(eq(r.loop.hint(s), num(level)), isAligned(start, entryBits(s.tg, level))));
-  return ask(s, entriesWhole(r.loop, s), and(le(COUNT, start), le(start, add(COUNT, num(1))), or(hinted, not(eq(lowBits(start, 5), num(1)))), ...aligned));
+  return ask(s, entriesWhole(r.loop, s), and(or(hinted, not(eq(lowBits(start, 5), num(1)))), ...aligned));
 }
 
 /** Every granule that is left is in this round's range or is left for the next; something was done; the end stays the end. */
@@ -67,18 +84,18 @@ function fiveBits(r: Recipes, s: Scope): Question {
   return from(r, s, TRUE, or(next.whole, eq(mask(next.count, ones), num(0))));
 }
 
-/** Lengths below this never need a SCALE that does not exist. */
+/** Lengths that never need a SCALE that does not exist. */
 function short(s: Scope): Bool {
-  void s;
-  return or(and(DS, lt(COUNT, num(1n << 40n))), and(not(DS), lt(COUNT, num(1n << 32n))));
+  const below = (log2: number): Bool => (log2 < granuleBits(s) ? lt(COUNT, num(1n << BigInt(log2))) : TRUE);
+  return or(and(DS, below(40)), and(not(DS), below(32)));
 }
 
 const OVER = 'at most one granule beyond the damage is reached, and only where NUM, SCALE and TTL would all be 0';
 
 export const LOOP_TEXTS: readonly SymbolicText[] = [
   {
-    what: 'coverage', planner: 'exact-ranges', sentence: `${COVERAGE}; by induction over the rounds`, source: CLASSIC, expected: 'proved', rule: 'range-coverage', formula: EXACT,
-    questions: (r) => [...EACH.map((s) => begins(r, s)), goesOn(r, WIDEST), ...EACH.map((s) => ask(s, TRUE, asks(step(r, s).plan, s)))], broken: COMPLETE,
+    what: 'coverage', planner: 'exact-ranges', sentence: `${COVERAGE}, where leaves of one level begin and end with whole entries; by induction over the rounds`, source: CLASSIC, expected: 'proved', rule: 'range-coverage', formula: EXACT,
+    questions: (r) => [...EACH.map((s) => beginsWith(r, s)), goesOn(r, WIDEST), ...EACH.map((s) => ask(s, TRUE, asks(step(r, s).plan, s)))], broken: COMPLETE,
   },
   {
     what: 'legality', planner: 'exact-ranges', sentence: `${LEGALITY}, when leaves of one level begin and end with whole entries`, source: CLASSIC, expected: 'proved', rule: 'illegal-command', formula: EXACT,
@@ -86,11 +103,11 @@ export const LOOP_TEXTS: readonly SymbolicText[] = [
   },
   {
     what: 'over-invalidation', planner: 'exact-ranges', sentence: OVER, source: CLASSIC, expected: 'proved', rule: 'over-invalidation', formula: EXACT,
-    questions: (r) => [begins(r, WIDEST), goesOn(r, WIDEST), from(r, WIDEST, TRUE, within(step(r, WIDEST).plan, num(0)))], broken: (f) => ({ assume: TRUE, goal: within(f.plan, num(1)) }),
+    questions: (r) => [beginsWith(r, WIDEST), goesOn(r, WIDEST), from(r, WIDEST, TRUE, within(step(r, WIDEST).plan, num(0)))], broken: (f) => ({ assume: TRUE, goal: within(f.plan, num(1)) }),
   },
   {
-    what: 'command-bound', planner: 'exact-ranges', sentence: 'at most 11 commands: each round leaves five zeros more at the end of the length', source: CLASSIC, expected: 'proved', rule: 'command-bound', formula: EXACT,
-    questions: (r) => [fiveBits(r, WIDEST)], broken: (f) => ({ assume: TRUE, goal: f.plan.whole }),
+    what: 'command-bound', planner: 'exact-ranges', sentence: 'at most 11 commands: each round leaves five zeros more at the end of the length', source: CLASSIC, expected: 'proved', rule: 'command-bound', formula: LONG,
+    questions: (r) => [fiveBits(r, WIDEST)], broken: (f) => ({ assume: ALL_ONES, goal: or(...f.plan.commands.slice(0, MOST + 1).map((c) => not(c.there))) }),
   },
   {
     what: 'fallback', planner: 'exact-ranges', sentence: 'below 2^32 granules, or 2^40 with DS, the loop never asks for a SCALE that does not exist', source: CLASSIC, expected: 'proved', rule: 'command-bound',

@@ -9,7 +9,7 @@ import type { PlanRule } from '../../operations/plan-case.js';
 import { LOOP, type LoopRecipe } from './exact.js';
 import { COUNT, doubleRange, doubleRangeCont, isDescription, RECIPE, singleRange, type PlanTerm, type Recipe, type Scope } from './planners.js';
 import {
-  asks, beginsInside, complete, containmentTouches, fieldsFit, inDamage, OFFSET, reached, same, tooLong, wellFormed, wholeRuns, within, withinSixteenth,
+  asks, beginsInside, complete, containmentTouches, fieldsFit, atMostSixteenth, inDamage, OFFSET, reached, same, tooLong, wellFormed, wholeRuns, within, withinSixteenth,
 } from './properties.js';
 import type { Question } from './question.js';
 import { and, lt, num, TRUE, type Bool } from './terms.js';
@@ -93,7 +93,7 @@ const SINGLE_TEXTS: readonly SymbolicText[] = [
   ...pair('single-range', RANGES, SINGLE),
   {
     what: 'over-invalidation', planner: 'single-range', sentence: 'fewer than n / 16 granules beyond the n of the damage are reached, all of them behind it', source: RANGES, expected: 'proved',
-    rule: 'over-invalidation', formula: SINGLE, questions: (r) => [ask(WIDEST, TRUE, withinSixteenth(SINGLE(r, WIDEST).plan))], broken: (f) => ({ assume: TRUE, goal: withinSixteenth(f.plan) }),
+    rule: 'over-invalidation', formula: SINGLE, questions: (r) => [ask(WIDEST, TRUE, withinSixteenth(SINGLE(r, WIDEST).plan))], broken: (f) => ({ assume: TRUE, goal: atMostSixteenth(f.plan) }),
   },
   {
     what: 'contiguous', planner: 'single-range', sentence: ERRATUM, source: 'contiguous erratum (84c6089a365f)', expected: 'proved', rule: 'range-coverage', wholeRunOnly: true, formula: SINGLE,

@@ -55,14 +55,12 @@ export function round(r: LoopRecipe, s: Scope, state: { readonly first: Bits; re
   };
 }
 
-/** Rounds that are unrolled: enough for 20 bits of length. */
-const ROUNDS = 4;
-
-export function exactRanges(r: LoopRecipe, s: Scope): { readonly plan: PlanTerm; readonly finished: Bool } {
+/** The loop unrolled: four rounds are enough for 20 bits of length. `finished`: nothing is left after them. */
+export function exactRanges(r: LoopRecipe, s: Scope, rounds = 4): { readonly plan: PlanTerm; readonly finished: Bool } {
   let state = { first: FIRST, count: r.start(COUNT, r.hint(s)) };
   let whole: Bool = FALSE;
   const commands: CommandTerm[] = [];
-  for (let i = 0; i < ROUNDS; i += 1) {
+  for (let i = 0; i < rounds; i += 1) {
     const step = round(r, s, state);
     whole = or(whole, and(step.command.there, step.whole));
     commands.push(step.command);

@@ -153,6 +153,11 @@ export function withinSixteenth(p: PlanTerm): Bool {
   return every(p, (c) => and(eq(c.start, FIRST), lt(shl(size(c), num(4)), add(shl(COUNT, num(4)), COUNT))));
 }
 
+/** The same as the planner promises it: n / 16 at most. */
+export function atMostSixteenth(p: PlanTerm): Bool {
+  return every(p, (c) => le(shl(size(c), num(4)), add(shl(COUNT, num(4)), COUNT)));
+}
+
 /** No range goes beyond the last address, where it would saturate (§4.4.1.1). */
 export function belowTop(p: PlanTerm, s: Scope): Bool {
   return every(p, (c) => le(add(c.start, size(c)), num(1n << BigInt(granuleBits(s)))));

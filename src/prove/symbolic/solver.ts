@@ -32,14 +32,16 @@ export type Answer =
   | { readonly kind: 'unknown'; readonly reason: string };
 
 export interface Solver {
-  /** `text` declares and asserts, without options and check-sat; `inputs`: the constants whose values a model gives. */
+  /** `text` declares and asserts, without options and check-sat; `inputs`: the constants whose values a model gives. One question at a time. What was answered is remembered. */
   ask(text: string, inputs: readonly string[], timeoutMs: number): Promise<Answer>;
   /** Ends the threads. No question after it. */
   end(): void;
 }
 
 /** The solver, or why there is none. */
-export async function startSolver(load: Loader = loadZ3): Promise<Solver | { readonly missing: string }> {
+export type SolverState = Solver | { readonly missing: string };
+
+export async function startSolver(load: Loader = loadZ3): Promise<SolverState> {
   let z3: Z3Module;
   try {
     z3 = await load() as Z3Module;
@@ -48,10 +50,22 @@ export async function startSolver(load: Loader = loadZ3): Promise<Solver | { rea
     return { missing: absent ? 'z3-solver is not installed: npm install z3-solver' : `z3-solver cannot be loaded: ${error instanceof Error ? error.message : String(error)}` };
   }
   const context = z3.Z3.mk_context(z3.Z3.mk_config());
+  const known = new Map<string, Answer>();
   return {
-    ask: (text, inputs, timeoutMs) => ask(z3, context, script(text, inputs, timeoutMs)),
+    ask: async (text, inputs, timeoutMs) => {
+      const whole = script(text, inputs, timeoutMs);
+      const before = known.get(whole);
+      if (before !== undefined) return before;
+      const answer = await ask(z3, context, whole);
+      if (answer.kind !== 'unknown') known.set(whole, answer);
+      return answer;
+    },
     end: () => { z3.em.PThread.terminateAllThreads(); },
   };
+}
+
+export function endSolver(s: SolverState): void {
+  if (!('missing' in s)) s.end();
 }
 
 /** Fixed seeds: the same text gives the same model. `(reset)` forgets the question before. */
