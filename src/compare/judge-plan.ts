@@ -2,6 +2,7 @@
  * Judge plan: one plan by itself, without an SMMU that carries it out: rules `range-coverage` and `illegal-command` over any granule; and the smallest
  * question that shows the same.
  */
+import { judgePlan } from '../prove/plan.js';
 import { coverageHole } from '../rules/coverage.js';
 import { commandError, decodeWords, describeCommand, newCommand, OP } from '../spec/command.js';
 import { POW2 } from '../spec/bits.js';
@@ -22,6 +23,8 @@ export interface Answer {
 }
 
 const SHOWN = 4;
+/** Commands of a plan that is explained one by one. */
+const TOLD_MAX = 512;
 
 /** `words`: room for the planner's answer. */
 export function answer(planner: Planner, q: Question, words: Uint32Array): Answer {
@@ -52,6 +55,12 @@ export function roomOf(planner: Planner): Uint32Array {
 
 const scratch = newCommand();
 
+/** Why each command leaves what it leaves, in the words of `prove`; of very long plans only what was planned. */
+function because(q: Question, words: Uint32Array, count: number): readonly string[] {
+  const told = count > TOLD_MAX ? [] : judgePlan(q.description, { ...q.features, wholeRunOnly: false }, { words, count }, undefined).violations;
+  return told[0]?.because ?? planned(words, count);
+}
+
 function planned(words: Uint32Array, count: number): string[] {
   const first = commandsOf(words, Math.min(count, SHOWN)).map((c) => `planned ${describeCommand(c)}`);
   return count > SHOWN ? [...first, `… and ${count - SHOWN} more`] : first;
@@ -65,14 +74,14 @@ function judged(q: Question, words: Uint32Array, count: number): Violation | nul
     const at = i * PAYLOAD_WORDS;
     const c = decodeWords((words[at] as number) | OP.TLBI_NH_VA, 0, words[at + 2] as number, words[at + 3] as number, scratch);
     const error = commandError(c, features);
-    if (error !== undefined) return { rule: 'illegal-command', cause: error.replace(/\d+/g, '#'), expected: 'legal commands', actual: `${describeCommand(c)}: ${error}`, because: planned(words, count) };
+    if (error !== undefined) return { rule: 'illegal-command', cause: error.replace(/ \(§[^)]*\)/, '').replace(/\d+/g, '#'), expected: 'legal commands', actual: `${describeCommand(c)}: ${error}`, because: because(q, words, count) };
   }
-  if (d.all) return { rule: 'range-coverage', cause: 'everything was asked, a range was planned', expected: 'a whole-tag command', actual: `${count} commands`, because: planned(words, count) };
-  const hole = coverageHole(d, words, count);
+  if (d.all) return { rule: 'range-coverage', cause: 'everything was asked, a range was planned', expected: 'a whole-tag command', actual: `${count} commands`, because: because(q, words, count) };
+  const hole = coverageHole(d, words, count, { ds: q.features.ds, wholeRunOnly: false });
   if (hole === undefined) return null;
   return {
     rule: 'range-coverage', cause: `a level ${hole.level} ${hole.kind} is not reached`, expected: `commands that reach ${describeDescription(d)}`,
-    actual: `${count} command${count === 1 ? '' : 's'}: the level ${hole.level} ${hole.kind} at 0x${(BigInt(hole.frame) * 4096n).toString(16)} is not reached`, because: planned(words, count),
+    actual: `${count} command${count === 1 ? '' : 's'}: the level ${hole.level} ${hole.kind} at 0x${(BigInt(hole.frame) * 4096n).toString(16)} is not reached`, because: because(q, words, count),
   };
 }
 

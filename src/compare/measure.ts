@@ -28,7 +28,7 @@ class Meter {
 
   constructor(inner: Planner, asked: ((d: Description, f: PlannerFeatures) => void) | null) {
     this.planner = {
-      name: inner.name, about: inner.about, room: inner.room,
+      ...inner,
       plan: (d, f, out) => {
         asked?.(d, f);
         const count = inner.plan(d, f, out);
