@@ -97,7 +97,7 @@ function window(bits: number | null, s: Scope): Bool {
 }
 
 async function search(t: SymbolicText, recipes: Recipes, a: Asking): Promise<Verdict | null> {
-  for (const bits of WINDOWS) {
+  for (const bits of t.far === true ? [null] : WINDOWS) {
     for (const scope of SEARCHED) {
       const formula = t.formula(recipes, scope);
       const { assume, goal } = t.broken(formula, scope);
