@@ -112,6 +112,10 @@ test('a wrong plan: the question is stored, and asked again', async (t) => {
   const again = await run(['replay', file, '--candidate', wrong]);
   t.is(again.code, 1);
   t.regex(again.stdout, /asked +0x0\.\.0x2fff: 3 granules of 4K/);
+  const alone = await run(['replay', file]);
+  t.is(alone.code, 64);
+  t.regex(alone.stderr, /the case is about the candidate wrong\.wasm#[0-9a-f]{16}: give it with --candidate PATH\n/);
+  t.is((await run(['replay', join(at, 'c')])).code, 0, 'the default planner is right');
   t.is((await run(['replay', '-', '--candidate', wrong], { input: readFileSync(file, 'utf8') })).code, 1);
   t.regex((await run(['replay', file, '--candidate', wasm(at, 'right')])).stdout, /\[ok\] no violation {2}1 plan/);
 });
