@@ -147,7 +147,8 @@ export class Generator {
       case 3: return { frames: 601 + c.index(3496), align: 1 };
       case 4: return { frames: FRAMES_2M * (1 + c.index(3)), align: FRAMES_2M };
       case 5: return { frames: FRAMES_2M, align: -FRAMES_2M }; // aligned address, unaligned output: 512 pages
-      default: return { frames: FRAMES_1G, align: FRAMES_1G };
+      case 6: return { frames: FRAMES_1G, align: FRAMES_1G };
+      default: return { frames: FRAMES_1G + FRAMES_2M * (1 + c.index(3)), align: FRAMES_2M };
     }
   }
 
@@ -178,6 +179,7 @@ export class Generator {
     } else {
       first = this.#place(size.frames, size.align);
     }
+    if (frames > FRAMES_1G && first % FRAMES_2M !== 0) frames = FRAMES_2M; // in pages that would be too large
     if (first + frames > this.#top || d.mapped.any(first, first + frames)) return undefined;
     const pa = this.#window === undefined ? this.#output(first, size.align) : this.#inside(this.#window, first, frames, size.align);
     return { op: 'map', domain, iova: first * 4096, pa: pa * 4096, size: frames * 4096, prot: c.index(4) === 0 ? 'r' : 'rw' };

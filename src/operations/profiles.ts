@@ -5,12 +5,12 @@
 import type { Chooser } from '../stack/chooser.js';
 import type { PlannerName } from '../stack/planner.js';
 import type { OperationKind } from '../stack/operation.js';
-import type { DeviceConfig, DomainConfig, SmmuConfig, World } from '../stack/world.js';
+import { GATHER_STYLES, type DeviceConfig, type DomainConfig, type GatherStyle, type SmmuConfig, type World } from '../stack/world.js';
 
 /** How often each kind of operation and of size is drawn; weights, not shares. */
 export interface Mix {
   readonly weights: Readonly<Record<OperationKind, number>>;
-  /** 1 page, 2–16 pages, 17–600 pages, 601–4096 pages, 2 MB blocks, whole tables of pages (2 MB in 4K), 1 GB. */
+  /** 1 page, 2–16 pages, 17–600 pages, 601–4096 pages, 2 MB blocks, whole tables of pages (2 MB in 4K), 1 GB, a little more than 1 GB in blocks. */
   readonly sizes: readonly number[];
   /** Invalid calls, of a thousand. */
   readonly invalid: number;
@@ -28,9 +28,9 @@ const WEIGHTS: Readonly<Record<OperationKind, number>> = {
   map: 22, unmap: 18, sync: 14, attach: 4, detach: 2, access: 26, 'iova-alloc': 6, 'iova-free': 5, 'flush-all': 2, 'fail-next-allocation': 1,
 };
 
-export const SIZE_CLASSES = ['1 page', '2-16 pages', '17-600 pages', '601-4096 pages', '2 MB blocks', '2 MB in pages', '1 GB'] as const;
+export const SIZE_CLASSES = ['1 page', '2-16 pages', '17-600 pages', '601-4096 pages', '2 MB blocks', '2 MB in pages', '1 GB', 'over 1 GB in blocks'] as const;
 
-export const PLAIN_MIX: Mix = { weights: WEIGHTS, sizes: [80, 68, 8, 1, 16, 6, 2], invalid: 20, spread: 256 };
+export const PLAIN_MIX: Mix = { weights: WEIGHTS, sizes: [80, 68, 8, 1, 16, 6, 2, 1], invalid: 20, spread: 256 };
 
 function pick<T>(chooser: Chooser, list: readonly T[]): T {
   return list[chooser.index(list.length)] as T;
@@ -48,6 +48,12 @@ function drawSmmu(chooser: Chooser): SmmuConfig {
   };
 }
 
+/** Another gather than the usual one: an mm's for domains that are strict and have no allocator in front of them. */
+function withGather(chooser: Chooser, d: DomainConfig): DomainConfig {
+  const gather = pick<GatherStyle>(chooser, GATHER_STYLES);
+  return gather === 'iommupt' || (gather === 'sva' && (d.mode === 'lazy' || d.managed)) ? d : { ...d, gather };
+}
+
 function drawWorld(chooser: Chooser, smmus: number): World {
   const devices: DeviceConfig[] = [];
   const next = Array.from({ length: smmus }, () => chooser.index(4));
@@ -61,7 +67,8 @@ function drawWorld(chooser: Chooser, smmus: number): World {
   }
   const domains: DomainConfig[] = Array.from({ length: 1 + chooser.index(3) }, () => {
     const lazy = chooser.index(4) === 0;
-    return { mode: lazy ? ('lazy' as const) : ('strict' as const), managed: lazy || chooser.index(4) === 0 };
+    const d: DomainConfig = { mode: lazy ? 'lazy' : 'strict', managed: lazy || chooser.index(4) === 0 };
+    return chooser.index(4) === 0 ? withGather(chooser, d) : d;
   });
   return {
     smmus: Array.from({ length: smmus }, () => drawSmmu(chooser)),
@@ -76,14 +83,14 @@ function drawWorld(chooser: Chooser, smmus: number): World {
 const OTHER_PLANNERS: readonly PlannerName[] = ['exact-ranges', 'double-range', 'double-range-cont', 'per-granule', 'whole-tag'];
 
 /**
- * How invalidations are planned: the planner, and which SMMUs have DS. One command per page costs time: tables of 1 GB (262,144 of them)
+ * How invalidations are planned: the planner, and which SMMUs have DS. One command per page costs time: 1 GB and more (262,144 of them)
  * do not come along with it.
  */
 function drawPlanning(chooser: Chooser, world: World, mix: Mix): { readonly world: World; readonly mix: Mix } {
   const smmus = world.smmus.map((s) => (s.range && chooser.index(6) === 0 ? { ...s, ds: true as const } : s));
   if (chooser.index(8) > 2) return { world: { ...world, smmus }, mix };
   const planner = pick(chooser, OTHER_PLANNERS);
-  return { world: { ...world, smmus, planner }, mix: planner === 'per-granule' ? { ...mix, sizes: [Math.max(1, mix.sizes[0] as number), ...mix.sizes.slice(1, -1), 0] } : mix };
+  return { world: { ...world, smmus, planner }, mix: planner === 'per-granule' ? { ...mix, sizes: [Math.max(1, mix.sizes[0] as number), ...mix.sizes.slice(1, -2), 0, 0] } : mix };
 }
 
 /** Some kinds get much more, some nothing: rare mixes find what an even one does not. */
@@ -114,7 +121,7 @@ export const PROFILES: readonly Profile[] = [
         domains: [{ mode: 'strict', managed: false }, { mode: 'strict', managed: false }],
         inputBits: 48, flushQueue: 16, storeOrder: 'fifo',
       },
-      mix: { ...PLAIN_MIX, weights: { ...WEIGHTS, 'iova-alloc': 0, 'iova-free': 0, 'flush-all': 0, 'fail-next-allocation': 0, attach: 1, detach: 0 }, sizes: [45, 45, 0, 0, 10, 0, 0], invalid: 10 },
+      mix: { ...PLAIN_MIX, weights: { ...WEIGHTS, 'iova-alloc': 0, 'iova-free': 0, 'flush-all': 0, 'fail-next-allocation': 0, attach: 1, detach: 0 }, sizes: [45, 45, 0, 0, 10, 0, 0, 0], invalid: 10 },
       operations: 1000,
     }),
   },
@@ -133,14 +140,24 @@ export const PROFILES: readonly Profile[] = [
     name: 'lazy', about: 'lazy domains behind an IOVA allocator, flush queues',
     draw: (chooser) => {
       const world = drawWorld(chooser, 1 + chooser.index(2));
-      return { world: { ...world, domains: world.domains.map(() => ({ mode: 'lazy' as const, managed: true })) }, mix: PLAIN_MIX, operations: 300 };
+      return { world: { ...world, domains: world.domains.map((d) => ({ mode: 'lazy' as const, managed: true, ...(d.gather === 'io-pgtable' ? { gather: d.gather } : {}) })) }, mix: PLAIN_MIX, operations: 300 };
     },
   },
   {
     name: 'tables', about: 'tables freed and replaced by blocks, with and without range invalidation',
     draw: (chooser) => ({
-      ...drawPlanning(chooser, drawWorld(chooser, 1), { ...PLAIN_MIX, sizes: [20, 20, 4, 1, 30, 24, 2], spread: 8 }), operations: 300,
+      ...drawPlanning(chooser, drawWorld(chooser, 1), { ...PLAIN_MIX, sizes: [20, 20, 4, 1, 30, 24, 2, 1], spread: 8 }), operations: 300,
     }),
+  },
+  {
+    name: 'gathers', about: 'every style of gather side by side: of iommupt, of io-pgtable, and of an mm (SVA); tables and blocks, more of them than 512',
+    draw: (chooser) => {
+      const world = drawWorld(chooser, 1 + chooser.index(2));
+      return {
+        world: { ...world, domains: world.domains.map((d) => withGather(chooser, { mode: d.mode, managed: d.managed })) },
+        mix: { ...PLAIN_MIX, sizes: [40, 30, 6, 3, 30, 20, 2, 4], spread: 16 }, operations: 200,
+      };
+    },
   },
   {
     name: 'errata', about: 'SMMUs without range invalidation that lose lists of more than 63 commands between SYNCs',
@@ -148,7 +165,7 @@ export const PROFILES: readonly Profile[] = [
       const world = drawWorld(chooser, 1);
       return {
         world: { ...world, smmus: world.smmus.map((s) => ({ ...s, range: false, queueLog2: pick(chooser, [7, 8]), forceSync: true as const })) },
-        mix: { ...PLAIN_MIX, sizes: [20, 30, 30, 1, 8, 6, 2], spread: 8 }, operations: 200,
+        mix: { ...PLAIN_MIX, sizes: [20, 30, 30, 1, 8, 6, 2, 1], spread: 8 }, operations: 200,
       };
     },
   },

@@ -19,7 +19,7 @@ export interface ReachDriver {
 }
 
 /** Mostly small maps, and many looks at them. */
-const REACH_MIX: Mix = { ...PLAIN_MIX, weights: { ...PLAIN_MIX.weights, access: 44, attach: 6, detach: 3 }, sizes: [80, 40, 0, 0, 12, 0, 0] };
+const REACH_MIX: Mix = { ...PLAIN_MIX, weights: { ...PLAIN_MIX.weights, access: 44, attach: 6, detach: 3 }, sizes: [80, 40, 0, 0, 12, 0, 0, 0] };
 
 export function drawReachDriver(chooser: Chooser, reach: Reach): ReachDriver {
   const c = chooser;

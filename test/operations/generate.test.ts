@@ -158,7 +158,7 @@ test('invalid calls are as frequent as asked, and meet many errors', (t) => {
 });
 
 test('invalid calls cut blocks where there are blocks', (t) => {
-  const found = grown({ ...PLAIN_MIX, sizes: [0, 0, 0, 0, 1, 0, 0], invalid: 300 }, 1000);
+  const found = grown({ ...PLAIN_MIX, sizes: [0, 0, 0, 0, 1, 0, 0, 0], invalid: 300 }, 1000);
   t.true(found.some(({ result }) => result === 'partial-block'));
 });
 

@@ -17,7 +17,7 @@ function get(name: string): Profile {
 }
 
 test('profiles are found by name, each says what it is about', (t) => {
-  t.deepEqual(PROFILES.map((p) => p.name), ['swarm', 's1-4k', 'shared', 'lazy', 'tables', 'errata']);
+  t.deepEqual(PROFILES.map((p) => p.name), ['swarm', 's1-4k', 'shared', 'lazy', 'tables', 'gathers', 'errata']);
   for (const p of PROFILES) {
     t.is(findProfile(p.name), p);
     t.true(p.about.length > 10);
@@ -63,6 +63,21 @@ test('swarm: from one to three SMMUs, with and without range support, mixes that
   t.deepEqual([...new Set(all.map((d) => d.world.storeOrder))].sort(), ['fifo', 'reverse']);
   t.true(new Set(all.map((d) => JSON.stringify(d.mix))).size > 150);
   t.true(all.some((d) => d.world.domains.some((x) => x.mode === 'lazy')) && all.some((d) => d.world.domains.some((x) => x.mode === 'strict' && !x.managed)) && all.some((d) => d.world.devices.some((x) => x.streams.length > 1)));
+});
+
+test('swarm and lazy: most gathers are the usual ones, some are others; an mm is always strict', (t) => {
+  for (const [name, styles] of [['swarm', ['io-pgtable', 'sva']], ['lazy', ['io-pgtable']]] as const) {
+    const domains = draws(get(name)).flatMap((d) => d.world.domains);
+    t.deepEqual([...new Set(domains.flatMap((d) => (d.gather === undefined ? [] : [d.gather])))].sort(), [...styles]);
+    t.true(domains.filter((d) => d.gather !== undefined).length < domains.length / 3);
+  }
+});
+
+test('gathers: every style is drawn, often beside others', (t) => {
+  const all = draws(get('gathers'));
+  const styles = (d: Draw): Set<string> => new Set(d.world.domains.map((x) => x.gather ?? 'iommupt'));
+  t.is(new Set(all.flatMap((d) => [...styles(d)])).size, 3);
+  t.true(all.filter((d) => styles(d).size > 1).length > 60);
 });
 
 test('s1-4k: one SMMU with ranges, nine tenths small and one tenth blocks', (t) => {
