@@ -179,6 +179,7 @@ export class Generator {
     } else {
       first = this.#place(size.frames, size.align);
     }
+    if (frames > FRAMES_1G && first % FRAMES_2M !== 0) frames = FRAMES_2M; // in pages that would be too large
     if (first + frames > this.#top || d.mapped.any(first, first + frames)) return undefined;
     const pa = this.#window === undefined ? this.#output(first, size.align) : this.#inside(this.#window, first, frames, size.align);
     return { op: 'map', domain, iova: first * 4096, pa: pa * 4096, size: frames * 4096, prot: c.index(4) === 0 ? 'r' : 'rw' };
