@@ -19,7 +19,7 @@ import type { Answer, Solver } from './symbolic/solver.js';
 import { and, le, num, TRUE, type Bool, type Values } from './symbolic/terms.js';
 
 /** What one question may take; beyond it the claim is undecided. */
-const QUESTION_MS = 20_000;
+const QUESTION_MS = 60_000;
 const STOPPED_EVERY_MS = 50;
 
 /** Where counterexamples are looked for: at most so many bits of the start and of the length, then anywhere. */
