@@ -61,7 +61,7 @@ const WRONG: readonly (readonly [string, string, RegExp])[] = [
   ['"tables":"0b0"', '"tables":"0b0","x":1', /unknown key "x"/],
   ['{"planner":"double-range"}', '{}', /lacks the key "planner"/],
   ['{"planner":"double-range"}', '{"planner":"a","queue":"b"}', /unknown key "queue"/],
-  ['{"parts":{"planner":"double-range"}}', '{"parts":{"planner":"a"},"payloads":[]}', /unknown key "planner"/],
+  ['{"parts":{"planner":"double-range"}}', '{"parts":{"queue":"a"},"payloads":[]}', /unknown key "queue"/],
   ['{"parts":{"planner":"double-range"}}', '{"parts":{},"payloads":[["0x0","0x0","0x0"]]}', /must have 4 to 4 entries/],
   ['{"parts":{"planner":"double-range"}}', '{"parts":{},"payloads":[["0x100000000","0x0","0x0","0x0"]]}', /must be a word of 32 bits/],
   ['"rule":"range-coverage"', '"rule":"accounting"', /expect\.rule must be "range-coverage"/],
