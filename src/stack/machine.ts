@@ -55,10 +55,12 @@ export interface Stage1Features {
   readonly ste: SteFeatures;
   readonly cd: CdFeatures;
   readonly twoLevelStreams: boolean;
+  /** IDR0.HTTU: what a CD with HA = 1 asks for is then not modelled here, and not illegal. */
+  readonly hardwareFlags: boolean;
 }
 
 export function stage1Features(config: SmmuConfig): Stage1Features {
-  return { command: commandFeatures(config), ste: steFeatures(), cd: cdFeatures(config), twoLevelStreams: false };
+  return { command: commandFeatures(config), ste: steFeatures(), cd: cdFeatures(config), twoLevelStreams: false, hardwareFlags: false };
 }
 
 /** The same as features of the whole machine, with the freedoms that this path does not use switched off. */

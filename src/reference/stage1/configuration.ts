@@ -10,7 +10,7 @@ import type { Memory } from '../../memory/memory.js';
 import { l1stdPointer, l1stdStreams } from '../../spec/level1.js';
 import type { Stage1Features } from '../../stack/machine.js';
 import { Unmodelled } from '../../stack/violation.js';
-import { NEVER, type EntryFact, type Pending, type Regime, type Support, type WordHold } from './facts.js';
+import { isCurrent, NEVER, type EntryFact, type Pending, type Regime, type Support, type WordHold } from './facts.js';
 import { whenCd, whenLevel1, whenSte } from './justify.js';
 import { matchesCd } from './match.js';
 import { entryRef, newReach, type Part, type Reach } from './reaches.js';
@@ -319,7 +319,9 @@ export class Configuration {
 
   /** A pair that translates supports the regime of its tag and tables; the first pair opens it. */
   #support(ste: EntryFact, cd: EntryFact): void {
+    if (this.#features.hardwareFlags && getField(cd.words, CD.HA) !== 0) throw new Unmodelled('access and dirty flags updated by hardware');
     if (!cdLegal(cd.words, 0, this.#features.cd)) return;
+    if (this.#features.ste.stage2 && getField(ste.words, STE.S2VMID) !== 0) throw new Unmodelled('a stage-1 stream with a VMID other than 0');
     if (getField(cd.words, CD.EPD0) !== 0) throw new Unmodelled('EPD0 = 1');
     if (getField(cd.words, CD.EPD1) === 0) throw new Unmodelled('tables through TTB1');
     if (cdGranule(cd.words, 0) !== 12) throw new Unmodelled('granules other than 4 KB');
@@ -429,6 +431,22 @@ export class Configuration {
       const support = r.supports[i] as Support;
       this.#set(() => { r.supports.splice(i, 1); }, () => { r.supports.splice(i, 0, support); });
     }
+  }
+
+  /** The stream whose STE has this word, as far as the SMMU may know; -1 for none. */
+  streamAt(slot: number, index: number): number {
+    for (const { reach, index: part } of this.#partsBySlot[slot] ?? []) {
+      const entry = Math.floor((part * 512 + index - reach.offset) / 8);
+      if (reach.bytes === 64 && entry >= 0 && entry < reach.count) return reach.first + entry;
+    }
+    return -1;
+  }
+
+  /** Level-1 descriptors that memory no longer says and that lead to STEs. */
+  staleLevel1(): EntryFact[] {
+    const l1 = this.#level1;
+    if (l1 === null) return [];
+    return [...l1.facts.values()].flat().filter((f) => !isCurrent(f) && l1stdStreams(f.words[0] as number, l1.split) > 0);
   }
 
   /** CD facts whose words lie in this page. */
