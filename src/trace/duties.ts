@@ -16,6 +16,7 @@ import type { FactPlace, RuleId } from '../stack/violation.js';
 import type { Life } from './intent.js';
 import type { Dirty, Lives } from './lives.js';
 import type { Origin } from './types.js';
+import type { Watch } from './watch.js';
 
 export interface Breach {
   readonly rule: RuleId;
@@ -29,6 +30,7 @@ export interface Breach {
 interface Setting {
   readonly lives: Lives;
   readonly ledger: Ledger;
+  readonly watch: Watch | null;
   report(b: Breach): void;
 }
 
@@ -45,13 +47,23 @@ export class Duties {
     this.#machine = machine;
     this.#s = s;
     machine.tables.listener = this.#listener();
+    const watch = s.watch;
+    if (watch !== null) machine.configuration.changed = (kind, sid) => { if (watch.place.kind === kind && watch.place.sid === sid) watch.began(`changes the ${kind.toUpperCase()} of stream ${sid}`); };
   }
 
   #listener(): TableListener {
+    const watch = this.#s.watch;
     return {
       leafBorn: (regime, way, index, lo, hi) => { this.#leaf(regime, way, index, lo, hi); },
       wayBorn: (way) => { if (way.regime.domain >= 0) this.#page(way); },
-      leafHidden: (leaf) => { if (leaf.regime.domain >= 0) this.#s.ledger.arm('stale-translation'); },
+      leafHidden: (leaf) => {
+        if (leaf.regime.domain >= 0) this.#s.ledger.arm('stale-translation');
+        if (watch?.place.kind === 'leaf' && watch.overlaps(leaf.regime.asid, leaf.va, entryFrames(leaf.level))) {
+          watch.began(`takes {asid ${leaf.regime.asid} ${at(leaf.va)} -> ${at(leafFrame(leaf.lo, leaf.hi, leaf.level))} level ${leaf.level}} out of memory`);
+        }
+      },
+      wayHidden: (way) => { if (watch?.overlaps(way.regime.asid, way.va, waySpan(way)) === true) watch.began(`unlinks the table of ${at(way.va)}; its level ${way.level - 1} descriptor {asid ${way.regime.asid}} may still be cached`); },
+      regimeClosed: (r) => { if (watch?.place.asid === r.asid) watch.began(`retires the last CD or STE with asid ${r.asid}; what is cached under it stays until it is invalidated`); },
     };
   }
 

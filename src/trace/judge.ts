@@ -19,7 +19,10 @@ import { Duties, type Breach } from './duties.js';
 import type { Life } from './intent.js';
 import { Lives, type Cpu } from './lives.js';
 import { Contradiction, RecordedMachine } from './machine.js';
-import type { Doubt, Finding, Origin, TraceResult } from './types.js';
+import type { Command } from '../spec/command.js';
+import type { Doubt, Finding, TraceResult } from './types.js';
+import type { Watch } from './watch.js';
+import { describeLine } from './words.js';
 
 export const FINDINGS_KEPT = 100;
 const DOUBTS_KEPT = 20;
@@ -34,6 +37,7 @@ export class Judge {
   readonly ledger = new Ledger();
   readonly findings: Finding[] = [];
   readonly #path: string;
+  readonly #watch: Watch | null;
   readonly #accesses: Accesses;
   readonly #doubts: Doubt[] = [];
   readonly #unknown = new Map<string, number>();
@@ -50,11 +54,14 @@ export class Judge {
   /** Stores that were not recorded stand behind what is judged now. */
   assumed = false;
 
-  constructor(path: string) {
+  /** `watch`: collects what concerns one fact, while a finding is being explained. */
+  constructor(path: string, watch: Watch | null = null) {
     this.#path = path;
+    this.#watch = watch;
     this.#accesses = new Accesses(this.machine, this.lives, this.ledger);
     this.machine.started = (m) => {
-      this.#duties = new Duties(m, { lives: this.lives, ledger: this.ledger, report: (b) => { this.#report(b); } });
+      this.#duties = new Duties(m, { lives: this.lives, ledger: this.ledger, watch: this.#watch, report: (b) => { this.#report(b); } });
+      m.listener = this.#watch === null ? null : { commandSeen: (c) => { this.#watch?.command(c); }, synced: () => { this.#watch?.synced(); } };
     };
   }
 
@@ -64,6 +71,7 @@ export class Judge {
   add(r: Recorded, next: Recorded | null = null): void {
     this.#lines += 1;
     const w = r.what;
+    if (this.#watch !== null) this.#look(this.#watch, r);
     if (w.kind === 'unknown' || ((w.kind === 'call' || w.kind === 'ret') && !KNOWN_CALLS.test(w.f))) this.#name(r.name);
     if (this.#stopped && w.kind !== 'meta') return;
     try {
@@ -75,6 +83,26 @@ export class Judge {
     } catch (error) {
       this.#failed(error, r);
     }
+  }
+
+  #look(watch: Watch, r: Recorded): void {
+    watch.line = r.line;
+    watch.text = () => describeLine(r);
+    if (r.what.kind === 'unmap' || r.what.kind === 'map') watch.call = { line: r.line, text: describeLine(r) };
+    if (r.what.kind === 'unmap.ret' || r.what.kind === 'map.ret') watch.call = null;
+    if (r.what.kind === 'call' && r.what.f.startsWith('arm_smmu_attach_dev')) watch.call = { line: r.line, text: r.what.f };
+    if (r.what.kind === 'ret' && r.what.f.startsWith('arm_smmu_attach_dev')) watch.call = null;
+  }
+
+  /** A command and a SYNC that the driver did not issue. */
+  insert(c: Command): void {
+    const m = this.machine.reference;
+    if (m === null || this.#stopped) return;
+    const clock = this.machine.memory.journal.clock;
+    clock.now += 1;
+    const visible = clock.now;
+    clock.now += 1;
+    m.synced([{ command: c, visible }]);
   }
 
   #name(name: string): void {
@@ -291,10 +319,6 @@ export class Judge {
         if (cpu.dirty.size > 0) this.#duties?.entries(cpu.dirty.values());
         cpu.dirty.clear();
     }
-  }
-
-  origin(): Origin {
-    return { line: this.#now.line, text: this.#now.text };
   }
 
   result(): TraceResult {
