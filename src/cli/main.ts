@@ -25,13 +25,14 @@ const VERBS: Readonly<Record<string, Entry>> = {
   check: { about: 'every interleaving of a scenario, through the real driver code', load: () => import('./check.js') },
   corpus: { about: 'list, add, import, verify, minimise and merge stored cases', load: () => import('./corpus.js') },
   rules: { about: 'every rule: what it claims, from which clause, what it costs', load: () => import('./rules.js') },
+  trace: { about: 'a recording of a real driver, judged by the same rules', load: () => import('./trace.js') },
   conform: { about: 'the models against the SMMUv3 of a QEMU', load: () => import('./conform.js') },
   decode: { about: 'a raw command, STE, CD or event record in words', load: () => import('./decode.js') },
   doctor: { about: 'versions, golden vectors, determinism, is there a QEMU', load: () => import('./doctor.js') },
   bench: { about: 'throughput, as ratios measured in one run', load: () => import('./bench.js') },
 };
 
-const UNBUILT: readonly string[] = ['plan', 'prove', 'compare', 'trace', 'mutants', 'nightly', 'merge', 'report'];
+const UNBUILT: readonly string[] = ['plan', 'prove', 'compare', 'mutants', 'nightly', 'merge', 'report'];
 
 function generalHelp(): string {
   return [

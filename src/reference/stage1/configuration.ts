@@ -13,18 +13,12 @@ import { Unmodelled } from '../../stack/violation.js';
 import { isCurrent, NEVER, type EntryFact, type Pending, type Regime, type Support, type WordHold } from './facts.js';
 import { whenCd, whenLevel1, whenSte } from './justify.js';
 import { matchesCd } from './match.js';
+import { Holds, type Changing } from './holds.js';
 import { entryRef, newReach, type Part, type Reach } from './reaches.js';
 import type { Tables } from './tables.js';
 
 /** Combinations of the words of one structure that are followed. */
 const TORN_LIMIT = 512;
-
-/** A word that changes just now, and what it was. */
-interface Changing {
-  readonly ref: number;
-  readonly lo: number;
-  readonly hi: number;
-}
 
 /** A two-level stream table: its level-1 descriptors, each with what it may be cached as. */
 interface Level1 {
@@ -53,14 +47,14 @@ export class Configuration {
   /** CD facts by the slot their words lie in. */
   readonly #cdsBySlot: (EntryFact[] | undefined)[] = [];
   #regimes: Regime[] = [];
-  /** Every value that a word of an STE or CD had since it could be fetched, by reference. */
-  readonly #words = new Map<number, readonly WordHold[]>();
+  readonly #holds: Holds;
   readonly #scratch = new Uint32Array(16);
   /** Told of each change of an STE or CD in memory. */
   changed: ((kind: 'ste' | 'cd', sid: number) => void) | null = null;
 
   constructor(memory: Memory, features: Stage1Features, tables: Tables) {
     this.#memory = memory;
+    this.#holds = new Holds(memory);
     this.#features = features;
     this.#tables = tables;
   }
@@ -141,7 +135,7 @@ export class Configuration {
   #listLevel1(l1: Level1, index: number, changing?: Changing): EntryFact[] {
     const known = l1.facts.get(index);
     if (known !== undefined) return known;
-    const own = this.#since(entryRef(l1.reach, index), 1, this.#enabledAt, changing);
+    const own = this.#holds.since(entryRef(l1.reach, index), 1, this.#enabledAt, changing);
     const list = [{ ...this.#newFact('l1std', index * 2 ** l1.split, entryRef(l1.reach, index), own, null), born: this.#enabledAt }];
     l1.facts.set(index, list);
     return list;
@@ -154,7 +148,7 @@ export class Configuration {
 
   #level1Changed(l1: Level1, index: number, was: Changing): void {
     const list = this.#listLevel1(l1, index, was);
-    const hold = this.#hold(was.ref);
+    const hold = this.#holds.now(was.ref);
     if (list.some((f) => f.own[0] === hold)) return;
     const fact = this.#newFact('l1std', index * 2 ** l1.split, was.ref, [hold], null);
     this.#set(() => { list.push(fact); }, () => { list.splice(list.indexOf(fact), 1); });
@@ -183,24 +177,10 @@ export class Configuration {
     if (reach.listed.has(sid)) return list;
     reach.listed.add(sid);
     const ref = entryRef(reach, sid);
-    const fact = { ...this.#newFact('ste', sid, ref, this.#since(ref, 8, reach.openedAt, changing), null), level1: reach.level1, born: reach.openedAt };
+    const fact = { ...this.#newFact('ste', sid, ref, this.#holds.since(ref, 8, reach.openedAt, changing), null), level1: reach.level1, born: reach.openedAt };
     list.push(fact);
     this.#followSte(fact);
     return list;
-  }
-
-  /** The words at `ref`, which stood there since `start`, but for one that changes just now. */
-  #since(ref: number, words: number, start: number, changing?: Changing): WordHold[] {
-    return Array.from({ length: words }, (_, i): WordHold => {
-      const at = ref + i;
-      const known = this.#words.get(at);
-      const was = changing?.ref === at ? changing : { lo: this.#memory.lo[at] as number, hi: this.#memory.hi[at] as number };
-      const same = known?.find((w) => w.lo === was.lo && w.hi === was.hi);
-      if (same !== undefined) return same;
-      const hold: WordHold = { lo: was.lo, hi: was.hi, starts: [start], ends: [Infinity] };
-      this.#words.set(at, known === undefined ? [hold] : [...known, hold]);
-      return hold;
-    });
   }
 
   stored(slot: number, index: number, oldLo: number, oldHi: number): void {
@@ -226,7 +206,7 @@ export class Configuration {
     this.changed?.('ste', sid);
     const word = was.ref - entryRef(reach, sid);
     const list = this.#list(reach, sid, was);
-    const hold = this.#hold(was.ref);
+    const hold = this.#holds.now(was.ref);
     for (const f of list.slice()) {
       if (f.level1 === reach.level1) this.#addSte(f, list, f.own.map((w, i) => (i === word ? hold : w)));
     }
@@ -251,7 +231,7 @@ export class Configuration {
     const slot = this.#memory.slotOf(Math.floor(pointer / 4096));
     if (slot < 0) throw new Unmodelled('a CD outside of modelled memory');
     const ref = slot * 512 + (pointer % 4096) / 8;
-    this.#addCd(ste, ref, this.#holds(ref));
+    this.#addCd(ste, ref, Array.from({ length: 8 }, (_, i) => this.#holds.now(ref + i)));
   }
 
   #addCd(ste: EntryFact, ref: number, own: readonly WordHold[]): void {
@@ -269,7 +249,7 @@ export class Configuration {
   /** A word of a CD changed that may be fetched by way of this STE. */
   #cdChanged(ste: EntryFact, first: number, ref: number): void {
     this.changed?.('cd', ste.sid);
-    const hold = this.#hold(ref);
+    const hold = this.#holds.now(ref);
     for (const cd of ste.cds.slice()) if (cd.ref === first) this.#addCd(ste, first, cd.own.map((w, i) => (i === ref % 8 ? hold : w)));
     this.#review();
   }
@@ -278,43 +258,6 @@ export class Configuration {
     const words = new Uint32Array(16);
     own.forEach((w, i) => { words[i * 2] = w.lo; words[i * 2 + 1] = w.hi; });
     return { kind, sid, ref, words, ste, born: this.#memory.journal.clock.now, own, cds: [], level1: null, dead: false };
-  }
-
-  /** The eight words that memory holds now. */
-  #holds(ref: number): WordHold[] {
-    return Array.from({ length: 8 }, (_, i) => this.#hold(ref + i));
-  }
-
-  /** The word that memory holds now: what it held before ends, the same value again goes on. */
-  #hold(ref: number): WordHold {
-    const lo = this.#memory.lo[ref] as number;
-    const hi = this.#memory.hi[ref] as number;
-    const known = this.#words.get(ref);
-    let same: WordHold | undefined;
-    for (const w of known ?? []) {
-      if (w.lo === lo && w.hi === hi) same = w;
-      else if (w.ends[w.ends.length - 1] === Infinity) this.#endHold(w);
-    }
-    if (same !== undefined) {
-      if (same.ends[same.ends.length - 1] !== Infinity) this.#goOn(same);
-      return same;
-    }
-    const fresh: WordHold = { lo, hi, starts: [this.#memory.journal.clock.now], ends: [Infinity] };
-    this.#words.set(ref, known === undefined ? [fresh] : [...known, fresh]);
-    if (this.#memory.journal.recording) this.#memory.journal.push(() => { if (known === undefined) this.#words.delete(ref); else this.#words.set(ref, known); });
-    return fresh;
-  }
-
-  #endHold(w: WordHold): void {
-    const last = w.ends.length - 1;
-    w.ends[last] = this.#memory.journal.clock.now;
-    if (this.#memory.journal.recording) this.#memory.journal.push(() => { w.ends[last] = Infinity; });
-  }
-
-  #goOn(w: WordHold): void {
-    w.starts.push(this.#memory.journal.clock.now);
-    w.ends.push(Infinity);
-    if (this.#memory.journal.recording) this.#memory.journal.push(() => { w.starts.pop(); w.ends.pop(); });
   }
 
   /** A pair that translates supports the regime of its tag and tables; the first pair opens it. */
@@ -380,16 +323,9 @@ export class Configuration {
     if (dead.length > 0) this.#review();
   }
 
-  /** Values of words that memory no longer holds and no fact has. */
   #forgetWords(f: EntryFact): void {
     if (f.kind === 'l1std') return;
-    const facts = f.kind === 'ste' ? (this.#stes[f.sid] ?? []) : (this.#cdsBySlot[Math.floor(f.ref / 512)] ?? []);
-    for (let i = 0; i < 8; i += 1) {
-      const before = this.#words.get(f.ref + i);
-      if (before === undefined || before.length < 2) continue;
-      const after = before.filter((w) => w.ends[w.ends.length - 1] === Infinity || facts.some((e) => e.own[i] === w));
-      if (after.length < before.length) this.#set(() => { this.#words.set(f.ref + i, after); }, () => { this.#words.set(f.ref + i, before); });
-    }
+    this.#holds.forget(f.ref, f.kind === 'ste' ? (this.#stes[f.sid] ?? []) : (this.#cdsBySlot[Math.floor(f.ref / 512)] ?? []));
   }
 
   /** Forgets regimes of which nothing is left. */

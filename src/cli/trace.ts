@@ -1,0 +1,48 @@
+/**
+ * trace: a recording of a real driver, judged by the rules that judge our own.
+ */
+import { around } from '../trace/around.js';
+import { traceRecording } from '../trace/run.js';
+import { aroundBlock, aroundDocument, traceBlock, traceDocument } from '../report/trace.js';
+import { EXIT, UsageError, type ExitCode } from './exit.js';
+import { wholeNumber, type Parsed, type VerbSpec } from './options.js';
+import { now, type Output } from './output.js';
+import type { Verb } from './verb.js';
+
+const NEAR = 12;
+
+const spec: VerbSpec = {
+  name: 'trace', operands: 1,
+  usage: ['trace <recording>', 'trace <recording> --around LINE'],
+  about: [
+    'A recording of a real driver (smmu-capture/1 as JSON Lines, or the text of tracefs; packed by gzip or not): its stores and commands drive the weakest legal',
+    'SMMU, its map and unmap calls say what must be gone when, and the rules decide at every completion whether anything that was taken away could still',
+    'be used. A finding "could be used" is the driver\'s fault whatever the recorded device did; "was used" is the proof. A recording that contradicts itself',
+    'exits 64. Exit 2: something could not be decided, by what is not modelled or by the order of neighbouring lines.',
+  ],
+  options: [
+    { name: 'around', value: 'LINE', about: 'print the lanes near a line instead: driver, queue, SMMU, device' },
+  ],
+  unbuilt: ['what-if', 'extract'],
+};
+
+async function run(p: Parsed, out: Output): Promise<ExitCode> {
+  const file = p.operands[0];
+  if (file === undefined) throw new UsageError('trace needs a recording');
+  const line = wholeNumber(p, 'around', 1);
+  if (line !== undefined) {
+    const near = await around(file, line, NEAR);
+    if (near.last < line) throw new UsageError(`${file} has ${near.last} lines, and --around asks for ${line}`);
+    out.print(aroundBlock(near));
+    out.document(aroundDocument(near));
+    return EXIT.ok;
+  }
+  const start = now();
+  const report = await traceRecording(file);
+  const context = { file, program: out.program, elapsedMs: now() - start };
+  out.print(traceBlock(report, context));
+  out.document(traceDocument(report, context));
+  return report.result.verdict === 'violation' ? EXIT.violation : report.result.verdict === 'inconclusive' ? EXIT.inconclusive : EXIT.ok;
+}
+
+export const verb: Verb = { spec, run };
