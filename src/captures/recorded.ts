@@ -30,11 +30,13 @@ export type RecordedWhat =
   | { readonly kind: 'range'; readonly what: 'alloc' | 'free'; readonly iovad: string; readonly dom: string | null; readonly iova: number; readonly size: number }
   | { readonly kind: 'call'; readonly f: string; readonly a0: string | null; readonly dom: string | null }
   | { readonly kind: 'ret'; readonly f: string }
-  | { readonly kind: 'inv'; readonly dom: string; readonly pt: string | null; readonly iova: number; readonly size: number; readonly leaf: boolean }
+  | { readonly kind: 'inv'; readonly dom: string; readonly pt: string | null; readonly iova: number; readonly size: number; readonly leaf: boolean; readonly id: number }
   | { readonly kind: 'issue'; readonly count: number; readonly sync: boolean }
   | { readonly kind: 'issue.ret' }
   /** `raw`: four uint32; null: tracing does not see the SYNC that it implies. */
   | { readonly kind: 'cmd'; readonly idx: number; readonly op: string; readonly raw: readonly number[] | null }
+  /** Tracing only: commands that the probe did not fetch. */
+  | { readonly kind: 'unseen'; readonly commands: number }
   | { readonly kind: 'prod'; readonly value: number }
   | { readonly kind: 'take'; readonly idx: number; readonly op: string }
   | { readonly kind: 'cons'; readonly value: number }
@@ -42,6 +44,8 @@ export type RecordedWhat =
   | { readonly kind: 'bypass'; readonly sid: number; readonly iova: number }
   | { readonly kind: 'fault'; readonly sid: number; readonly type: string; readonly iova: number; readonly walk: readonly WalkStep[] }
   | { readonly kind: 'attached'; readonly text: string }
+  /** Never read: a reconstruction cannot place something. */
+  | { readonly kind: 'unplaced'; readonly what: string }
   | { readonly kind: 'selfcheck'; readonly mismatch: number }
   /** Known, and nothing to judge. */
   | { readonly kind: 'ignored' }
@@ -111,7 +115,7 @@ function seldom(e: CaptureEvent): RecordedWhat {
     };
     case 'entry': return { kind: 'entry', va: e.text('va'), words: eight(e) };
     case 'inv': return {
-      kind: 'inv', dom: e.has('dom') ? e.text('dom') : '', pt: e.has('pt') ? e.text('pt') : null, iova: e.number('iova'), size: e.number('size'), leaf: e.has('leaf') && e.number('leaf') !== 0,
+      kind: 'inv', dom: e.has('dom') ? e.text('dom') : '', pt: e.has('pt') ? e.text('pt') : null, iova: e.number('iova'), size: e.number('size'), leaf: e.has('leaf') && e.number('leaf') !== 0, id: e.numberOr('id', -1),
     };
     case 'attach': return { kind: 'attached', text: e.has('text') ? e.text('text').slice(0, 200) : '' };
     case 'selfcheck': return { kind: 'selfcheck', mismatch: e.numberOr('mismatch', 0) + e.numberOr('cmd_mismatch', 0) };

@@ -9,7 +9,7 @@ import { TraceText } from './tracefs.js';
 
 /** The lines of a recording, many at a time. The first is `meta`. Throws CaptureError. */
 export async function* readRecording(path: string, limits: Partial<ReadLimits> = {}): AsyncGenerator<readonly Recorded[], void, undefined> {
-  let reader: ((text: string, line: number) => Recorded | null) | null = null;
+  let reader: ((text: string, line: number) => readonly Recorded[]) | null = null;
   let line = 0;
   const json = new JsonLines(path);
   const text = new TraceText(path);
@@ -19,11 +19,10 @@ export async function* readRecording(path: string, limits: Partial<ReadLimits> =
       line += 1;
       if (reader === null) {
         const plain = TraceText.looksLike(t);
-        reader = plain ? (s, n) => text.line(s, n) : (s, n) => json.line(s, n);
+        reader = plain ? (s, n) => text.line(s, n) : (s, n) => [json.line(s, n)];
         if (plain) out.push(TraceText.meta);
       }
-      const r = reader(t, line);
-      if (r !== null) out.push(r);
+      for (const r of reader(t, line)) out.push(r);
     }
     yield out;
   }

@@ -69,7 +69,7 @@ export class Judge {
 
   /** `next`: the line behind it, which may really have come first when another did it. */
   add(r: Recorded, next: Recorded | null = null): void {
-    this.#lines += 1;
+    this.#lines = Math.max(this.#lines, r.line);
     const w = r.what;
     if (this.#watch !== null) this.#look(this.#watch, r);
     if (w.kind === 'unknown' || ((w.kind === 'call' || w.kind === 'ret') && !KNOWN_CALLS.test(w.f))) this.#name(r.name);
@@ -150,7 +150,7 @@ export class Judge {
 
   #take(r: Recorded, w: RecordedWhat): void {
     switch (w.kind) {
-      case 'meta': this.#tracing = w.tracing; return;
+      case 'meta': this.#tracing = w.tracing; this.assumed = w.tracing; return;
       case 'mark': this.#mark = w.text; return;
       case 'register': this.#register(r, w); return;
       case 'store': this.machine.store(w.pa, w.words); this.#stored(r, w.to, w.pa, w.words.length / 2); return;
@@ -161,8 +161,10 @@ export class Judge {
       case 'range': this.#range(r, w); return;
       case 'call': this.#call(r, w); return;
       case 'ret': this.#returned(r, w); return;
-      case 'inv': if (this.#tracing && w.pt !== null) this.lives.cpu(r.cpu).invalidating = this.lives.tableLife(w.pt) ?? null; return;
+      case 'inv': this.#invalidates(r, w); return;
       case 'issue': case 'issue.ret': case 'cmd': case 'prod': case 'take': case 'cons': this.#queue(r, w); return;
+      case 'unplaced': this.doubt(r.line, w.what); return;
+      case 'unseen': throw new Unmodelled(`${w.commands} commands of one call that the probe did not fetch`);
       case 'xlat': case 'bypass': case 'fault': case 'entry': case 'attached': case 'selfcheck': case 'ignored': case 'unknown': return;
     }
   }
@@ -191,6 +193,10 @@ export class Judge {
   }
 
   #page(r: Recorded, w: Of<'page'>): void {
+    if (this.#tracing) {
+      if (w.what === 'free') this.doubt(r.line, 'tracing does not show which table a freed page was: from here on no freed table is judged');
+      return;
+    }
     if (w.what === 'alloc') {
       if (w.pa < 0) return;
       if (w.pa % LEAF_BYTES === 0) for (let at = w.pa; at < w.pa + w.size; at += LEAF_BYTES) this.#zero(at);
@@ -267,7 +273,7 @@ export class Judge {
         this.#at(r.line, `return of ${w.f}${open === undefined ? '' : ` (called at line ${open.line})`}`);
         this.#synced(cpu, open?.life ?? null);
         return;
-      case '__iommu_dma_unmap': this.#queued(cpu); return;
+      case '__iommu_dma_unmap': this.#queued(r, cpu); return;
       case 'arm_smmu_domain_inv_range': if (this.#tracing && cpu.invalidating !== null) { this.#at(r.line, `return of ${w.f}`); this.#synced(cpu, cpu.invalidating); } return;
       default: if (w.f.startsWith('arm_smmu_attach_dev') || w.f === 'arm_smmu_release_device') this.#attached(r, cpu);
     }
@@ -284,8 +290,9 @@ export class Judge {
   }
 
   /** The caller of the unmap is done and nothing was synced: the flush queue has it. */
-  #queued(cpu: Cpu): void {
+  #queued(r: Recorded, cpu: Cpu): void {
     for (const g of cpu.gathered) g.life.lazy = true;
+    if (this.#tracing && cpu.gathered.length > 0) this.doubt(r.line, 'an unmap returns without an invalidation (lazy), and tracing does not show when its address range is handed out again');
     cpu.gathered.length = 0;
   }
 
@@ -296,6 +303,13 @@ export class Judge {
     this.#at(r.line, `return of ${a.f} (called at line ${a.line})`);
     const wanted = a.f === 'arm_smmu_attach_dev' ? 'stage1' : a.f === 'arm_smmu_attach_dev_identity' ? 'bypass' : a.f === 'arm_smmu_attach_dev_blocked' ? 'abort' : null;
     this.#duties?.attached(a.touched, wanted, a.life);
+  }
+
+  /** Tracing: the invalidation of leaves, outside of a map or unmap, is what a sync does. */
+  #invalidates(r: Recorded, w: Of<'inv'>): void {
+    const cpu = this.lives.cpu(r.cpu);
+    const own = w.leaf && cpu.mapping === null && cpu.unmapping === null && w.pt !== null;
+    cpu.invalidating = this.#tracing && own ? this.lives.tableLife(w.pt) ?? null : null;
   }
 
   #queue(r: Recorded, w: Of<'issue' | 'issue.ret' | 'cmd' | 'prod' | 'take' | 'cons'>): void {
@@ -325,10 +339,15 @@ export class Judge {
     const verdict = this.findings.length > 0 ? 'violation' : this.#doubts.length > 0 ? 'inconclusive' : 'ok';
     return {
       form: this.#tracing ? 'tracing' : 'full', lines: this.#lines, verdict, findings: this.findings, more: this.#more, doubts: this.#doubts,
-      unknown: Object.fromEntries([...this.#unknown].sort(([a], [b]) => (a < b ? -1 : 1))), accesses: this.#accesses.counts, rules: this.ledger.counts(), assumed: [], domains: this.lives.count,
+      unknown: Object.fromEntries([...this.#unknown].sort(([a], [b]) => (a < b ? -1 : 1))), accesses: this.#accesses.counts, rules: this.ledger.counts(), assumed: this.#tracing ? ASSUMED : [], domains: this.lives.count,
     };
   }
 }
+
+const ASSUMED: readonly string[] = [
+  'page-table stores, from map and unmap calls; STE and CD stores, from the entries to be installed and the CFGIs that follow',
+  'commands are visible as soon as they are in the queue; the features of the SMMU: range invalidation, 16-bit ASIDs, two-level stream table',
+];
 
 function isAccess(w: RecordedWhat): boolean {
   return w.kind === 'xlat' || w.kind === 'bypass' || w.kind === 'fault';

@@ -9,7 +9,9 @@ import type { Command } from '../spec/command.js';
 import { Cost, type CostProfile } from './cost.js';
 import { explain, type Explained } from './explain.js';
 import { Judge } from './judge.js';
+import { Links } from './links.js';
 import { Orderer, type Order } from './order.js';
+import { Reconstructor } from './reconstruct.js';
 import type { Doubt, Finding, TraceResult } from './types.js';
 import type { Watch } from './watch.js';
 
@@ -61,17 +63,31 @@ export async function onePass(path: string, o: PassOptions = {}): Promise<Pass> 
     take(held, r);
     held = r;
   };
+  let tables: Reconstructor | null = null;
+  const put = (r: Recorded): void => {
+    if (tables === null) feed(orderer.next(r));
+    else for (const made of tables.take(r)) feed(orderer.next(made));
+  };
   for await (const batch of readRecording(path, o.limits)) {
+    const meta = batch[0]?.what;
+    if (meta?.kind === 'meta' && meta.tracing) tables = new Reconstructor(await linksOf(path, o.limits));
     for (const line of batch) {
       if (o.until !== undefined && line.line > o.until) break;
-      if (o.change === undefined) feed(orderer.next(line));
-      else for (const r of o.change(line)) feed(orderer.next(r));
+      if (o.change === undefined) put(line);
+      else for (const r of o.change(line)) put(r);
     }
     if (o.until !== undefined && (batch[batch.length - 1]?.line ?? 0) > o.until) break;
   }
+  for (const made of tables?.end() ?? []) feed(orderer.next(made));
   feed(orderer.last());
   take(held, null);
   return { result: judge.result(), choices: orderer.choices };
+}
+
+async function linksOf(path: string, limits: Partial<ReadLimits> | undefined): Promise<Links> {
+  const links = new Links();
+  for await (const batch of readRecording(path, limits)) for (const r of batch) links.add(r);
+  return links;
 }
 
 export function sameFinding(a: Finding, b: Finding): boolean {

@@ -36,6 +36,7 @@ export function describeLine(r: Recorded): string {
     case 'issue': return `issue ${w.count}${w.sync ? ' and wait' : ''}`;
     case 'issue.ret': return 'issue returns';
     case 'cmd': return `[${w.idx}] ${commandText(w.raw)}`;
+    case 'unseen': return `${w.commands} more commands, not traced`;
     case 'prod': return `PROD = ${w.value}`;
     case 'take': return `takes [${w.idx}] ${w.op}`;
     case 'cons': return `CONS = ${w.value}`;
@@ -43,6 +44,7 @@ export function describeLine(r: Recorded): string {
     case 'bypass': return `stream ${w.sid} bypass`;
     case 'fault': return `stream ${w.sid} ${w.type}`;
     case 'attached': return w.text;
+    case 'unplaced': return w.what;
     case 'selfcheck': return 'the recording ends';
     case 'ignored': case 'unknown': return r.name;
   }
