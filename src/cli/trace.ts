@@ -1,9 +1,12 @@
 /**
  * trace: a recording of a real driver, judged by the rules that judge our own.
  */
+import { RandomChooser } from '../stack/chooser.js';
 import { around } from '../trace/around.js';
+import { campaign } from '../trace/mutate.js';
 import { traceRecording } from '../trace/run.js';
 import { aroundBlock, aroundDocument, traceBlock, traceDocument } from '../report/trace.js';
+import { mutationsBlock, mutationsDocument } from '../report/trace-mutations.js';
 import { EXIT, UsageError, type ExitCode } from './exit.js';
 import { wholeNumber, type Parsed, type VerbSpec } from './options.js';
 import { now, type Output } from './output.js';
@@ -13,7 +16,7 @@ const NEAR = 12;
 
 const spec: VerbSpec = {
   name: 'trace', operands: 1,
-  usage: ['trace <recording>', 'trace <recording> --around LINE'],
+  usage: ['trace <recording>', 'trace <recording> --around LINE', 'trace <recording> --mutate [N] [--seed S]'],
   about: [
     'A recording of a real driver (smmu-capture/1 as JSON Lines, or the text of tracefs; packed by gzip or not): its stores and commands drive the weakest legal',
     'SMMU, its map and unmap calls say what must be gone when, and the rules decide at every completion whether anything that was taken away could still',
@@ -22,6 +25,8 @@ const spec: VerbSpec = {
   ],
   options: [
     { name: 'around', value: 'LINE', about: 'print the lanes near a line instead: driver, queue, SMMU, device' },
+    { name: 'mutate', value: 'N', otherwise: '50', about: 'damage an honest recording in N places of each kind (default 50) and judge each: is the judge sharp?' },
+    { name: 'seed', value: 'SEED', about: 'for --mutate; default 1' },
   ],
   unbuilt: ['what-if', 'extract'],
 };
@@ -37,12 +42,24 @@ async function run(p: Parsed, out: Output): Promise<ExitCode> {
     out.document(aroundDocument(near));
     return EXIT.ok;
   }
+  const each = wholeNumber(p, 'mutate', 1, 100_000);
+  if (each !== undefined) return mutated(file, each, p.values.get('seed') ?? '1', out);
+  if (p.values.has('seed')) throw new UsageError('option --seed goes with --mutate');
   const start = now();
   const report = await traceRecording(file);
   const context = { file, program: out.program, elapsedMs: now() - start };
   out.print(traceBlock(report, context));
   out.document(traceDocument(report, context));
   return report.result.verdict === 'violation' ? EXIT.violation : report.result.verdict === 'inconclusive' ? EXIT.inconclusive : EXIT.ok;
+}
+
+async function mutated(file: string, each: number, seed: string, out: Output): Promise<ExitCode> {
+  const { result } = await traceRecording(file);
+  if (result.verdict !== 'ok') throw new UsageError(`${file} is not an honest recording (${result.verdict}), so damage to it shows nothing`);
+  const tallies = await campaign(file, each, (kind) => new RandomChooser(`${seed} ${kind}`));
+  out.print(mutationsBlock(file, seed, tallies));
+  out.document(mutationsDocument(file, seed, tallies));
+  return tallies.some((t) => t.fates['not noticed'] > 0) ? EXIT.gate : EXIT.ok;
 }
 
 export const verb: Verb = { spec, run };

@@ -31,6 +31,12 @@ const LEAF_BYTES = 4096;
 
 type Of<K extends RecordedWhat['kind']> = Extract<RecordedWhat, { readonly kind: K }>;
 
+/** `watch`: collects what concerns one fact, while a finding is being explained. `seen`: told of each command that the SMMU may take. */
+export interface Hooks {
+  readonly watch: Watch | null;
+  readonly seen: ((command: Command, line: number) => void) | null;
+}
+
 export class Judge {
   readonly machine = new RecordedMachine();
   readonly lives = new Lives();
@@ -45,6 +51,7 @@ export class Judge {
   #duties: Duties | null = null;
   #more = 0;
   #lines = 0;
+  #line = 0;
   #tracing = false;
   #mark = '';
   /** The machine does not model what came: nothing is judged any more. */
@@ -54,14 +61,14 @@ export class Judge {
   /** Stores that were not recorded stand behind what is judged now. */
   assumed = false;
 
-  /** `watch`: collects what concerns one fact, while a finding is being explained. */
-  constructor(path: string, watch: Watch | null = null) {
+  constructor(path: string, hooks: Hooks = { watch: null, seen: null }) {
     this.#path = path;
-    this.#watch = watch;
+    this.#watch = hooks.watch;
     this.#accesses = new Accesses(this.machine, this.lives, this.ledger);
     this.machine.started = (m) => {
       this.#duties = new Duties(m, { lives: this.lives, ledger: this.ledger, watch: this.#watch, report: (b) => { this.#report(b); } });
-      m.listener = this.#watch === null ? null : { commandSeen: (c) => { this.#watch?.command(c); }, synced: () => { this.#watch?.synced(); } };
+      const { watch, seen } = hooks;
+      m.listener = watch === null && seen === null ? null : { commandSeen: (c) => { watch?.command(c); seen?.(c, this.#line); }, synced: () => { watch?.synced(); } };
     };
   }
 
@@ -69,6 +76,7 @@ export class Judge {
 
   /** `next`: the line behind it, which may really have come first when another did it. */
   add(r: Recorded, next: Recorded | null = null): void {
+    this.#line = r.line;
     this.#lines = Math.max(this.#lines, r.line);
     const w = r.what;
     if (this.#watch !== null) this.#look(this.#watch, r);

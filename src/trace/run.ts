@@ -31,6 +31,11 @@ export interface PassOptions {
   readonly limits?: Partial<ReadLimits>;
   /** Recorded lines are changed, dropped or added before they are judged. */
   readonly change?: (r: Recorded) => readonly Recorded[];
+  /** The recording, where it was read before. */
+  readonly lines?: readonly Recorded[];
+  /** Called in front of each line, and with each command that the SMMU may take. */
+  readonly before?: (judge: Judge, r: Recorded) => void;
+  readonly seen?: (command: Command, line: number) => void;
 }
 
 export interface Pass {
@@ -49,12 +54,13 @@ export interface TraceReport {
 const EXPLAINED = 3;
 
 export async function onePass(path: string, o: PassOptions = {}): Promise<Pass> {
-  const judge = new Judge(path, o.watch ?? null);
+  const judge = new Judge(path, { watch: o.watch ?? null, seen: o.seen ?? null });
   const orderer = new Orderer(o.order ?? 'recorded');
   let held: Recorded | null = null;
   const take = (r: Recorded | null, next: Recorded | null): void => {
     if (r === null) return;
     if (o.insertion !== undefined && r.line === o.insertion.before) for (const c of o.insertion.commands) judge.insert(c);
+    o.before?.(judge, r);
     o.cost?.add(r);
     judge.add(r, next);
   };
@@ -68,7 +74,7 @@ export async function onePass(path: string, o: PassOptions = {}): Promise<Pass> 
     if (tables === null) feed(orderer.next(r));
     else for (const made of tables.take(r)) feed(orderer.next(made));
   };
-  for await (const batch of readRecording(path, o.limits)) {
+  for await (const batch of o.lines === undefined ? readRecording(path, o.limits) : [o.lines]) {
     const meta = batch[0]?.what;
     if (meta?.kind === 'meta' && meta.tracing) tables = new Reconstructor(await linksOf(path, o.limits));
     for (const line of batch) {
