@@ -4,14 +4,14 @@
 import type { Fate, Tally } from '../trace/mutate.js';
 import { columns, count, visible } from './words.js';
 
-const FATES: readonly Fate[] = ['convicted', 'nothing cached', 'discharged by another', 'inconclusive', 'not noticed'];
+const FATES: readonly Fate[] = ['convicted', 'nothing cached', 'discharged anyway', 'never due', 'inconclusive', 'not noticed'];
 
 export function mutationsBlock(file: string, seed: string, tallies: readonly Tally[]): string {
   const rows = tallies.map((t) => [t.kind, count(t.made), ...FATES.map((f) => count(t.fates[f])), Object.entries(t.rules).map(([r, n]) => `${r} ${count(n)}`).join(', ')]);
   const missed = tallies.reduce((n, t) => n + t.fates['not noticed'], 0);
   return [
     `[${missed === 0 ? 'ok' : 'gate'}] ${count(tallies.reduce((n, t) => n + t.made, 0))} mutations of ${visible(file)}, ${missed === 0 ? 'each convicted or shown to be harmless' : `${count(missed)} not noticed`}  seed ${visible(seed)}`,
-    '', ...columns([['kind', 'made', ...FATES, 'convicted by'], ...rows], [1, 2, 3, 4, 5, 6]).map((l) => `  ${l}`),
+    '', ...columns([['kind', 'made', ...FATES, 'convicted by'], ...rows], [1, 2, 3, 4, 5, 6, 7]).map((l) => `  ${l}`),
     '', ...tallies.flatMap((t) => t.examples.map((e) => `  ${t.kind} at line ${e.line} (${visible(e.what)}): ${e.fate}: ${visible(e.by)}`)),
   ].join('\n');
 }

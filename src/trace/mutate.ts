@@ -1,7 +1,8 @@
 /**
  * Mutate: is the judge sharp? An honest recording is damaged in one place, as a wrong driver would have done it, and judged again. A mutation that is not
- * convicted must be *harmless*, which is computed: either nothing that the damaged command names was cached and stale, or another command named
- * the same fact, and is printed. What is neither is a hole in the judge.
+ * convicted must be *harmless*, which is computed: nothing that the damaged command names was cached and stale; or a command (another, or what is left of
+ * the damaged one) named the same facts in time, and is printed; or nothing relied on it until the recording ended. What is none of these is a hole
+ * in the judge.
  */
 import { decodeCommand, describeCommand, newCommand, OP, rangeGranules, type Command } from '../spec/command.js';
 import { entryFrames, isCurrent, waySpan } from '../reference/stage1/facts.js';
@@ -19,7 +20,7 @@ import { commandText } from './words.js';
 export const MUTATIONS = ['drop-tlbi', 'flip-asid', 'flip-vmid', 'narrow-range', 'drop-sync', 'leaf-on-table', 'drop-cfgi', 'reuse-asid'] as const;
 export type MutationKind = (typeof MUTATIONS)[number];
 
-export type Fate = 'convicted' | 'nothing cached' | 'discharged by another' | 'inconclusive' | 'not noticed';
+export type Fate = 'convicted' | 'nothing cached' | 'discharged anyway' | 'never due' | 'inconclusive' | 'not noticed';
 
 export interface Mutated {
   readonly kind: MutationKind;
@@ -169,6 +170,14 @@ function stalePlaces(judge: Judge, commands: readonly Command[]): FactPlace[] {
   return out;
 }
 
+/** Is it still open that the leaf must go: taken away, and nothing has promised yet that it is gone? */
+function notDue(judge: Judge, p: FactPlace): boolean {
+  return (judge.machine.reference?.regimes ?? []).some((r) => {
+    const life = r.asid === p.asid && r.domain >= 0 ? judge.lives.numbered(r.domain) : undefined;
+    return life !== undefined && life.alive && life.leaving.overlapping((p.frame ?? 0) * 4096, (p.frames ?? 1) * 4096).length > 0;
+  });
+}
+
 /** Damages one place of a recording and judges it. */
 export async function mutate(path: string, lines: readonly Recorded[], kind: MutationKind, c: Chooser): Promise<Mutated | null> {
   const all = targets(lines, kind);
@@ -179,22 +188,28 @@ export async function mutate(path: string, lines: readonly Recorded[], kind: Mut
   const base = { kind, line: target.line, what };
   const batch = kind === 'drop-sync' ? batchOf(lines, at) : isCommand(target) ? [commandOf(target)] : [];
   let places: FactPlace[] = [];
+  let left: FactPlace[] = [];
+  let open = false;
   let by = '';
   try {
     const { result } = await onePass(path, {
       lines, change,
-      before: (judge, r) => { if (r.line === target.line && places.length === 0) places = stalePlaces(judge, batch); },
+      before: (judge, r) => { if (r.line === target.line && places.length === 0) left = places = stalePlaces(judge, batch); },
       seen: (command, line) => {
-        const rest = places.filter((p) => !names(command, p));
-        if (line > target.line && rest.length < places.length && by === '') by = `line ${line} ${describeCommand(command)}`;
+        if (line <= target.line || left.length === 0) return;
+        const rest = left.filter((p) => !names(command, p));
+        if (rest.length < left.length) by = `line ${line} ${describeCommand(command)}`;
+        left = rest;
       },
+      after: (judge) => { open = left.length > 0 && left.every((p) => notDue(judge, p)); },
     });
     if (result.verdict === 'violation') return { ...base, fate: 'convicted', by: result.findings[0]?.rule ?? '' };
     if (result.verdict === 'inconclusive') return { ...base, fate: 'inconclusive', by: result.doubts[0]?.why ?? '' };
     if (kind === 'reuse-asid') return { ...base, fate: 'nothing cached', by: 'everything under that asid was flushed before' };
-    if (kind === 'drop-sync' && batch.length > 0 && by === '') return { ...base, fate: 'discharged by another', by: 'the next SYNC of the queue completed the same commands in time' };
+    if (kind === 'drop-sync' && batch.length > 0 && by === '') return { ...base, fate: 'discharged anyway', by: 'the next SYNC of the queue completed the same commands in time' };
     if (places.length === 0) return { ...base, fate: 'nothing cached', by: 'no stale fact that it names' };
-    return { ...base, fate: by === '' ? 'not noticed' : 'discharged by another', by };
+    if (open) return { ...base, fate: 'never due', by: 'the recording ends before an address range is handed out again or a sync returns' };
+    return { ...base, fate: left.length > 0 ? 'not noticed' : 'discharged anyway', by };
   } catch (error) {
     if (error instanceof CaptureError) return { ...base, fate: 'convicted', by: 'the recording contradicts itself' };
     throw error;
@@ -230,7 +245,7 @@ export async function campaign(path: string, each: number, choose: (kind: Mutati
   let done = 0;
   for (const kind of MUTATIONS) {
     const c = choose(kind);
-    const fates: Record<Fate, number> = { convicted: 0, 'nothing cached': 0, 'discharged by another': 0, inconclusive: 0, 'not noticed': 0 };
+    const fates: Record<Fate, number> = { convicted: 0, 'nothing cached': 0, 'discharged anyway': 0, 'never due': 0, inconclusive: 0, 'not noticed': 0 };
     const rules: Record<string, number> = {};
     const examples: Mutated[] = [];
     let made = 0;

@@ -36,6 +36,8 @@ export interface PassOptions {
   /** Called in front of each line, and with each command that the SMMU may take. */
   readonly before?: (judge: Judge, r: Recorded) => void;
   readonly seen?: (command: Command, line: number) => void;
+  /** Called once everything was judged. */
+  readonly after?: (judge: Judge) => void;
 }
 
 export interface Pass {
@@ -87,6 +89,7 @@ export async function onePass(path: string, o: PassOptions = {}): Promise<Pass> 
   for (const made of tables?.end() ?? []) feed(orderer.next(made));
   feed(orderer.last());
   take(held, null);
+  o.after?.(judge);
   return { result: judge.result(), choices: orderer.choices };
 }
 
