@@ -3,12 +3,15 @@
  */
 import { RandomChooser } from '../stack/chooser.js';
 import { around } from '../trace/around.js';
+import { PLANNERS } from '../parts/planners.js';
+import { PLANNER_NAMES } from '../stack/planner.js';
+import { whatIf } from '../trace/what-if.js';
 import { campaign } from '../trace/mutate.js';
 import { traceRecording } from '../trace/run.js';
 import { aroundBlock, aroundDocument, traceBlock, traceDocument } from '../report/trace.js';
-import { mutationsBlock, mutationsDocument } from '../report/trace-mutations.js';
+import { mutationsBlock, mutationsDocument, whatIfBlock, whatIfDocument } from '../report/trace-variations.js';
 import { EXIT, UsageError, type ExitCode } from './exit.js';
-import { wholeNumber, type Parsed, type VerbSpec } from './options.js';
+import { oneOf, wholeNumber, type Parsed, type VerbSpec } from './options.js';
 import { now, type Output } from './output.js';
 import type { Verb } from './verb.js';
 
@@ -16,7 +19,7 @@ const NEAR = 12;
 
 const spec: VerbSpec = {
   name: 'trace', operands: 1,
-  usage: ['trace <recording>', 'trace <recording> --around LINE', 'trace <recording> --mutate [N] [--seed S]'],
+  usage: ['trace <recording>', 'trace <recording> --around LINE', 'trace <recording> --what-if PLANNER|all', 'trace <recording> --mutate [N] [--seed S]'],
   about: [
     'A recording of a real driver (smmu-capture/1 as JSON Lines, or the text of tracefs; packed by gzip or not): its stores and commands drive the weakest legal',
     'SMMU, its map and unmap calls say what must be gone when, and the rules decide at every completion whether anything that was taken away could still',
@@ -25,10 +28,12 @@ const spec: VerbSpec = {
   ],
   options: [
     { name: 'around', value: 'LINE', about: 'print the lanes near a line instead: driver, queue, SMMU, device' },
+    { name: 'what-if', value: 'PLANNER', about: `the same recording planned by another planner, verdict and cost side by side: ${PLANNER_NAMES.join(', ')} or all` },
+    { name: 'no-range', about: 'for --what-if: as if the SMMU had no range invalidation' },
     { name: 'mutate', value: 'N', otherwise: '50', about: 'damage an honest recording in N places of each kind (default 50) and judge each: is the judge sharp?' },
     { name: 'seed', value: 'SEED', about: 'for --mutate; default 1' },
   ],
-  unbuilt: ['what-if', 'extract'],
+  unbuilt: ['extract'],
 };
 
 async function run(p: Parsed, out: Output): Promise<ExitCode> {
@@ -44,6 +49,9 @@ async function run(p: Parsed, out: Output): Promise<ExitCode> {
   }
   const each = wholeNumber(p, 'mutate', 1, 100_000);
   if (each !== undefined) return mutated(file, each, p.values.get('seed') ?? '1', out);
+  const planner = oneOf(p, 'what-if', [...PLANNER_NAMES, 'all']);
+  if (planner !== undefined) return replanned(file, planner, !p.values.has('no-range'), out);
+  if (p.values.has('no-range')) throw new UsageError('option --no-range goes with --what-if');
   if (p.values.has('seed')) throw new UsageError('option --seed goes with --mutate');
   const start = now();
   const report = await traceRecording(file);
@@ -51,6 +59,15 @@ async function run(p: Parsed, out: Output): Promise<ExitCode> {
   out.print(traceBlock(report, context));
   out.document(traceDocument(report, context));
   return report.result.verdict === 'violation' ? EXIT.violation : report.result.verdict === 'inconclusive' ? EXIT.inconclusive : EXIT.ok;
+}
+
+async function replanned(file: string, name: string, range: boolean, out: Output): Promise<ExitCode> {
+  const rows = [await whatIf(file, null, range)];
+  for (const planner of PLANNERS) if (name === 'all' || planner.name === name) rows.push(await whatIf(file, planner, range));
+  out.print(whatIfBlock(file, rows));
+  out.document(whatIfDocument(file, rows));
+  const verdicts = rows.map((r) => r.verdict);
+  return verdicts.includes('violation') ? EXIT.violation : verdicts.includes('inconclusive') ? EXIT.inconclusive : EXIT.ok;
 }
 
 async function mutated(file: string, each: number, seed: string, out: Output): Promise<ExitCode> {

@@ -102,15 +102,15 @@ export class Judge {
     if (r.what.kind === 'ret' && r.what.f.startsWith('arm_smmu_attach_dev')) watch.call = null;
   }
 
-  /** A command and a SYNC that the driver did not issue. */
-  insert(c: Command): void {
+  /** Commands of one batch, with a SYNC, that the driver did not issue. */
+  insert(...commands: readonly Command[]): void {
     const m = this.machine.reference;
     if (m === null || this.#stopped) return;
     const clock = this.machine.memory.journal.clock;
     clock.now += 1;
     const visible = clock.now;
     clock.now += 1;
-    m.synced([{ command: c, visible }]);
+    m.synced(commands.map((command) => ({ command, visible })));
   }
 
   #name(name: string): void {

@@ -13,6 +13,7 @@ import type { FactPlace } from '../stack/violation.js';
 import { CaptureError } from '../captures/read.js';
 import type { Recorded } from '../captures/recorded.js';
 import { readRecording } from '../captures/recording.js';
+import { noCommand } from './damage.js';
 import type { Judge } from './judge.js';
 import { onePass } from './run.js';
 import { commandText } from './words.js';
@@ -80,14 +81,14 @@ function asidOf(r: Recorded): number {
 function withRaw(r: Line, change: (raw: number[]) => void): Recorded {
   const raw = [...(r.what.raw ?? [])];
   change(raw);
-  return { ...r, what: { ...r.what, op: raw[0] === OP.PREFETCH_CONFIG ? 'PREFETCH_CONFIG' : r.what.op, raw } };
+  return { ...r, what: { ...r.what, raw } };
 }
 
 /** The command does nothing any more: a PREFETCH_CONFIG stands in its place, so that the queue stays as it was. */
 function dropped(target: Line, more: (r: Recorded) => readonly Recorded[] = (r) => [r]): Change {
   let taken = false;
   return (r) => {
-    if (r === target) return [withRaw(target, (raw) => { raw.splice(0, 4, OP.PREFETCH_CONFIG, 0, 0, 0); })];
+    if (r === target) return [noCommand(target)];
     if (!taken && r.line > target.line && r.what.kind === 'take' && r.what.idx === target.what.idx) { taken = true; return []; }
     return more(r);
   };
