@@ -149,34 +149,35 @@ function changeOf(lines: readonly Recorded[], at: number, kind: MutationKind, c:
   }
 }
 
+/** `domain`: number of the life that it belongs to, -1 for none. */
+type StalePlace = FactPlace & { readonly domain: number };
+
 /** What is cached, no longer in memory, and named by these commands. */
-function stalePlaces(judge: Judge, commands: readonly Command[]): FactPlace[] {
+function stalePlaces(judge: Judge, commands: readonly Command[]): StalePlace[] {
   const m = judge.machine.reference;
-  const out: FactPlace[] = [];
+  const out: StalePlace[] = [];
   if (m === null) return out;
   for (const r of m.regimes) {
     for (const l of r.leafRecs) {
-      if (commands.some((c) => matchesLeaf(c, r.asid, l.level, l.va, entryFrames(l.level)))) out.push({ smmu: 0, kind: 'leaf', asid: r.asid, frame: l.va, frames: entryFrames(l.level), level: l.level });
+      if (commands.some((c) => matchesLeaf(c, r.asid, l.level, l.va, entryFrames(l.level)))) out.push({ smmu: 0, kind: 'leaf', asid: r.asid, frame: l.va, frames: entryFrames(l.level), level: l.level, domain: r.domain });
     }
     for (const w of r.wayRecs) {
-      if (commands.some((c) => matchesTable(c, r.asid, w.level - 1, w.va, waySpan(w)))) out.push({ smmu: 0, kind: 'table', asid: r.asid, frame: w.va, frames: waySpan(w), level: w.level - 1 });
+      if (commands.some((c) => matchesTable(c, r.asid, w.level - 1, w.va, waySpan(w)))) out.push({ smmu: 0, kind: 'table', asid: r.asid, frame: w.va, frames: waySpan(w), level: w.level - 1, domain: r.domain });
     }
   }
   for (const c of commands.filter((x) => isCfgi(x.op) && x.op !== OP.CFGI_STE_RANGE)) {
     for (const ste of m.configuration.stesOf(c.sid)) {
-      if (!isCurrent(ste) && matchesSte(c, c.sid)) out.push({ smmu: 0, kind: 'ste', sid: c.sid });
-      for (const cd of ste.cds) if (!isCurrent(cd) && matchesCd(c, c.sid)) out.push({ smmu: 0, kind: 'cd', sid: c.sid });
+      if (!isCurrent(ste) && matchesSte(c, c.sid)) out.push({ smmu: 0, kind: 'ste', sid: c.sid, domain: -1 });
+      for (const cd of ste.cds) if (!isCurrent(cd) && matchesCd(c, c.sid)) out.push({ smmu: 0, kind: 'cd', sid: c.sid, domain: -1 });
     }
   }
   return out;
 }
 
 /** Is it still open that the leaf must go: taken away, and nothing has promised yet that it is gone? */
-function notDue(judge: Judge, p: FactPlace): boolean {
-  return (judge.machine.reference?.regimes ?? []).some((r) => {
-    const life = r.asid === p.asid && r.domain >= 0 ? judge.lives.numbered(r.domain) : undefined;
-    return life !== undefined && life.alive && life.leaving.overlapping((p.frame ?? 0) * 4096, (p.frames ?? 1) * 4096).length > 0;
-  });
+function notDue(judge: Judge, p: StalePlace): boolean {
+  const life = judge.lives.numbered(p.domain);
+  return life !== undefined && life.alive && life.leaving.overlapping((p.frame ?? 0) * 4096, (p.frames ?? 1) * 4096).length > 0;
 }
 
 /** Damages one place of a recording and judges it. */
@@ -188,8 +189,8 @@ export async function mutate(path: string, lines: readonly Recorded[], kind: Mut
   const { change, what } = changeOf(lines, at, kind, c);
   const base = { kind, line: target.line, what };
   const batch = kind === 'drop-sync' ? batchOf(lines, at) : isCommand(target) ? [commandOf(target)] : [];
-  let places: FactPlace[] = [];
-  let left: FactPlace[] = [];
+  let places: StalePlace[] = [];
+  let left: StalePlace[] = [];
   let open = false;
   let by = '';
   try {
