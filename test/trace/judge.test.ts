@@ -103,6 +103,67 @@ test('lazy: due when the address is handed out again, and not before', async (t)
   await broken(t, lazy(false), 'stale-translation', /outlives/);
 });
 
+test('stale-translation: pages below a table that was unlinked and not flushed', async (t) => {
+  const unlinking = (leaf: number): Driver => {
+    const { d, dom } = attached();
+    dom.map(4, PA).map(5, PA + 0x1000);
+    d.call('iommu_unmap_fast', { dom: '0xd0' }).add({ cpu: 0, ev: 'unmap', pt: '0xd0f', iova: '0x0', pgsize: '0x200000', count: 1 }).store('pt', dom.level2, '0x0')
+      .add({ cpu: 0, ev: 'unmap.ret', size: '0x200000' }).ret('iommu_unmap_fast');
+    dom.sync([{ op: OP.TLBI_NH_VA, asid: 1, frame: 0, leaf, tg: 1, scale: 9, ttl: 0 }]);
+    return d;
+  };
+  await clean(t, unlinking(0));
+  const r = await broken(t, unlinking(1), 'stale-translation', /a leaf below a stale table descriptor/);
+  t.regex(r.explained[0]?.steps.map((s) => s.text).join(' ') ?? '', /unlinks the table of 0x0; its level 2 descriptor \{asid 1\} may still be cached/);
+});
+
+test('an unmap that ends early and a map that fails', async (t) => {
+  const { d, dom } = attached();
+  dom.map(4, PA);
+  d.call('iommu_unmap_fast', { dom: '0xd0' }).add({ cpu: 0, ev: 'unmap', pt: '0xd0f', iova: '0x4000', pgsize: '0x1000', count: 1 }, { cpu: 0, ev: 'unmap.ret', size: '0x0' }).ret('iommu_unmap_fast');
+  dom.sync([]);
+  d.xlat(3, 0x4000, PA);
+  d.add({ cpu: 0, ev: 'map', pt: '0xd0f', dom: '0xd0', iova: '0x9000', pa: '0x1000', pgsize: '0x1000', count: 1 }, { cpu: 0, ev: 'map.ret', ret: -12 });
+  await clean(t, d);
+});
+
+test('iommu_unmap syncs by itself: due at its return', async (t) => {
+  const whole = (tlbi: boolean): Driver => {
+    const { d, dom } = attached();
+    dom.map(4, PA);
+    d.call('iommu_unmap', { dom: '0xd0' });
+    dom.unmap(4);
+    if (tlbi) d.issue([dom.tlbi(4)]);
+    return d.ret('iommu_unmap');
+  };
+  await clean(t, whole(true));
+  await broken(t, whole(false), 'stale-translation', /outlives/);
+});
+
+test('a sync of one CPU says nothing about what another unmapped', async (t) => {
+  const { d, dom } = attached();
+  dom.map(4, PA).map(5, PA + 0x1000);
+  d.cpu = 1;
+  dom.unmap(5);
+  d.cpu = 0;
+  dom.unmap(4).sync([dom.tlbi(4)]);
+  d.cpu = 1;
+  dom.sync([dom.tlbi(5)]);
+  await clean(t, d);
+});
+
+test('tag-lifetime: the same root page and asid for another domain', async (t) => {
+  const again = (flush: boolean): Driver => {
+    const { d, dom } = attached();
+    dom.map(4, PA);
+    d.block(3, flush ? { flush: 1 } : {}).call('arm_smmu_domain_free_paging', { a0: '0xd0' }).store('pt', dom.level3 + 32, '0x0');
+    const heir = Object.assign(Object.create(Object.getPrototypeOf(dom) as object) as Domain, dom, { pointer: '0xd7' });
+    return d.attach(3, heir);
+  };
+  await clean(t, again(true));
+  await broken(t, again(false), 'tag-lifetime', /facts of its former owner remain/);
+});
+
 test('isolation: memory maps what nobody asked for', async (t) => {
   const { d, dom } = attached();
   dom.map(4, PA, { stored: PA + 0x7000 });
