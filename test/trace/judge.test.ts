@@ -197,6 +197,25 @@ test('stale-configuration: an STE or CD without its CFGI', async (t) => {
   await clean(t, attached().d.block(3, { flush: 1 }));
 });
 
+test('stale-configuration: an attach returns without having waited for anything', async (t) => {
+  const { d } = attached();
+  d.call('arm_smmu_attach_dev_blocked', { a0: '0xb10c', a1: '0x1' }).store('ste', 0x10000 + 3 * 64, '0x1').ret('arm_smmu_attach_dev_blocked');
+  await broken(t, d, 'stale-configuration', /^an STE that says stage1 where abort is due$/);
+});
+
+test('stale-configuration: a CD in use is rewritten and nothing is waited for', async (t) => {
+  const { d } = attached();
+  const other = new Domain(d, '0xd1', 2);
+  d.call('arm_smmu_attach_dev', { a0: '0xd1', a1: '0x1' }).store('cd', 0x20000 + 3 * 64 + 8, hex(other.root)).store('cd', 0x20000 + 3 * 64, '0x2e204c0003510').ret('arm_smmu_attach_dev');
+  await broken(t, d, 'stale-configuration', /^an older CD can still be used$/);
+});
+
+test('stale-configuration: what an attach installs is not what it is called', async (t) => {
+  const { d } = attached();
+  d.call('arm_smmu_attach_dev_identity', { a0: '0x1d', a1: '0x1' }).store('ste', 0x10000 + 3 * 64, '0x1').issue([{ op: OP.CFGI_STE, sid: 3, leaf: 1 }]).ret('arm_smmu_attach_dev_identity');
+  await broken(t, d, 'stale-configuration', /^an STE that says abort where bypass is due$/);
+});
+
 test('tag-lifetime: an asid is used again, flushed and not', async (t) => {
   const reuse = (flush: boolean): Driver => {
     const { d, dom } = attached();

@@ -118,9 +118,12 @@ export class Configuration {
     });
   }
 
+  #listAll(reach: Reach): void {
+    for (let sid = reach.first; sid < reach.first + reach.count; sid += 1) this.#list(reach, sid);
+  }
+
   /** A level-1 descriptor that is not cached any more leads nowhere; STEs that were reached through it may stay cached. */
   #close(reach: Reach): void {
-    for (let sid = reach.first; sid < reach.first + reach.count; sid += 1) this.#list(reach, sid);
     this.#set(() => { this.#reaches = this.#reaches.filter((r) => r !== reach); }, () => { this.#reaches = [...this.#reaches, reach]; });
     for (const slot of reach.slots) {
       const parts = this.#partsBySlot[slot] as Part[];
@@ -298,6 +301,8 @@ export class Configuration {
   judge(K: readonly Pending[]): EntryFact[] {
     const dead: EntryFact[] = [];
     for (const list of this.#level1?.facts.values() ?? []) for (const f of list) if (whenLevel1(f, K, this.#split) === NEVER) dead.push(f);
+    // STEs that were implied stand for themselves once nothing leads to them.
+    for (const r of this.#reaches) if (r.level1 !== null && dead.includes(r.level1)) this.#listAll(r);
     for (const sid of this.#listed) {
       if (!K.some((p) => matchesCd(p.command, sid))) continue; // whatever names an STE names its CDs as well
       for (const ste of this.#stes[sid] ?? []) {
