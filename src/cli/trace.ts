@@ -13,6 +13,7 @@ import { PLANNER_NAMES } from '../stack/planner.js';
 import { whatIf } from '../trace/what-if.js';
 import { campaign } from '../trace/mutate.js';
 import { traceRecording } from '../trace/run.js';
+import { probesText } from '../report/trace-probes.js';
 import { aroundBlock, aroundDocument, traceBlock, traceDocument } from '../report/trace.js';
 import { mutationsBlock, mutationsDocument, whatIfBlock, whatIfDocument } from '../report/trace-variations.js';
 import { Scratch } from './scratch.js';
@@ -25,7 +26,7 @@ const NEAR = 12;
 
 const spec: VerbSpec = {
   name: 'trace', operands: 1,
-  usage: ['trace <recording>', 'trace <recording> --around LINE', 'trace <recording> --extract [--out DIR]', 'trace <recording> --what-if PLANNER|all', 'trace <recording> --mutate [N] [--seed S]'],
+  usage: ['trace <recording>', 'trace <recording> --around LINE', 'trace --probes', 'trace <recording> --extract [--out DIR]', 'trace <recording> --what-if PLANNER|all', 'trace <recording> --mutate [N] [--seed S]'],
   about: [
     'A recording of a real driver (smmu-capture/1 as JSON Lines, or the text of tracefs; packed by gzip or not): its stores and commands drive the weakest legal',
     'SMMU, its map and unmap calls say what must be gone when, and the rules decide at every completion whether anything that was taken away could still',
@@ -34,6 +35,7 @@ const spec: VerbSpec = {
   ],
   options: [
     { name: 'around', value: 'LINE', about: 'print the lanes near a line instead: driver, queue, SMMU, device' },
+    { name: 'probes', about: 'print the lines that make a recording by tracing alone on a machine with an SMMU' },
     { name: 'extract', about: 'turn the part around the first violation into a case that both of our stacks replay' },
     { name: 'out', value: 'DIR', about: 'for --extract: where to (default: a scratch directory, printed)' },
     { name: 'what-if', value: 'PLANNER', about: `the same recording planned by another planner, verdict and cost side by side: ${PLANNER_NAMES.join(', ')} or all` },
@@ -44,6 +46,11 @@ const spec: VerbSpec = {
 };
 
 async function run(p: Parsed, out: Output): Promise<ExitCode> {
+  if (p.values.has('probes')) {
+    out.print(probesText());
+    out.document({ schema: 1, verb: 'trace', verdict: 'ok', probes: probesText().split('\n'), timing: {} });
+    return EXIT.ok;
+  }
   const file = p.operands[0];
   if (file === undefined) throw new UsageError('trace needs a recording');
   const line = wholeNumber(p, 'around', 1);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import { writeCapture } from '../captures/write.js';
 import { attached } from '../trace/build.js';
-import { document, ROOT, run } from './program.js';
+import { document, folder, ROOT, run } from './program.js';
 
 const HERE = join(ROOT, 'test/trace/recordings');
 const BUG = join(HERE, 'linux-bug-no-tlbi-7.2.jsonl.gz');
@@ -70,6 +70,32 @@ test('--mutate: a table, and nothing for a recording that is broken already', as
   t.is(e.code, 0);
   t.regex(e.stdout, /^\[ok\] 1[46] mutations of .* each convicted or shown to be harmless {2}seed abc/);
   t.is((await run(['trace', BUG, '--mutate'])).code, 64);
+});
+
+test('--what-if: planners side by side', async (t) => {
+  const e = await run(['trace', join(HERE, 'linux-vfio-7.2.jsonl.gz'), '--what-if', 'per-granule', '--no-range']);
+  t.is(e.code, 0);
+  t.regex(e.stdout, /recorded +ok +0 +11 +1\.00x/);
+  t.regex(e.stdout, /per-granule +ok +0 +569 +51\.73x +512/);
+  t.is((await run(['trace', BUG, '--what-if', 'none'])).code, 64);
+  t.is((await run(['trace', BUG, '--what-if', 'all'])).code, 1);
+});
+
+test('--extract: a case that our stacks replay; nothing from an honest recording', async (t) => {
+  const at = folder();
+  const e = await run(['trace', BUG, '--extract', '--out', at]);
+  t.is(e.code, 0);
+  t.regex(e.stdout, /^extracted .*\.json: 6 of 9 ops up to line 283 \(stale-translation: a level 2 leaf outlives its unmap\)/);
+  t.is((await run(['replay', at])).code, 0);
+  const none = await run(['trace', join(HERE, 'linux-vfio-7.2.jsonl.gz'), '--extract']);
+  t.is(none.code, 64);
+  t.regex(none.stderr, /shows no violation/);
+});
+
+test('--probes: every event of the text form that needs a probe has one', async (t) => {
+  const e = await run(['trace', '--probes']);
+  t.is(e.code, 0);
+  for (const name of ['issue', 'issue_ret', 'cw', 'entry', 'pt_map', 'pt_map_ret', 'pt_unmap', 'pt_unmap_ret', 'pt_alloc_ret', 'pt_free', 'inv', 'inv_ret', 'dma_unmap_ret']) t.regex(e.stdout, new RegExp(`[pr]:${name} `));
 });
 
 test('usage', async (t) => {
