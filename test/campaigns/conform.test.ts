@@ -177,7 +177,7 @@ function exposedWithoutHistory(t: ExecutionContext, binary: QemuBinary): void {
 /** QEMU leaves global entries of another ASID, which is waived. Where ours does so, too, nothing is there to be waived. */
 function exposedByWaiver(t: ExecutionContext, binary: QemuBinary): void {
   inPool(binary, (pool) => {
-    const met = (weakest: Weakest): number => campaign(pool, { seed: SEED, runs: RUNS / 4 }, weakest, () => false).waived['global'] ?? 0;
+    const met = (weakest: Weakest): number => campaign(pool, { seed: 'f', runs: RUNS / 4 }, weakest, () => false).waived['global'] ?? 0;
     const [real, bug] = [met(undefined), met(sabotaged('TLBI_NH_VA takes global entries of its ASID only'))];
     t.true(real > 0);
     t.is(bug, 0);
