@@ -2,6 +2,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import { steps } from '../../src/trace/entries.js';
+import { SyntheticTable } from '../../src/trace/synthetic.js';
 import { traceRecording, type TraceReport } from '../../src/trace/run.js';
 import { writeCapture } from '../captures/write.js';
 import { ROOT } from '../cli/program.js';
@@ -79,6 +81,29 @@ test('map, unmap, invalidate: decided on reconstructed tables', async (t) => {
 test('mapped before the attach, and in a recording that begins after the reset', async (t) => {
   const tr = new Tracer().map('0x4000', '0x80000000').attach().unmap('0x4000').sync('0x4000', TLBI);
   t.is((await clean(t, tr)).result.rules['stale-translation'].decided, 1);
+  const left = await new Tracer().map('0x4000', '0x80000000').attach().unmap('0x4000').sync('0x4000', null).judged();
+  t.is(left.result.findings[0]?.rule, 'stale-translation', 'what was mapped before is there');
+});
+
+test('synthetic tables: what is stored, and a table goes before the block comes', (t) => {
+  let page = 0x100000;
+  const s = new SyntheticTable(0x1000, 1, () => (page += 4096));
+  const at = (stores: readonly { pa: number; lo: number; hi: number }[]): string[] => stores.map((x) => `${x.pa.toString(16)}=${x.lo.toString(16)}`);
+  t.deepEqual(at(s.map(0x203000, 0x8000, 4096, 1)), ['1000=101003', '101008=102003', '102018=8f43']);
+  t.deepEqual(at(s.unmap(0x203000, 4096, 1)), ['102018=0']);
+  t.deepEqual(at(s.unlink(0x200000, 2 ** 21, 1)), ['101008=0']);
+  t.deepEqual(at(s.map(0x200000, 0x200000, 2 ** 21, 1)), ['101008=200f41']);
+  t.deepEqual(at(s.unmap(0x200000, 2 ** 21, 1)), ['101008=0']);
+});
+
+test('the words of an entry, in the order in which they must have been stored', (t) => {
+  const words = (...set: number[]): number[] => Array.from({ length: 16 }, (_, i) => set[i] ?? 0);
+  const abort = words(1);
+  const stage1 = words(0xb, 0x44, 0xd6);
+  t.deepEqual(steps(abort, stage1, 'ste', 2), [[1], [0]], 'installed: the word with the configuration last');
+  t.deepEqual(steps(stage1, abort, 'ste', 2), [[0], [1]], 'taken out: first');
+  t.deepEqual(steps(abort, stage1, 'ste', 1), [[1, 0]]);
+  t.deepEqual(steps(words(), words(0x80000000, 0, 0x1000), 'cd', 2), [[1], [0]]);
 });
 
 for (const [what, tlbi] of [['no TLBI', null], ['another address', ['0x1000000000012', '0x5001']], ['another asid', ['0x2000000000012', '0x4001']]] as const) {
