@@ -25,6 +25,8 @@ export interface ReadLimits {
 }
 
 const NEWLINE = 0x0a;
+const HEX = /^0x[0-9a-f]{1,16}$/i;
+const NUMBER = /^(0x[0-9a-f]{1,16}|[0-9]{1,16})$/i;
 
 /** One event: its kind (`ev`) and its fields, which each getter checks. Numbers are recorded as numbers or "0x…". */
 export class CaptureEvent {
@@ -58,7 +60,7 @@ export class CaptureEvent {
   /** An integer from 0 to 2^53 - 1. */
   number(key: string): number {
     const v = this.value(key);
-    const n = typeof v === 'string' && /^(0x[0-9a-f]{1,16}|[0-9]{1,16})$/i.test(v) ? Number(v) : v;
+    const n = typeof v === 'string' && NUMBER.test(v) ? Number(v) : v;
     if (typeof n !== 'number' || !Number.isSafeInteger(n) || n < 0) {
       this.fail(`"${key}" must be a number or a hexadecimal string, from 0 to 2^53 - 1`);
     }
@@ -81,6 +83,20 @@ export class CaptureEvent {
     return (v as readonly unknown[]).map((word) => this.toWord(word, key));
   }
 
+  /** The same as halves, low first: without a bigint each. */
+  halves(key: string): number[] {
+    const v = this.value(key);
+    if (!Array.isArray(v)) this.fail(`"${key}" must be an array of hexadecimal strings`);
+    const out: number[] = [];
+    for (const word of v as readonly unknown[]) {
+      if (typeof word !== 'string' || word.length > 18 || !HEX.test(word)) this.fail(`"${key}" must hold 64-bit words as hexadecimal strings`);
+      const text = word as string;
+      if (text.length <= 10) out.push(Number(text), 0);
+      else out.push(Number(`0x${text.slice(-8)}`), Number(text.slice(0, -8)));
+    }
+    return out;
+  }
+
   private toWord(v: unknown, key: string): bigint {
     if (typeof v === 'string' && /^0x[0-9a-f]{1,16}$/i.test(v)) return BigInt(v);
     if (typeof v === 'number' && Number.isSafeInteger(v) && v >= 0) return BigInt(v);
@@ -94,18 +110,19 @@ export class CaptureEvent {
 
 /** The events of a recording, in recorded order. The first is always `meta` of the right format. Throws CaptureError. */
 export async function* readCapture(path: string, limits: Partial<ReadLimits> = {}): AsyncGenerator<CaptureEvent, void, undefined> {
-  const most = limits.lines ?? MAX_LINES;
   let line = 0;
-  for await (const text of readLines(path, limits.lineBytes ?? MAX_LINE_BYTES)) {
-    if (++line > most) throw new CaptureError(`${path}:${line}: the recording has more than ${most} lines, the limit`);
-    const event = parseLine(text, line, path);
-    if (line === 1) checkMeta(event, path);
-    yield event;
+  for await (const texts of readLines(path, limits)) {
+    for (const text of texts) {
+      const event = parseLine(text, ++line, path);
+      if (line === 1) checkMeta(event, path);
+      yield event;
+    }
   }
   if (line === 0) throw new CaptureError(`${path}: the recording is empty: its first line must be a "meta" event`);
 }
 
-function parseLine(text: string, line: number, path: string): CaptureEvent {
+/** One line of the JSON form. */
+export function parseLine(text: string, line: number, path: string): CaptureEvent {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -123,35 +140,53 @@ function parseLine(text: string, line: number, path: string): CaptureEvent {
   return new CaptureEvent(kind, line, fields, path);
 }
 
-function checkMeta(event: CaptureEvent, path: string): void {
+export function checkMeta(event: CaptureEvent, path: string): void {
   if (event.kind !== 'meta' || event.value('format') !== CAPTURE_FORMAT) {
     throw new CaptureError(`${path}:1: the first line must be a "meta" event with "format":"${CAPTURE_FORMAT}"`);
   }
 }
 
-/** The lines of a file, unpacked when it starts like gzip. A last line without a newline counts. */
-async function* readLines(path: string, most: number): AsyncGenerator<string, void, undefined> {
-  let pieces: Buffer[] = [];
+/**
+ * The lines of a file, unpacked when it starts like gzip, as many at a time as came together. A last line without a newline counts. What
+ * comes before a problem is given before it is thrown.
+ */
+export async function* readLines(path: string, limits: Partial<ReadLimits> = {}): AsyncGenerator<readonly string[], void, undefined> {
+  const lineBytes = limits.lineBytes ?? MAX_LINE_BYTES;
+  const most = limits.lines ?? MAX_LINES;
+  let carried: Buffer[] = [];
   let length = 0;
   let line = 1;
-  const add = (piece: Buffer): void => {
-    length += piece.length;
-    if (length > most) throw new CaptureError(`${path}:${line}: the line is longer than ${most} bytes, the limit`);
-    pieces.push(piece);
-  };
+  const tooLong = (at: number): CaptureError => new CaptureError(`${path}:${at}: the line is longer than ${lineBytes} bytes, the limit`);
+  const tooMany = (at: number): CaptureError => new CaptureError(`${path}:${at}: the recording has more than ${most} lines, the limit`);
   for await (const chunk of readChunks(path, () => line)) {
-    let from = 0;
-    for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, from)) {
-      add(chunk.subarray(from, end));
-      yield Buffer.concat(pieces).toString('utf8');
-      pieces = [];
-      length = 0;
-      line++;
-      from = end + 1;
+    const end = chunk.lastIndexOf(NEWLINE);
+    if (end < 0) {
+      carried.push(chunk);
+      length += chunk.length;
+      if (length > lineBytes) throw tooLong(line);
+      continue;
     }
-    if (from < chunk.length) add(chunk.subarray(from));
+    carried.push(chunk.subarray(0, end));
+    const lines = Buffer.concat(carried).toString('utf8').split('\n');
+    carried = end + 1 < chunk.length ? [chunk.subarray(end + 1)] : [];
+    length = chunk.length - end - 1;
+    const long = lines.findIndex((text) => text.length * 3 > lineBytes && Buffer.byteLength(text) > lineBytes);
+    const whole = long >= 0 ? long : lines.length;
+    if (line - 1 + whole > most) {
+      yield lines.slice(0, most - line + 1);
+      throw tooMany(most + 1);
+    }
+    if (long >= 0) {
+      yield lines.slice(0, long);
+      throw tooLong(line + long);
+    }
+    line += lines.length;
+    yield lines;
+    if (length > lineBytes) throw tooLong(line);
   }
-  if (length > 0) yield Buffer.concat(pieces).toString('utf8');
+  if (length === 0) return;
+  if (line > most) throw tooMany(line);
+  yield [Buffer.concat(carried).toString('utf8')];
 }
 
 /** The bytes of the recording; system and gzip errors become CaptureErrors that name the line reached. */

@@ -37,12 +37,13 @@ export interface Imported {
   readonly report: ImportReport;
 }
 
-/** Reads a recording. Throws CaptureError (unreadable, or more than a world can hold). */
-export async function importCapture(path: string, limits: Partial<ReadLimits> = {}): Promise<Imported> {
+/** Reads a recording, or its lines up to `until`. Throws CaptureError (unreadable, or more than a world can hold). */
+export async function importCapture(path: string, limits: Partial<ReadLimits> = {}, until = Infinity): Promise<Imported> {
   const recorder = new Recorder();
   let events = 0;
   let meta: CaptureEvent | undefined;
   for await (const event of readCapture(path, limits)) {
+    if (event.line > until) break;
     meta ??= event;
     recorder.add(event);
     events++;

@@ -28,13 +28,14 @@ const VERBS: Readonly<Record<string, Entry>> = {
   rules: { about: 'every rule: what it claims, from which clause, what it costs', load: () => import('./rules.js') },
   compare: { about: 'a planner of your own against a baseline: is it right, what does it cost', load: () => import('./compare.js') },
   plan: { about: 'the commands that every planner issues for one invalidation, side by side', load: () => import('./plan.js') },
+  trace: { about: 'a recording of a real driver, judged by the same rules', load: () => import('./trace.js') },
   conform: { about: 'the models against the SMMUv3 of a QEMU', load: () => import('./conform.js') },
   decode: { about: 'a raw command, STE, CD or event record in words', load: () => import('./decode.js') },
   doctor: { about: 'versions, golden vectors, determinism, is there a QEMU', load: () => import('./doctor.js') },
   bench: { about: 'throughput, as ratios measured in one run', load: () => import('./bench.js') },
 };
 
-const UNBUILT: readonly string[] = ['trace', 'mutants', 'nightly', 'merge', 'report'];
+const UNBUILT: readonly string[] = ['mutants', 'nightly', 'merge', 'report'];
 
 function generalHelp(): string {
   return [

@@ -2,7 +2,9 @@
  * Machine: what software and devices can do to one SMMU. Both machines have it; another SMMU can stand in
  * the optimised machine's place. Machines read raw words by physical address, never driver objects.
  */
+import type { CdFeatures } from '../spec/cd.js';
 import type { CommandFeatures } from '../spec/command.js';
+import type { SteFeatures } from '../spec/ste.js';
 import type { Outcome } from './outcome.js';
 import type { MachineConfig } from './machine-world.js';
 import { LIMITS, OAS, type SmmuConfig } from './world.js';
@@ -45,6 +47,20 @@ export function steFeatures(): { stage1: boolean; stage2: boolean; ssidBits: num
 
 export function cdFeatures(config: SmmuConfig): { asidBits: number; oas: number } {
   return { asidBits: config.asidBits, oas: OAS };
+}
+
+/** What decides on the stage-1 path which structures and commands are legal. */
+export interface Stage1Features {
+  readonly command: CommandFeatures;
+  readonly ste: SteFeatures;
+  readonly cd: CdFeatures;
+  readonly twoLevelStreams: boolean;
+  /** IDR0.HTTU: what a CD with HA = 1 asks for is then not modelled here, and not illegal. */
+  readonly hardwareFlags: boolean;
+}
+
+export function stage1Features(config: SmmuConfig): Stage1Features {
+  return { command: commandFeatures(config), ste: steFeatures(), cd: cdFeatures(config), twoLevelStreams: false, hardwareFlags: false };
 }
 
 /** The same as features of the whole machine, with the freedoms that this path does not use switched off. */

@@ -30,11 +30,12 @@ export interface WordHold {
 }
 
 /**
- * An STE or CD as it may be cached: 16 uint32. Its words may have been fetched at different times, in any order (IHI 0070 §3.21.3), so
+ * An STE, CD or level-1 descriptor as it may be cached: 16 uint32 (a level-1 descriptor: the first two). Its words may have been fetched at different times, in any order (IHI 0070 §3.21.3), so
  * it need never have stood in memory as a whole: any combination of values that the words had while they could be fetched is a fact.
  */
 export interface EntryFact {
-  readonly kind: 'ste' | 'cd';
+  readonly kind: 'l1std' | 'ste' | 'cd';
+  /** Level-1 descriptor: the first stream that it serves. */
   readonly sid: number;
   /** Reference of its first word in memory. */
   readonly ref: number;
@@ -47,6 +48,10 @@ export interface EntryFact {
   readonly ste: EntryFact | null;
   /** STE: the CDs reached through it. */
   readonly cds: EntryFact[];
+  /** STE of a two-level table: the level-1 descriptor that points to its table. */
+  readonly level1: EntryFact | null;
+  /** Level-1 descriptor: not cached any more, and memory holds another. */
+  dead: boolean;
 }
 
 /** Is it what memory says? */

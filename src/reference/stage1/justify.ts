@@ -7,9 +7,10 @@
  * A fact is gone after the SYNC iff that moment is NEVER. A regime is not cached itself: it passes K on to the
  * STE and CD facts that support it, and is there as soon as any pair is.
  */
+import { POW2 } from '../../spec/bits.js';
 import { hasAddress, type Command } from '../../spec/command.js';
 import { NEVER, entryFrames, waySpan, type EntryFact, type LeafRec, type Pending, type Regime, type Way } from './facts.js';
-import { isCfgi, matchesCd, matchesLeaf, matchesSte, matchesTable } from './match.js';
+import { isCfgi, matchesCd, matchesLeaf, matchesLevel1, matchesSte, matchesTable } from './match.js';
 
 const NONE: readonly Pending[] = [];
 
@@ -31,10 +32,19 @@ function matching(K: readonly Pending[], test: (c: Command) => boolean): readonl
   return K.some((p) => isCfgi(p.command.op)) ? K.filter((p) => test(p.command)) : NONE;
 }
 
-export function whenSte(f: EntryFact, K: readonly Pending[]): number {
+/** A level-1 descriptor of the stream table: nothing leads to it but the table's base. `split`: 0 when there is none. */
+export function whenLevel1(f: EntryFact, K: readonly Pending[], split: number): number {
+  if (f.dead) return NEVER;
+  const own = matching(K, (c) => matchesLevel1(c, f.sid, POW2[split] as number));
+  return own.length === 0 ? f.born : wordsMoment(f, latest(own));
+}
+
+/** Premise of an STE: the level-1 descriptor that points to its table, where there is one. */
+export function whenSte(f: EntryFact, K: readonly Pending[], split = 0): number {
   const own = matching(K, (c) => matchesSte(c, f.sid));
   if (own.length === 0) return f.born;
-  return wordsMoment(f, latest(own));
+  const from = f.level1 === null ? latest(own) : Math.max(latest(own), whenLevel1(f.level1, own, split));
+  return from === NEVER ? NEVER : wordsMoment(f, from);
 }
 
 /** First moment not before `from` by which each word could be fetched with its value, one after the other in any order. */
@@ -45,10 +55,10 @@ function wordsMoment(f: EntryFact, from: number): number {
 }
 
 /** Premise of a CD: the STE that points to it. */
-export function whenCd(f: EntryFact, K: readonly Pending[]): number {
+export function whenCd(f: EntryFact, K: readonly Pending[], split = 0): number {
   const own = matching(K, (c) => matchesCd(c, f.sid));
   if (own.length === 0) return f.born;
-  const from = Math.max(latest(own), f.ste === null ? NEVER : whenSte(f.ste, own));
+  const from = Math.max(latest(own), f.ste === null ? NEVER : whenSte(f.ste, own, split));
   return from === NEVER ? NEVER : wordsMoment(f, from);
 }
 

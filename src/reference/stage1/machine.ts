@@ -7,10 +7,10 @@
  * come back; what is left of it when it could be used breaks a rule (`unknownTag`, `unknownConfiguration`).
  */
 import { OP, type Command } from '../../spec/command.js';
-import { CR0_CMDQEN, CR0_SMMUEN, REG } from '../../spec/register.js';
+import { CR0_CMDQEN, CR0_SMMUEN, REG, strtabAddress, strtabSplit } from '../../spec/register.js';
 import { registersOf } from '../../spec/features.js';
 import type { Memory, MemoryWatcher } from '../../memory/memory.js';
-import { commandFeatures, machineConfig, type RegisterPort } from '../../stack/machine.js';
+import { machineConfig, stage1Features, type RegisterPort, type Stage1Features } from '../../stack/machine.js';
 import { sameOutcome, type Outcome } from '../../stack/outcome.js';
 import { Unmodelled } from '../../stack/violation.js';
 import { LIMITS, type SmmuConfig } from '../../stack/world.js';
@@ -28,6 +28,9 @@ export interface MachineListener {
   synced(covered: readonly Pending[]): void;
 }
 
+/** StreamIDs are of so many bits at the most. */
+const STREAM_BITS = 32;
+
 interface Wildcards {
   ste: boolean;
   cd: boolean;
@@ -40,6 +43,7 @@ interface Wildcards {
 export class Stage1Reference implements RegisterPort, MemoryWatcher, QueueListener {
   readonly memory: Memory;
   readonly config: SmmuConfig;
+  readonly features: Stage1Features;
   readonly tables: Tables;
   readonly configuration: Configuration;
   readonly queue: CommandQueue;
@@ -47,12 +51,14 @@ export class Stage1Reference implements RegisterPort, MemoryWatcher, QueueListen
   readonly #registers = new Map<number, number>();
   #wild: Wildcards = { ste: true, cd: true, tlb: true, cleanStes: new Set(), cleanCds: new Set(), cleanTags: new Set() };
 
-  constructor(memory: Memory, config: SmmuConfig) {
+  /** `features`: of a real SMMU that has more than the worlds' one. */
+  constructor(memory: Memory, config: SmmuConfig, features = stage1Features(config)) {
     this.memory = memory;
     this.config = config;
+    this.features = features;
     this.tables = new Tables(memory);
-    this.configuration = new Configuration(memory, config, this.tables);
-    this.queue = new CommandQueue(memory, commandFeatures(config), this, config.forceSync === true ? LIMITS.forcedList : Infinity);
+    this.configuration = new Configuration(memory, features, this.tables);
+    this.queue = new CommandQueue(memory, features.command, this, config.forceSync === true ? LIMITS.forcedList : Infinity);
     memory.watchers.push(this);
   }
 
@@ -98,8 +104,9 @@ export class Stage1Reference implements RegisterPort, MemoryWatcher, QueueListen
     if ((before & CR0_SMMUEN) !== 0 && (value & CR0_SMMUEN) === 0) throw new Unmodelled('disabling an SMMU');
     if ((before & CR0_SMMUEN) === 0 && (value & CR0_SMMUEN) !== 0) {
       const cfg = this.#read(REG.STRTAB_BASE_CFG);
-      if (cfg >= 65536) throw new Unmodelled('two-level stream tables');
-      this.configuration.enable(Math.floor(this.#read(REG.STRTAB_BASE) / 4096), cfg % 64);
+      const split = strtabSplit(cfg);
+      if (split !== 0 && !this.features.twoLevelStreams) throw new Unmodelled('two-level stream tables');
+      this.configuration.enable(strtabAddress(this.#read(REG.STRTAB_BASE), cfg, STREAM_BITS), cfg % 64, split);
     }
   }
 

@@ -67,6 +67,20 @@ export function matchesSte(c: Command, sid: number): boolean {
   }
 }
 
+/** Must the command remove a cached level-1 descriptor that serves `span` streams from `first` on (§4.3.1 Leaf = 0, §4.3.2, §4.3.6)? */
+export function matchesLevel1(c: Command, first: number, span: number): boolean {
+  switch (c.op) {
+    case OP.CFGI_STE: return c.leaf === 0 && c.sid >= first && c.sid < first + span;
+    case OP.CFGI_STE_RANGE: {
+      if (c.range === 31) return true;
+      const size = 2 ** (c.range + 1);
+      const from = c.sid - (c.sid % size);
+      return from < first + span && first < from + size;
+    }
+    default: return false;
+  }
+}
+
 /** Must the command remove a cached CD of (`sid`, substream 0)? CFGI_STE takes the CDs of its stream along. */
 export function matchesCd(c: Command, sid: number): boolean {
   switch (c.op) {

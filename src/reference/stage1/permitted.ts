@@ -9,9 +9,8 @@ import { BIT_AF, descriptorKind, LEAF, leafFrame, leafWritable, TABLE, tableFram
 import { EVENT } from '../../spec/event.js';
 import { steAction } from '../../spec/ste.js';
 import type { Memory } from '../../memory/memory.js';
-import { cdFeatures, steFeatures } from '../../stack/machine.js';
+import type { Stage1Features } from '../../stack/machine.js';
 import { newOutcome, setAbort, setFault, setOk, type Outcome } from '../../stack/outcome.js';
-import { OAS, type SmmuConfig } from '../../stack/world.js';
 import type { Configuration } from './configuration.js';
 import { entryFrames, isCurrent, waySpan, type EntryFact, type Regime } from './facts.js';
 import type { Tables } from './tables.js';
@@ -20,7 +19,7 @@ export type Visit = (outcome: Outcome, reason: string) => boolean;
 
 export interface Asked {
   readonly memory: Memory;
-  readonly config: SmmuConfig;
+  readonly features: Stage1Features;
   readonly configuration: Configuration;
   readonly tables: Tables;
 }
@@ -35,6 +34,10 @@ export function permittedOutcomes(m: Asked, sid: number, frame: number, write: b
     setFault(out, EVENT.C_BAD_STREAMID); // step 3
     return visit(out, 'the StreamID is beyond the stream table');
   }
+  if (m.configuration.unreached(sid)) {
+    setFault(out, EVENT.C_BAD_STREAMID);
+    if (visit(out, 'a level-1 descriptor that leads to no STE')) return true;
+  }
   for (const ste of m.configuration.stesOf(sid)) {
     if (throughSte(m, ste, frame, write, out, visit)) return true;
   }
@@ -43,11 +46,11 @@ export function permittedOutcomes(m: Asked, sid: number, frame: number, write: b
 
 function throughSte(m: Asked, ste: EntryFact, frame: number, write: boolean, out: Outcome, visit: Visit): boolean {
   const which = isCurrent(ste) ? 'the STE in memory' : 'a cached older STE';
-  switch (steAction(ste.words, 0, steFeatures())) {
+  switch (steAction(ste.words, 0, m.features.ste)) {
     case 'illegal': setFault(out, EVENT.C_BAD_STE); return visit(out, which);
     case 'abort': setAbort(out); return visit(out, which);
     case 'bypass':
-      if (frame >= (POW2[OAS - 12] as number)) setFault(out, EVENT.F_ADDR_SIZE); // §3.4
+      if (frame >= (POW2[m.features.cd.oas - 12] as number)) setFault(out, EVENT.F_ADDR_SIZE); // §3.4
       else setOk(out, frame);
       return visit(out, which);
     case 'stage1':
@@ -59,7 +62,7 @@ function throughSte(m: Asked, ste: EntryFact, frame: number, write: boolean, out
 
 function throughCd(m: Asked, cd: EntryFact, frame: number, write: boolean, out: Outcome, visit: Visit, ste: string): boolean {
   const which = isCurrent(cd) ? `${ste}, the CD in memory` : `${ste}, a cached older CD`;
-  if (!cdLegal(cd.words, 0, cdFeatures(m.config))) { // step 6
+  if (!cdLegal(cd.words, 0, m.features.cd)) { // step 6
     setFault(out, EVENT.C_BAD_CD);
     return visit(out, which);
   }

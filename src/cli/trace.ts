@@ -1,0 +1,117 @@
+/**
+ * trace: a recording of a real driver, judged by the rules that judge our own.
+ */
+import { join } from 'node:path';
+import { extractCase } from '../captures/extract.js';
+import { importCapture } from '../captures/to-case.js';
+import { writeWhole } from '../fuzz/store.js';
+import { encodeStored, storedId } from '../operations/stored.js';
+import { RandomChooser } from '../stack/chooser.js';
+import { around } from '../trace/around.js';
+import { PLANNERS } from '../parts/planners.js';
+import { PLANNER_NAMES } from '../stack/planner.js';
+import { whatIf } from '../trace/what-if.js';
+import { campaign } from '../trace/mutate.js';
+import { traceRecording } from '../trace/run.js';
+import { probesText } from '../report/trace-probes.js';
+import { aroundBlock, aroundDocument, traceBlock, traceDocument } from '../report/trace.js';
+import { mutationsBlock, mutationsDocument, whatIfBlock, whatIfDocument } from '../report/trace-variations.js';
+import { Scratch } from './scratch.js';
+import { EXIT, UsageError, type ExitCode } from './exit.js';
+import { oneOf, wholeNumber, type Parsed, type VerbSpec } from './options.js';
+import { now, type Output } from './output.js';
+import type { Verb } from './verb.js';
+
+const NEAR = 12;
+
+const spec: VerbSpec = {
+  name: 'trace', operands: 1,
+  usage: ['trace <recording>', 'trace <recording> --around LINE', 'trace --probes', 'trace <recording> --extract [--out DIR]', 'trace <recording> --what-if PLANNER|all', 'trace <recording> --mutate [N] [--seed S]'],
+  about: [
+    'A recording of a real driver (smmu-capture/1 as JSON Lines, or the text of tracefs; packed by gzip or not): its stores and commands drive the weakest legal',
+    'SMMU, its map and unmap calls say what must be gone when, and the rules decide at every completion whether anything that was taken away could still',
+    'be used. A finding "could be used" is the driver\'s fault whatever the recorded device did; "was used" is the proof. A recording that contradicts itself',
+    'exits 64. Exit 2: something could not be decided, by what is not modelled or by the order of neighbouring lines.',
+  ],
+  options: [
+    { name: 'around', value: 'LINE', about: 'print the lanes near a line instead: driver, queue, SMMU, device' },
+    { name: 'probes', about: 'print the lines that make a recording by tracing alone on a machine with an SMMU' },
+    { name: 'extract', about: 'turn the part around the first violation into a case that both of our stacks replay' },
+    { name: 'out', value: 'DIR', about: 'for --extract: where to (default: a scratch directory, printed)' },
+    { name: 'what-if', value: 'PLANNER', about: `the same recording planned by another planner, verdict and cost side by side: ${PLANNER_NAMES.join(', ')} or all` },
+    { name: 'no-range', about: 'for --what-if: as if the SMMU had no range invalidation' },
+    { name: 'mutate', value: 'N', otherwise: '50', about: 'damage an honest recording in N places of each kind (default 50) and judge each: is the judge sharp?' },
+    { name: 'seed', value: 'SEED', about: 'for --mutate; default 1' },
+  ],
+};
+
+async function run(p: Parsed, out: Output): Promise<ExitCode> {
+  if (p.values.has('probes')) {
+    out.print(probesText());
+    out.document({ schema: 1, verb: 'trace', verdict: 'ok', probes: probesText().split('\n'), timing: {} });
+    return EXIT.ok;
+  }
+  const file = p.operands[0];
+  if (file === undefined) throw new UsageError('trace needs a recording');
+  const line = wholeNumber(p, 'around', 1);
+  if (line !== undefined) {
+    const near = await around(file, line, NEAR);
+    if (near.last < line) throw new UsageError(`${file} has ${near.last} lines, and --around asks for ${line}`);
+    out.print(aroundBlock(near));
+    out.document(aroundDocument(near));
+    return EXIT.ok;
+  }
+  const each = wholeNumber(p, 'mutate', 1, 100_000);
+  if (each !== undefined) return mutated(file, each, p.values.get('seed') ?? '1', out);
+  const planner = oneOf(p, 'what-if', [...PLANNER_NAMES, 'all']);
+  if (planner !== undefined) return replanned(file, planner, !p.values.has('no-range'), out);
+  if (p.values.has('no-range')) throw new UsageError('option --no-range goes with --what-if');
+  if (p.values.has('seed')) throw new UsageError('option --seed goes with --mutate');
+  if (p.values.has('extract')) return extracted(file, p.values.get('out'), out);
+  if (p.values.has('out')) throw new UsageError('option --out goes with --extract');
+  const start = now();
+  const report = await traceRecording(file);
+  const context = { file, program: out.program, elapsedMs: now() - start };
+  out.print(traceBlock(report, context));
+  out.document(traceDocument(report, context));
+  return report.result.verdict === 'violation' ? EXIT.violation : report.result.verdict === 'inconclusive' ? EXIT.inconclusive : EXIT.ok;
+}
+
+async function extracted(file: string, named: string | undefined, out: Output): Promise<ExitCode> {
+  const { result } = await traceRecording(file);
+  const first = result.findings.find((f) => f.how === 'violation');
+  if (first === undefined) throw new UsageError(`${file} shows no violation, so there is nothing to extract`);
+  if (result.form !== 'full') throw new UsageError(`${file} is tracing alone, and a case needs a full recording`);
+  const imported = await importCapture(file, {}, first.line);
+  const found = extractCase(imported.case, { rule: first.rule, cause: first.cause, line: first.line });
+  if (found === null) throw new UsageError(`${file}: the violation at line ${first.line} is not about what a domain was asked for, which is what a case holds`);
+  const scratch = new Scratch(named);
+  const path = join(scratch.path, `${storedId(found)}.json`);
+  writeWhole(path, encodeStored(found));
+  out.print([
+    `extracted ${path}: ${found.operations.length} of ${imported.case.operations.length} ops up to line ${first.line} (${first.rule}: ${first.cause})`, '',
+    `  replay   ${out.program} replay ${path}    (our driver passes it)`,
+  ].join('\n'));
+  out.document({ schema: 1, verb: 'trace', verdict: 'ok', file: path, operations: found.operations.length, line: first.line, rule: first.rule, timing: {} });
+  return EXIT.ok;
+}
+
+async function replanned(file: string, name: string, range: boolean, out: Output): Promise<ExitCode> {
+  const rows = [await whatIf(file, null, range)];
+  for (const planner of PLANNERS) if (name === 'all' || planner.name === name) rows.push(await whatIf(file, planner, range));
+  out.print(whatIfBlock(file, rows));
+  out.document(whatIfDocument(file, rows));
+  const verdicts = rows.map((r) => r.verdict);
+  return verdicts.includes('violation') ? EXIT.violation : verdicts.includes('inconclusive') ? EXIT.inconclusive : EXIT.ok;
+}
+
+async function mutated(file: string, each: number, seed: string, out: Output): Promise<ExitCode> {
+  const { result } = await traceRecording(file);
+  if (result.verdict !== 'ok') throw new UsageError(`${file} is not an honest recording (${result.verdict}), so damage to it shows nothing`);
+  const tallies = await campaign(file, each, (kind) => new RandomChooser(`${seed} ${kind}`));
+  out.print(mutationsBlock(file, seed, tallies));
+  out.document(mutationsDocument(file, seed, tallies));
+  return tallies.some((t) => t.fates['not noticed'] > 0) ? EXIT.gate : EXIT.ok;
+}
+
+export const verb: Verb = { spec, run };

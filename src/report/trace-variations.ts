@@ -1,0 +1,38 @@
+/**
+ * Trace variations: what became of the damage that was done to an honest recording, and of a recording that another planner planned. Pure.
+ */
+import type { Row } from '../trace/what-if.js';
+import type { Fate, Tally } from '../trace/mutate.js';
+import { columns, count, visible } from './words.js';
+
+const FATES: readonly Fate[] = ['convicted', 'nothing cached', 'discharged anyway', 'never due', 'inconclusive', 'not noticed'];
+
+export function mutationsBlock(file: string, seed: string, tallies: readonly Tally[]): string {
+  const rows = tallies.map((t) => [t.kind, count(t.made), ...FATES.map((f) => count(t.fates[f])), Object.entries(t.rules).map(([r, n]) => `${r} ${count(n)}`).join(', ')]);
+  const missed = tallies.reduce((n, t) => n + t.fates['not noticed'], 0);
+  return [
+    `[${missed === 0 ? 'ok' : 'gate'}] ${count(tallies.reduce((n, t) => n + t.made, 0))} mutations of ${visible(file)}, ${missed === 0 ? 'each convicted or shown to be harmless' : `${count(missed)} not noticed`}  seed ${visible(seed)}`,
+    '', ...columns([['kind', 'made', ...FATES, 'convicted by'], ...rows], [1, 2, 3, 4, 5, 6, 7]).map((l) => `  ${l}`),
+    '', ...tallies.flatMap((t) => t.examples.map((e) => `  ${t.kind} at line ${e.line} (${visible(e.what)}): ${e.fate}: ${visible(e.by)}`)),
+  ].join('\n');
+}
+
+export function mutationsDocument(file: string, seed: string, tallies: readonly Tally[]): unknown {
+  const missed = tallies.some((t) => t.fates['not noticed'] > 0);
+  return { schema: 1, verb: 'trace', verdict: missed ? 'violation' : 'ok', file: visible(file), seed, mutations: tallies, timing: {} };
+}
+
+/** The same recording as it was and as other planners would have done it. */
+export function whatIfBlock(file: string, rows: readonly Row[]): string {
+  const base = rows[0] as Row;
+  const ratio = (n: number, of: number): string => (of === 0 ? '-' : `${(n / of).toFixed(2)}x`);
+  const cells = rows.map((r) => [r.planner, r.verdict, count(r.findings), count(r.commands), ratio(r.commands, base.commands), count(r.most), count(r.wholeTag), count(r.pages), ratio(r.pages, base.pages), r.first]);
+  return [
+    `${visible(file)}: ${count(base.batches)} invalidations by address, as they were recorded and as other planners would have done them`,
+    '', ...columns([['planner', 'verdict', 'findings', 'commands', '', 'most at once', 'whole tag', 'pages named', '', 'first finding'], ...cells], [2, 3, 4, 5, 6, 7, 8]).map((l) => `  ${l}`),
+  ].join('\n');
+}
+
+export function whatIfDocument(file: string, rows: readonly Row[]): unknown {
+  return { schema: 1, verb: 'trace', verdict: rows.some((r) => r.verdict === 'violation') ? 'violation' : rows.some((r) => r.verdict === 'inconclusive') ? 'inconclusive' : 'ok', file: visible(file), planners: rows, timing: {} };
+}

@@ -1,0 +1,380 @@
+/**
+ * Judge: one recorded line at a time through the machine, the intent and the duties. When what is due:
+ *
+ *   sync returns              what this CPU unmapped in the domain since its last sync is gone (strict)
+ *   iommu_unmap returns       the same: it syncs by itself
+ *   range handed out          whatever was unmapped there, synced or not, is gone (lazy; and strict without a sync)
+ *   commands with SYNC return STEs and CDs stored before on this CPU have no older form left
+ *   attach, release return    the streams touched see the new target only, under a tag of their own
+ *   table page freed          nothing cached or in memory leads to it
+ *   SMMUEN                    nothing of before reset is usable
+ */
+import { Ledger } from '../rules/ledger.js';
+import { MemoryFull } from '../memory/scattered.js';
+import { Unmodelled, ViolationError } from '../stack/violation.js';
+import type { Recorded, RecordedWhat } from '../captures/recorded.js';
+import { CaptureError } from '../captures/read.js';
+import { Accesses } from './accesses.js';
+import { Duties, type Breach } from './duties.js';
+import type { Life } from './intent.js';
+import { Lives, type Cpu } from './lives.js';
+import { Contradiction, RecordedMachine } from './machine.js';
+import type { Command } from '../spec/command.js';
+import type { Doubt, Finding, TraceResult } from './types.js';
+import type { Watch } from './watch.js';
+import { describeLine } from './words.js';
+
+export const FINDINGS_KEPT = 100;
+const DOUBTS_KEPT = 20;
+const NAMES_KEPT = 500;
+const LEAF_BYTES = 4096;
+
+type Of<K extends RecordedWhat['kind']> = Extract<RecordedWhat, { readonly kind: K }>;
+
+/** `watch`: collects what concerns one fact, while a finding is being explained. `seen`: told of each command that the SMMU may take. */
+export interface Hooks {
+  readonly watch: Watch | null;
+  readonly seen: ((command: Command, line: number) => void) | null;
+}
+
+export class Judge {
+  readonly machine = new RecordedMachine();
+  readonly lives = new Lives();
+  readonly ledger = new Ledger();
+  readonly findings: Finding[] = [];
+  readonly #path: string;
+  readonly #watch: Watch | null;
+  readonly #accesses: Accesses;
+  readonly #doubts: Doubt[] = [];
+  readonly #unknown = new Map<string, number>();
+  readonly #pages = new Map<string, { readonly pa: number; readonly size: number }>();
+  #duties: Duties | null = null;
+  #more = 0;
+  #lines = 0;
+  #line = 0;
+  #tracing = false;
+  #mark = '';
+  /** The machine does not model what came: nothing is judged any more. */
+  #stopped = false;
+  #now: { readonly line: number; readonly text: string } = { line: 0, text: '' };
+  #how: Finding['how'] = 'violation';
+  /** Stores that were not recorded stand behind what is judged now. */
+  assumed = false;
+
+  constructor(path: string, hooks: Hooks = { watch: null, seen: null }) {
+    this.#path = path;
+    this.#watch = hooks.watch;
+    this.#accesses = new Accesses(this.machine, this.lives, this.ledger);
+    this.machine.started = (m) => {
+      this.#duties = new Duties(m, { lives: this.lives, ledger: this.ledger, watch: this.#watch, report: (b) => { this.#report(b); } });
+      const { watch, seen } = hooks;
+      m.listener = watch === null && seen === null ? null : { commandSeen: (c) => { watch?.command(c); seen?.(c, this.#line); }, synced: () => { watch?.synced(); } };
+    };
+  }
+
+  get stopped(): boolean { return this.#stopped; }
+
+  /** `next`: the line behind it, which may really have come first when another did it. */
+  add(r: Recorded, next: Recorded | null = null): void {
+    this.#line = r.line;
+    this.#lines = Math.max(this.#lines, r.line);
+    const w = r.what;
+    if (this.#watch !== null) this.#look(this.#watch, r);
+    if (w.kind === 'unknown' || ((w.kind === 'call' || w.kind === 'ret') && !KNOWN_CALLS.test(w.f))) this.#name(r.name);
+    if (this.#stopped && w.kind !== 'meta') return;
+    try {
+      if (next !== null && isAccess(next.what) && !isAccess(w)) this.#accesses.before(next);
+      this.#take(r, w);
+      const refused = isAccess(w) ? null : this.#accesses.after();
+      if (refused !== null) { this.#at(refused.line, refused.text); this.#how = 'proof'; this.#report(refused.breach); this.#how = 'violation'; }
+      if (isAccess(w)) this.#access(r, next);
+    } catch (error) {
+      this.#failed(error, r);
+    }
+  }
+
+  #look(watch: Watch, r: Recorded): void {
+    watch.line = r.line;
+    watch.text = () => describeLine(r);
+    if (r.what.kind === 'unmap' || r.what.kind === 'map') watch.call = { line: r.line, text: describeLine(r) };
+    if (r.what.kind === 'unmap.ret' || r.what.kind === 'map.ret') watch.call = null;
+    if (r.what.kind === 'call' && r.what.f.startsWith('arm_smmu_attach_dev')) watch.call = { line: r.line, text: r.what.f };
+    if (r.what.kind === 'ret' && r.what.f.startsWith('arm_smmu_attach_dev')) watch.call = null;
+  }
+
+  /** Commands of one batch, with a SYNC, that the driver did not issue. */
+  insert(...commands: readonly Command[]): void {
+    const m = this.machine.reference;
+    if (m === null || this.#stopped) return;
+    const clock = this.machine.memory.journal.clock;
+    clock.now += 1;
+    const visible = clock.now;
+    clock.now += 1;
+    m.synced(commands.map((command) => ({ command, visible })));
+  }
+
+  #name(name: string): void {
+    const key = this.#unknown.has(name) || this.#unknown.size < NAMES_KEPT ? name : 'other names';
+    this.#unknown.set(key, (this.#unknown.get(key) ?? 0) + 1);
+  }
+
+  #access(r: Recorded, next: Recorded | null): void {
+    const refused = this.#accesses.judge(r, next !== null && !isAccess(next.what));
+    if (refused === null) return;
+    this.#at(r.line, refused.text);
+    this.#how = 'proof';
+    this.#report(refused.breach);
+    this.#how = 'violation';
+  }
+
+  #failed(error: unknown, r: Recorded): void {
+    if (error instanceof Contradiction) throw new CaptureError(`${this.#path}:${r.line}: ${error.message}: the recording contradicts itself`);
+    if (error instanceof MemoryFull) throw new CaptureError(`${this.#path}:${r.line}: ${error.message}`);
+    if (error instanceof Unmodelled) {
+      this.doubt(r.line, `${error.message}; from this line on nothing is judged`);
+      this.#stopped = true;
+    } else if (error instanceof ViolationError) {
+      const v = error.violation;
+      this.#at(r.line, r.name);
+      this.ledger.countViolated(v.rule);
+      this.#report({ rule: v.rule, cause: v.cause, expected: v.expected, actual: v.actual, place: v.fact ?? null, from: null });
+      this.doubt(r.line, 'the queue is not what the SMMU asks for; from this line on nothing is judged');
+      this.#stopped = true;
+    } else throw error;
+  }
+
+  doubt(line: number, why: string): void {
+    if (this.#doubts.length < DOUBTS_KEPT && !this.#doubts.some((d) => d.why === why)) this.#doubts.push({ line, why });
+  }
+
+  #at(line: number, text: string): void {
+    this.#now = { line, text };
+  }
+
+  #report(b: Breach): void {
+    if (this.findings.length >= FINDINGS_KEPT) { this.#more += 1; return; }
+    this.findings.push({ ...b, how: this.#how, line: this.#now.line, at: this.#now.text, assumed: this.assumed, mark: this.#mark });
+  }
+
+  #take(r: Recorded, w: RecordedWhat): void {
+    switch (w.kind) {
+      case 'meta': this.#tracing = w.tracing; this.assumed = w.tracing; return;
+      case 'mark': this.#mark = w.text; return;
+      case 'register': this.#register(r, w); return;
+      case 'store': this.machine.store(w.pa, w.words); this.#stored(r, w.to, w.pa, w.words.length / 2); return;
+      case 'fill': this.machine.fill(w.pa, w.size, w.byte); this.#stored(r, w.to, w.pa, w.size / 8); return;
+      case 'init': for (let i = 0; i < w.count; i += 1) this.machine.store(w.pa + i * 64, w.words); return;
+      case 'page': this.#page(r, w); return;
+      case 'map': case 'map.ret': case 'unmap': case 'unmap.ret': this.#mapping(r, w); return;
+      case 'range': this.#range(r, w); return;
+      case 'call': this.#call(r, w); return;
+      case 'ret': this.#returned(r, w); return;
+      case 'inv': this.#invalidates(r, w); return;
+      case 'issue': case 'issue.ret': case 'cmd': case 'prod': case 'take': case 'cons': this.#queue(r, w); return;
+      case 'unplaced': this.doubt(r.line, w.what); return;
+      case 'unseen': throw new Unmodelled(`${w.commands} commands of one call that the probe did not fetch`);
+      case 'xlat': case 'bypass': case 'fault': case 'entry': case 'attached': case 'selfcheck': case 'ignored': case 'unknown': return;
+    }
+  }
+
+  #register(r: Recorded, w: Of<'register'>): void {
+    const before = this.machine.enabled;
+    this.machine.register(w.name, w.value, w.read);
+    if (w.read || before || !this.machine.enabled) return;
+    this.#at(r.line, 'the write of CR0 that sets SMMUEN');
+    if (this.machine.known && !this.machine.features.coherent) this.doubt(r.line, 'the SMMU does not see the CPU caches (IDR0.COHACC = 0), and the recording does not show what was cleaned');
+    this.#duties?.reset();
+  }
+
+  #stored(r: Recorded, to: 'pt' | 'ste' | 'cd' | 'l1', pa: number, words: number): void {
+    if (to === 'pt') return;
+    const cpu = this.lives.cpu(r.cpu);
+    for (let at = pa - (pa % (to === 'l1' ? 8 : 64)); at < pa + words * 8; at += to === 'l1' ? 8 : 64) {
+      const sid = to === 'ste' ? this.machine.streamAt(at) : -1;
+      if (to === 'ste' && sid < 0) continue;
+      const key = `${to} ${at}`;
+      if (!cpu.dirty.has(key)) cpu.dirty.set(key, { kind: to, at: to === 'ste' ? sid : at, line: r.line });
+      if (cpu.attaching === null) continue;
+      if (to === 'ste') cpu.attaching.touched.add(sid);
+      if (to === 'cd') for (const s of this.machine.streamsOfCd(at)) cpu.attaching.touched.add(s);
+    }
+  }
+
+  #page(r: Recorded, w: Of<'page'>): void {
+    if (this.#tracing) {
+      if (w.what === 'free') this.doubt(r.line, 'tracing does not show which table a freed page was: from here on no freed table is judged');
+      return;
+    }
+    if (w.what === 'alloc') {
+      if (w.pa < 0) return;
+      if (w.pa % LEAF_BYTES === 0) for (let at = w.pa; at < w.pa + w.size; at += LEAF_BYTES) this.#zero(at);
+      if (this.#pages.size >= 200_000) throw new MemoryFull();
+      this.#pages.set(w.va, { pa: w.pa, size: w.size });
+      return;
+    }
+    const page = this.#pages.get(w.va);
+    if (page === undefined) { this.doubt(r.line, 'a table page is freed whose allocation is not in the recording'); return; }
+    this.#pages.delete(w.va);
+    this.#at(r.line, `the table page at 0x${page.pa.toString(16)} is freed`);
+    for (let at = page.pa; at < page.pa + page.size; at += LEAF_BYTES) {
+      const slot = this.machine.memory.knownSlot(Math.floor(at / LEAF_BYTES));
+      if (slot < 0) continue;
+      this.#duties?.freed(slot);
+      this.machine.memory.forget(Math.floor(at / LEAF_BYTES));
+    }
+  }
+
+  #zero(pa: number): void {
+    const slot = this.machine.memory.knownSlot(Math.floor(pa / LEAF_BYTES));
+    if (slot >= 0) this.machine.memory.zeroPage(slot);
+  }
+
+  #mapping(r: Recorded, w: Of<'map' | 'map.ret' | 'unmap' | 'unmap.ret'>): void {
+    const cpu = this.lives.cpu(r.cpu);
+    if (w.kind === 'map') {
+      const life = this.lives.ofTable(w.pt, w.dom);
+      const size = w.pgsize * w.count;
+      cpu.mapping = { life, iova: w.iova, size };
+      life.map(w.iova, size, { pa: w.pa, write: w.write });
+    } else if (w.kind === 'map.ret') {
+      if (!w.ok && cpu.mapping !== null) cpu.mapping.life.unmap(cpu.mapping.iova, cpu.mapping.size, r.line);
+      cpu.mapping = null;
+    } else if (w.kind === 'unmap') {
+      const life = this.lives.tableLife(w.pt);
+      cpu.unmapping = null;
+      if (life === undefined) return;
+      cpu.unmapping = { life, iova: w.iova, size: w.pgsize * w.count };
+      life.unmap(w.iova, cpu.unmapping.size, r.line);
+    } else if (cpu.unmapping !== null) {
+      const { life, iova, size } = cpu.unmapping;
+      cpu.unmapping = null;
+      if (w.size < size) life.restore(iova + w.size, size - w.size);
+      if (w.size > 0) cpu.gathered.push({ life, iova, size: Math.min(size, w.size) });
+    }
+  }
+
+  #range(r: Recorded, w: Of<'range'>): void {
+    const life = this.lives.ofAllocator(w.iovad, w.dom);
+    if (life === undefined || w.what === 'free') return;
+    this.#at(r.line, `the address range 0x${w.iova.toString(16)} +0x${w.size.toString(16)} is handed out again`);
+    this.#duties?.gone(life, w.iova, w.size);
+  }
+
+  #call(r: Recorded, w: Of<'call'>): void {
+    const cpu = this.lives.cpu(r.cpu);
+    const pointer = w.dom ?? w.a0;
+    if (w.f === 'iommu_unmap' || w.f === 'iommu_unmap_fast' || w.f === 'arm_smmu_iotlb_sync' || w.f === 'arm_smmu_flush_iotlb_all') {
+      cpu.open.set(w.f, { life: pointer === null ? null : this.lives.of(pointer), line: r.line });
+    } else if (w.f.startsWith('arm_smmu_attach_dev') || w.f === 'arm_smmu_release_device') {
+      cpu.attaching = { f: w.f, life: w.f === 'arm_smmu_attach_dev' && w.a0 !== null ? this.lives.of(w.a0) : null, line: r.line, touched: new Set() };
+    } else if (w.f === 'arm_smmu_domain_free_paging' && w.a0 !== null) {
+      this.lives.end(this.lives.of(w.a0));
+    }
+  }
+
+  #returned(r: Recorded, w: Of<'ret'>): void {
+    const cpu = this.lives.cpu(r.cpu);
+    const open = cpu.open.get(w.f);
+    cpu.open.delete(w.f);
+    switch (w.f) {
+      case 'arm_smmu_iotlb_sync': case 'iommu_unmap':
+        this.#at(r.line, `return of ${w.f}${open === undefined ? '' : ` (called at line ${open.line})`}`);
+        this.#synced(cpu, open?.life ?? null);
+        return;
+      case '__iommu_dma_unmap': this.#queued(r, cpu); return;
+      case 'arm_smmu_domain_inv_range': if (this.#tracing && cpu.invalidating !== null) { this.#at(r.line, `return of ${w.f}`); this.#synced(cpu, cpu.invalidating); } return;
+      default: if (w.f.startsWith('arm_smmu_attach_dev') || w.f === 'arm_smmu_release_device') this.#attached(r, cpu);
+    }
+  }
+
+  /** What this CPU unmapped in the domain since its last sync is due. */
+  #synced(cpu: Cpu, life: Life | null): void {
+    const due = cpu.gathered.filter((g) => life === null || g.life === life);
+    if (due.length === 0) return;
+    const rest = cpu.gathered.filter((g) => life !== null && g.life !== life);
+    cpu.gathered.length = 0;
+    cpu.gathered.push(...rest);
+    for (const g of joined(due)) this.#duties?.gone(g.life, g.iova, g.size);
+  }
+
+  /** The caller of the unmap is done and nothing was synced: the flush queue has it. */
+  #queued(r: Recorded, cpu: Cpu): void {
+    for (const g of cpu.gathered) g.life.lazy = true;
+    if (this.#tracing && cpu.gathered.length > 0) this.doubt(r.line, 'an unmap returns without an invalidation (lazy), and tracing does not show when its address range is handed out again');
+    cpu.gathered.length = 0;
+  }
+
+  #attached(r: Recorded, cpu: Cpu): void {
+    const a = cpu.attaching;
+    cpu.attaching = null;
+    if (a === null) return;
+    this.#at(r.line, `return of ${a.f} (called at line ${a.line})`);
+    const wanted = a.f === 'arm_smmu_attach_dev' ? 'stage1' : a.f === 'arm_smmu_attach_dev_identity' ? 'bypass' : a.f === 'arm_smmu_attach_dev_blocked' ? 'abort' : null;
+    this.#duties?.attached(a.touched, wanted, a.life);
+  }
+
+  /** Tracing: the invalidation of leaves, outside of a map or unmap, is what a sync does. */
+  #invalidates(r: Recorded, w: Of<'inv'>): void {
+    const cpu = this.lives.cpu(r.cpu);
+    const own = w.leaf && cpu.mapping === null && cpu.unmapping === null && w.pt !== null;
+    cpu.invalidating = this.#tracing && own ? this.lives.tableLife(w.pt) ?? null : null;
+  }
+
+  #queue(r: Recorded, w: Of<'issue' | 'issue.ret' | 'cmd' | 'prod' | 'take' | 'cons'>): void {
+    const cpu = this.lives.cpu(r.cpu);
+    switch (w.kind) {
+      case 'issue': cpu.waits = w.sync; cpu.lastIdx = -1; return;
+      case 'cmd':
+        cpu.lastIdx = w.idx;
+        if (this.#tracing) this.machine.append(w.op, w.raw);
+        else if (w.raw === null) throw new Contradiction('the command has no "raw" words');
+        else this.machine.command(w.idx, w.op, w.raw);
+        return;
+      case 'prod': this.machine.prod(w.value); return;
+      case 'take': this.machine.take(w.idx, w.op); return;
+      case 'cons': this.machine.cons(w.value); return;
+      case 'issue.ret':
+        if (!cpu.waits) return;
+        cpu.waits = false;
+        this.machine.completed(this.#tracing ? -1 : cpu.lastIdx);
+        this.#at(r.line, 'return of the call that issued the commands and waited for their SYNC');
+        if (cpu.dirty.size > 0) this.#duties?.entries(cpu.dirty.values());
+        cpu.dirty.clear();
+    }
+  }
+
+  result(): TraceResult {
+    const verdict = this.findings.length > 0 ? 'violation' : this.#doubts.length > 0 ? 'inconclusive' : 'ok';
+    return {
+      form: this.#tracing ? 'tracing' : 'full', lines: this.#lines, verdict, findings: this.findings, more: this.#more, doubts: this.#doubts,
+      unknown: Object.fromEntries([...this.#unknown].sort(([a], [b]) => (a < b ? -1 : 1))), accesses: this.#accesses.counts, rules: this.ledger.counts(), assumed: this.#tracing ? ASSUMED : [], domains: this.lives.count,
+    };
+  }
+}
+
+const ASSUMED: readonly string[] = [
+  'page-table stores, from map and unmap calls; STE and CD stores, from the entries to be installed and the CFGIs that follow',
+  'commands are visible as soon as they are in the queue; the features of the SMMU: range invalidation, 16-bit ASIDs, two-level stream table',
+];
+
+function isAccess(w: RecordedWhat): boolean {
+  return w.kind === 'xlat' || w.kind === 'bypass' || w.kind === 'fault';
+}
+
+/** Neighbouring ranges of one life as one. */
+function joined(ranges: readonly { life: Life; iova: number; size: number }[]): { life: Life; iova: number; size: number }[] {
+  const out: { life: Life; iova: number; size: number }[] = [];
+  for (const g of ranges) {
+    const last = out[out.length - 1];
+    if (last !== undefined && last.life === g.life && last.iova + last.size === g.iova) last.size += g.size;
+    else out.push({ ...g });
+  }
+  return out;
+}
+
+/** Functions whose calls and returns mean something here, or are known to mean nothing. */
+const KNOWN_CALLS = new RegExp(`^(${[
+  'iommu_unmap', 'iommu_unmap_fast', '__iommu_dma_unmap', 'arm_smmu_iotlb_sync', 'arm_smmu_flush_iotlb_all', 'fq_flush_iotlb', 'arm_smmu_attach_dev\\w*', 'arm_smmu_release_device',
+  'arm_smmu_domain_free_paging', 'arm_smmu_domain_finalise_s1', 'arm_smmu_attach_prepare_invs', 'arm_smmu_install_old_domain_invs', 'arm_smmu_write_cd_entry', 'arm_smmu_install_ste_for_dev',
+  'arm_smmu_probe_device', 'arm_smmu_tlb_inv_context', 'arm_smmu_tlb_inv_walk', 'arm_smmu_domain_inv_range',
+].join('|')})$`);

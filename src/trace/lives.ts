@@ -1,0 +1,127 @@
+/**
+ * Lives: which domain a recorded pointer means. `dom`, `pt` and `iovad` are pointers and get reused, so each is looked up in the lifetime that is
+ * current; a life ends when its domain is freed. And what is under way on each CPU.
+ */
+import type { Origin } from './types.js';
+import { Life } from './intent.js';
+
+/** A range that was unmapped on this CPU and that the next sync there must complete. */
+export interface Gathered {
+  readonly life: Life;
+  readonly iova: number;
+  readonly size: number;
+}
+
+export interface Attaching {
+  readonly f: string;
+  /** The domain that a stage-1 attach names. */
+  readonly life: Life | null;
+  readonly line: number;
+  /** Streams whose STE or CD was stored since. */
+  readonly touched: Set<number>;
+}
+
+/** An STE (by stream), CD (by address) or level-1 descriptor that was stored and not synced yet. */
+export interface Dirty {
+  readonly kind: 'ste' | 'cd' | 'l1';
+  readonly at: number;
+  readonly line: number;
+}
+
+export class Cpu {
+  readonly gathered: Gathered[] = [];
+  readonly dirty = new Map<string, Dirty>();
+  /** Calls that have not returned, by function: the domain they name and the line. */
+  readonly open = new Map<string, { readonly life: Life | null; readonly line: number }>();
+  attaching: Attaching | null = null;
+  mapping: { readonly life: Life; readonly iova: number; readonly size: number } | null = null;
+  unmapping: { readonly life: Life; readonly iova: number; readonly size: number } | null = null;
+  /** Of the call that issues commands: where its last one went, and whether it waits for its SYNC. */
+  lastIdx = -1;
+  waits = false;
+  /** Tracing: the domain whose range is being invalidated. */
+  invalidating: Life | null = null;
+}
+
+export class Lives {
+  readonly #byPointer = new Map<string, Life>();
+  readonly #byTable = new Map<string, Life>();
+  readonly #byAllocator = new Map<string, Life>();
+  readonly #cpus = new Map<number, Cpu>();
+  readonly #byNumber = new Map<number, Life>();
+  #count = 0;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  cpu(n: number): Cpu {
+    let cpu = this.#cpus.get(n);
+    if (cpu === undefined) {
+      cpu = new Cpu();
+      this.#cpus.set(n, cpu);
+    }
+    return cpu;
+  }
+
+  cpus(): Iterable<Cpu> {
+    return this.#cpus.values();
+  }
+
+  of(pointer: string): Life {
+    let life = this.#byPointer.get(pointer);
+    if (life === undefined) {
+      life = new Life(this.#count, pointer);
+      this.#count += 1;
+      this.#byPointer.set(pointer, life);
+      this.#byNumber.set(life.number, life);
+    }
+    return life;
+  }
+
+  /** The life of a page table; tracing knows domains by nothing else. */
+  ofTable(pt: string, dom: string | null): Life {
+    if (dom !== null) {
+      const life = this.of(dom);
+      this.#byTable.set(pt, life);
+      return life;
+    }
+    const known = this.#byTable.get(pt);
+    if (known !== undefined && known.alive) return known;
+    const life = this.of(`pt ${pt}`);
+    this.#byTable.set(pt, life);
+    return life;
+  }
+
+  tableLife(pt: string): Life | undefined {
+    return this.#byTable.get(pt);
+  }
+
+  ofAllocator(iovad: string, dom: string | null): Life | undefined {
+    if (dom !== null) this.#byAllocator.set(iovad, this.of(dom));
+    return this.#byAllocator.get(iovad);
+  }
+
+  numbered(n: number): Life | undefined {
+    return this.#byNumber.get(n);
+  }
+
+  /** The domain is freed: its pointers mean something else from now on. */
+  end(life: Life): void {
+    life.alive = false;
+    for (const known of [this.#byPointer, this.#byTable, this.#byAllocator]) {
+      for (const [pointer, l] of known) if (l === life) known.delete(pointer);
+    }
+  }
+
+  /** No fact is of this life any more. */
+  forget(life: Life): void {
+    if (!life.alive) this.#byNumber.delete(life.number);
+  }
+
+  /** Where [iova] was taken away, in words. */
+  origin(life: Life, iova: number): Origin | null {
+    const r = life.leaving.overlapping(iova, 1)[0];
+    return r === undefined ? null : { line: r.value.line, text: `unmap of 0x${r.start.toString(16)} +0x${r.size.toString(16)}` };
+  }
+}

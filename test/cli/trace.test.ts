@@ -1,0 +1,104 @@
+/** The verb trace: what it prints, its document, its exit codes. */
+import { join } from 'node:path';
+import test from 'ava';
+import { writeCapture } from '../captures/write.js';
+import { attached } from '../trace/build.js';
+import { document, folder, ROOT, run } from './program.js';
+
+const HERE = join(ROOT, 'test/trace/recordings');
+const BUG = join(HERE, 'linux-bug-no-tlbi-7.2.jsonl.gz');
+
+test('an honest recording: exit 0, and what was not judged', async (t) => {
+  const e = await run(['trace', join(HERE, 'linux-vfio-7.2.jsonl.gz')]);
+  t.is(e.code, 0);
+  t.regex(e.stdout, /^\[ok\] no violation .* 1,427 lines/);
+  t.regex(e.stdout, /accesses +35 recorded, 35 permitted\n/);
+  t.regex(e.stdout, /not judged +what such a recording does not show: ATS/);
+  t.regex(e.stdout, /cost +\d+ invalidations and \d+ SYNCs in 82 batches for 54 unmaps/);
+});
+
+test('the sabotaged one: exit 1, lines, the missing command, and what the device really did', async (t) => {
+  const e = await run(['trace', BUG]);
+  t.is(e.code, 1);
+  t.regex(e.stdout, /because +line 278 {2}unmap 0x200000 \+0x200000\n +line 279 {2}fill pt 0x4477d008 \+8 with 0x0: takes .* out of memory\n +no command went to the SMMU since/);
+  t.regex(e.stdout, /verified +inserting TLBI_NH_VA vmid 0 asid 3 va 0x200000 leaf and a CMD_SYNC in front of line 283 removes it/);
+  t.regex(e.stdout, /43 findings: 6 times the recorded device did use something stale/);
+  t.regex(e.stdout, /look .*trace .* --around 283/);
+});
+
+test('one document, with findings, doubts, rules and cost', async (t) => {
+  const e = await run(['trace', BUG, '--json']);
+  const d = document(e);
+  t.is(d['verb'], 'trace');
+  t.is(d['verdict'], 'violation');
+  const [first] = d['findings'] as Record<string, unknown>[];
+  t.is(first?.['line'], 283);
+  t.deepEqual(Object.keys(d).sort(), ['accesses', 'assumed', 'cost', 'domains', 'file', 'findings', 'form', 'inconclusive', 'lines', 'moreFindings', 'orderChoices', 'rules', 'schema', 'timing', 'unknown', 'verb', 'verdict']);
+});
+
+test('--around prints the lanes', async (t) => {
+  const e = await run(['trace', BUG, '--around', '283']);
+  t.is(e.code, 0);
+  t.regex(e.stdout, /line +driver +queue +SMMU +device/);
+  t.regex(e.stdout, /\n> +283 {2}cpu 0 {2}\) arm_smmu_iotlb_sync\n/);
+  const beyond = await run(['trace', BUG, '--around', '9999']);
+  t.is(beyond.code, 64);
+  t.regex(beyond.stderr, /has 746 lines, and --around asks for 9999/);
+});
+
+test('what cannot be read or contradicts itself exits 64 with the line', async (t) => {
+  for (const [content, says] of [['', /the recording is empty/], ['{}\n', /:1: the line lacks the event's kind/], ['{"n":0,"ev":"meta","format":"other"}\n', /:1: the first line must be a "meta" event/]] as const) {
+    const e = await run(['trace', writeCapture('x.jsonl', content)]);
+    t.is(e.code, 64);
+    t.regex(e.stderr, says);
+  }
+  const e = await run(['trace', attached().d.add({ ev: 'cons', v: 60 }).write()]);
+  t.is(e.code, 64);
+  t.regex(e.stderr, /^smmucheck: .*:\d+: CONS 60 is read while it was \d+ and PROD is \d+: it went back, or beyond PROD: the recording contradicts itself\n/);
+});
+
+test('what is not modelled exits 2', async (t) => {
+  const { d } = attached();
+  const e = await run(['trace', d.issue([{ op: 0x28, vmid: 3 }]).write()]);
+  t.is(e.code, 2);
+  t.regex(e.stdout, /^\[inconclusive\] not decided everywhere/);
+  t.regex(e.stdout, /not decided +line \d+: not modelled: command 0x28/);
+});
+
+test('--mutate: a table, and nothing for a recording that is broken already', async (t) => {
+  const e = await run(['trace', join(HERE, 'linux-vfio-7.2.jsonl.gz'), '--mutate', '2', '--seed', 'abc']);
+  t.is(e.code, 0);
+  t.regex(e.stdout, /^\[ok\] 1[46] mutations of .* each convicted or shown to be harmless {2}seed abc/);
+  t.is((await run(['trace', BUG, '--mutate'])).code, 64);
+});
+
+test('--what-if: planners side by side', async (t) => {
+  const e = await run(['trace', join(HERE, 'linux-vfio-7.2.jsonl.gz'), '--what-if', 'per-granule', '--no-range']);
+  t.is(e.code, 0);
+  t.regex(e.stdout, /recorded +ok +0 +11 +1\.00x/);
+  t.regex(e.stdout, /per-granule +ok +0 +569 +51\.73x +512/);
+  t.is((await run(['trace', BUG, '--what-if', 'none'])).code, 64);
+  t.is((await run(['trace', BUG, '--what-if', 'all'])).code, 1);
+});
+
+test('--extract: a case that our stacks replay; nothing from an honest recording', async (t) => {
+  const at = folder();
+  const e = await run(['trace', BUG, '--extract', '--out', at]);
+  t.is(e.code, 0);
+  t.regex(e.stdout, /^extracted .*\.json: 6 of 9 ops up to line 283 \(stale-translation: a level 2 leaf outlives its unmap\)/);
+  t.is((await run(['replay', at])).code, 0);
+  const none = await run(['trace', join(HERE, 'linux-vfio-7.2.jsonl.gz'), '--extract']);
+  t.is(none.code, 64);
+  t.regex(none.stderr, /shows no violation/);
+});
+
+test('--probes: every event of the text form that needs a probe has one', async (t) => {
+  const e = await run(['trace', '--probes']);
+  t.is(e.code, 0);
+  for (const name of ['issue', 'issue_ret', 'cw', 'entry', 'pt_map', 'pt_map_ret', 'pt_unmap', 'pt_unmap_ret', 'pt_alloc_ret', 'pt_free', 'inv', 'inv_ret', 'dma_unmap_ret']) t.regex(e.stdout, new RegExp(`[pr]:${name} `));
+});
+
+test('usage', async (t) => {
+  t.regex((await run(['trace'])).stderr, /trace needs a recording/);
+  t.regex((await run(['trace', BUG, '--seed', '1'])).stderr, /option --seed goes with --mutate/);
+});
