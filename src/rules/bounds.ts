@@ -36,8 +36,12 @@ export function judgeOverInvalidation(ledger: Ledger, p: Planned, promise: Plann
   const most = range ? promise.over(n) : 0;
   const beyond = granulesBeyond(p.d, p.words, p.count);
   if (beyond <= most) return;
-  ledger.fail('over-invalidation', `more is reached than promised ${range ? 'with' : 'without'} range support`, `at most ${Math.floor(most)} granules beyond the ${n} of ${describeDescription(p.d)}`,
-    `${p.count} command${p.count === 1 ? '' : 's'} for SMMU ${p.smmu} reach ${beyond} granules beyond them`, undefined, planLines(p));
+  ledger.fail('over-invalidation', `more is reached than promised ${range ? 'with' : 'without'} range support`, most < 1 ? `nothing beyond ${describeDescription(p.d)}` : `at most ${counted(Math.floor(most))} beyond the ${n} of ${describeDescription(p.d)}`,
+    `${p.count} command${p.count === 1 ? '' : 's'} for SMMU ${p.smmu}, reaching ${counted(beyond)} beyond`, undefined, planLines(p));
+}
+
+function counted(granules: number): string {
+  return `${granules} granule${granules === 1 ? '' : 's'}`;
 }
 
 export function judgeCommandBound(ledger: Ledger, p: Planned, promise: PlannerPromise, range: boolean): void {

@@ -3,7 +3,8 @@ import concurrent from 'ava';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { campaign, newResult } from '../../src/fuzz/campaign.js';
-import { drawScript, hitBench, lockstepSide, optimisedSide, referenceSide, walkBench } from '../../src/cli/bench-sides.js';
+import { PLANNERS } from '../../src/parts/planners.js';
+import { drawScript, hitBench, lockstepSide, optimisedSide, planBench, referenceSide, walkBench } from '../../src/cli/bench-sides.js';
 import { MUTANTS } from '../../src/mutants/mutants.js';
 import { caseId } from '../../src/operations/case.js';
 import { decodeCase } from '../../src/operations/codec.js';
@@ -125,7 +126,7 @@ test('bench: rows with ratios, and a table on disk', async (t) => {
   const e = await run(['bench', '--ops', '1000', '--write', file, '--json']);
   t.is(e.code, 0, e.stderr);
   const table = JSON.parse(readFileSync(file, 'utf8')) as { schema: number; measuredOn: string; rows: { name: string; operationsPerSecond: number; ratio: number }[] };
-  t.deepEqual([table.schema, table.measuredOn, table.rows.length], [1, process.version, 9]);
+  t.deepEqual([table.schema, table.measuredOn, table.rows.length], [1, process.version, 13]);
   t.is(table.rows[0]?.ratio, 1);
   for (const row of table.rows) t.true(row.operationsPerSecond > 0, row.name);
 });
@@ -146,6 +147,11 @@ test('hits hit and walks walk, or the bench says so', (t) => {
   for (const bench of [hitBench(), walkBench()]) {
     for (let i = 0; i < 200; i += 1) bench.step(i);
     t.true(bench.check());
+  }
+  for (const planner of PLANNERS) {
+    const bench = planBench(planner);
+    for (let i = 0; i < 200; i += 1) bench.step(i);
+    t.is(bench.check(), planner.name !== 'whole-tag', planner.name);
   }
   const walks = walkBench();
   walks.step(1);

@@ -6,6 +6,7 @@ import { difference, rerun, sameAgain, totals } from '../../src/cli/determinism.
 import { campaign, newResult } from '../../src/fuzz/campaign.js';
 import { decodeCase } from '../../src/operations/codec.js';
 import { findProfile, type Profile } from '../../src/operations/profiles.js';
+import { PLANNER_NAMES } from '../../src/stack/planner.js';
 import { contents, document, folder, GOOD, run, store } from './program.js';
 
 /** One after the other: each starts processes of its own. */
@@ -33,6 +34,35 @@ test('JSON: one document, the same twice apart from timing', async (t) => {
   t.is(kinds.reduce((x, y) => x + y, 0), 1500);
   t.true('SYNC' in (doc['commandKinds'] as object));
   t.regex(a?.stderr ?? '', /^seed 7 /);
+});
+
+test('--planner: in every run, in the title, in JSON, in the world of a failure and in the command that draws it again', async (t) => {
+  const seen: string[] = [];
+  for (const planner of ['double-range', 'whole-tag']) {
+    const doc = document(await run(['fuzz', '--seed', '7', '--ops', '1500', '--planner', planner, '--json']));
+    t.like(doc, { verdict: 'ok', planner });
+    seen.push(JSON.stringify(doc['commandKinds']));
+  }
+  t.not(seen[0], seen[1]);
+  t.false((seen[1] as string).includes('TLBI_NH_VA'));
+  const at = folder();
+  const e = await run(['fuzz', '--seed', '1', '--planner', 'double-range', '--mutant', 'missing-tlbi', '--no-shrink', '--corpus', at]);
+  t.is(e.code, 1);
+  t.regex(e.stdout, /^seed 1 {2}profile swarm {2}planner double-range {2}mutant missing-tlbi/);
+  t.regex(e.stdout, /world[^]*, planner double-range/);
+  t.regex(e.stdout, /again +\S.* fuzz --seed 1 --profile swarm --planner double-range --mutant missing-tlbi --run \d+/);
+  const file = join(at, Object.keys(contents(at))[0] as string);
+  t.is((JSON.parse(readFileSync(file, 'utf8')) as { world: { planner: string } }).world.planner, 'double-range');
+  t.regex((await run(['show', file])).stdout, /planner double-range/);
+});
+
+test('--planner: the help names all, another name is refused', async (t) => {
+  const help = (await run(['fuzz', '--help'])).stdout;
+  for (const name of PLANNER_NAMES) t.true(help.includes(`  ${name} `), name);
+  const e = await run(['fuzz', '--planner', 'triple-range']);
+  t.is(e.code, 64);
+  t.regex(e.stderr, /option --planner must be one of single-range, .*, not "triple-range"/);
+  t.is((await run(['fuzz', '--machine-only', '--planner', 'double-range'])).code, 64);
 });
 
 test('a drawn seed is printed, and is another one each time', async (t) => {

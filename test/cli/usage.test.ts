@@ -22,7 +22,7 @@ const WRONG: readonly (readonly [string, RegExp])[] = [
   ['constructor', /there is no verb "constructor"/],
   ['fuzz --frob', /fuzz has no option --frob/],
   ['fuzz --driver x', /option --driver of fuzz is not built yet/],
-  ['fuzz --planner x', /option --planner of fuzz is not built yet/],
+  ['fuzz --planner x', /option --planner must be one of single-range, per-granule, /],
   ['fuzz --interleave', /option --interleave of fuzz is not built yet/],
   ['fuzz --interleave', /option --interleave of fuzz is not built yet/],
   ['fuzz --workers 4', /option --workers of fuzz is not built yet/],

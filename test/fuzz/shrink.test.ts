@@ -83,6 +83,11 @@ test('the world loses what the failure does not need', (t) => {
   t.deepEqual(r.world, { ...smallWorld(), devices: [{ smmu: 0, streams: [1] }] });
 });
 
+test('a planner and DS that the failure does not need go', (t) => {
+  const world: World = { ...LARGE, planner: 'exact-ranges', smmus: LARGE.smmus.map((s) => ({ ...s, range: true, ds: true as const })) };
+  t.deepEqual(shrunk({ world, operations: long() }, 'missing-tlbi').world, { ...smallWorld(), devices: [{ smmu: 0, streams: [1] }] });
+});
+
 test('features that the failure needs stay', (t) => {
   const operations = [attach(2, 1), map(0, 8 * MB2 + KB4, MB2, 'rw', 2), unmap(0, MB2, 2), sync(2)];
   const r = shrunk({ world: LARGE, operations }, 'single-for-populated-table');

@@ -270,3 +270,12 @@ test('a case is read from a file, and everything wrong with the file is a CaseEr
   truncateSync(large, MAX_CASE_TEXT + 1);
   t.regex(failure(large), /large\.json: the file is larger than 64 MiB/);
 });
+
+test('the planner of a world and DS of an SMMU: kept when they are there, and nothing is written when they are not', (t) => {
+  const world = smallWorld({ planner: 'double-range' });
+  const c: Case = { ...FULL, world: { ...world, smmus: world.smmus.map((s) => ({ ...s, ds: true as const })) }, observed: [] };
+  t.deepEqual(decodeCase(encodeCase(c), 'x').world, c.world);
+  t.false(TEXT.includes('"planner": ') || TEXT.includes('"ds"'));
+  t.regex(refused(t, (d) => { d.world['planner'] = 'triple-range'; }), /^world\.planner must be "single-range" or/);
+  t.regex(refused(t, (d) => { (d.world.smmus[0] as Record<string, unknown>)['ds'] = 1; }), /^world\.smmus\[0\]\.ds must be/);
+});

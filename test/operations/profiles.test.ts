@@ -4,6 +4,7 @@ import { decodeCase, encodeCase } from '../../src/operations/codec.js';
 import { findProfile, PLAIN_MIX, PROFILES, SIZE_CLASSES, type Mix, type Profile } from '../../src/operations/profiles.js';
 import { RandomChooser } from '../../src/stack/chooser.js';
 import { OPERATION_KINDS } from '../../src/stack/operation.js';
+import { PLANNER_NAMES } from '../../src/stack/planner.js';
 import { LIMITS, type World } from '../../src/stack/world.js';
 
 interface Draw { readonly world: World; readonly mix: Mix; readonly operations: number }
@@ -78,6 +79,25 @@ test('gathers: every style is drawn, often beside others', (t) => {
   const styles = (d: Draw): Set<string> => new Set(d.world.domains.map((x) => x.gather ?? 'iommupt'));
   t.is(new Set(all.flatMap((d) => [...styles(d)])).size, 3);
   t.true(all.filter((d) => styles(d).size > 1).length > 60);
+});
+
+for (const name of ['swarm', 'tables']) {
+  test(`${name}: every planner is drawn, mostly none; DS only with ranges`, (t) => {
+    const all = draws(get(name), 600);
+    t.deepEqual([...new Set(all.map((d) => d.world.planner ?? 'none'))].sort(), ['none', ...PLANNER_NAMES.filter((p) => p !== 'single-range')].sort());
+    t.true(all.filter((d) => d.world.planner === undefined).length > all.length / 2);
+    const smmus = all.flatMap((d) => d.world.smmus);
+    t.true(smmus.some((s) => s.ds === true) && smmus.every((s) => s.ds !== true || s.range));
+  });
+
+  test(`${name}: one command per page does not come along with 1 GB and more`, (t) => {
+    const slow = draws(get(name), 600).filter((d) => d.world.planner === 'per-granule');
+    t.true(slow.length > 5 && slow.every((d) => d.mix.sizes.slice(6).every((s) => s === 0)));
+  });
+}
+
+test('the other profiles have the default planner', (t) => {
+  for (const name of ['s1-4k', 'shared', 'lazy', 'gathers', 'errata']) t.true(draws(get(name)).every((d) => d.world.planner === undefined), name);
 });
 
 test('s1-4k: one SMMU with ranges, nine tenths small and one tenth blocks', (t) => {

@@ -50,6 +50,7 @@ const ROWS: readonly [what: string, d: Description, payloads: readonly Payload[]
   ['a range of another granule than the tables', d(16, 47, 1, 0, 16), [[16, 1, 1, 3, 31, 0]], 'leaf 3 at 16'],
   ['a 16K block of 32M, and the next', d(0, 2 * 8192 - 1, 2, 0, 14), [[0, 1, 2, 2, 31, 6]], 'leaf 2 at 8192'],
   ['a 64 GB block of 16K: TTL = 1 is no hint without DS', d(0, 2 ** 24 - 1, 4, 0, 14), [[0, 1, 2, 1, 31, 17]], 'none'],
+  ['a 32 MB block of 16K under TTL = 1: no hint without DS', d(0, 8191, 2, 0, 14), [[0, 1, 2, 1, 31, 6]], 'none'],
   ['a 512 GB block (level 0)', d(0, 2 ** 27 - 1, 8), [[5, 1]], 'none'],
   ['a hint for level 1 leaves a leaf of level 0', d(0, 2 ** 27 - 1, 8), [[0, 1, 1, 1, 31, 22]], 'leaf 0 at 0'],
   ['a table descriptor of level -1', d(0, 2 ** 36 - 1, 0, 16), [[9, 0]], 'none'],
