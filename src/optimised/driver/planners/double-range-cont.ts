@@ -3,10 +3,10 @@
  * only when one range command covers all of it. Where the seam between the two ranges cuts a run that lies in the damage, the second
  * range begins with that run, or a third one covers exactly the run.
  */
+import { POW2 } from '../../../spec/bits.js';
 import { contiguousEntries, levelFrames, TGS, type Tg } from '../../../spec/granule.js';
 import type { Description } from '../../../stack/description.js';
 import { PLAN_MAX, WHOLE_TAG, type Planner, type PlannerFeatures } from '../../../stack/planner.js';
-import { trailStart } from './double-range.js';
 import {
   GRANULE_FRAMES, granules, GRANULES_PER_FRAME, granulesOf, hintFor, ONE_UNIT, planSingles, scaleMax, scaleOf, sizeFor, unitSize, writeRange,
 } from './payload.js';
@@ -55,25 +55,28 @@ function plan(d: Description, f: PlannerFeatures, out: Uint32Array): number {
   const size = sizeFor(n);
   if (scaleOf(size) > scaleMax(f.ds)) return WHOLE_TAG;
   const hint = hintFor(d, f.ds);
-  const exact = granulesOf(size) === n;
-  const first = exact ? size : size - ONE_UNIT;
-  writeRange(out, 0, d.first, first, hint);
-  if (exact) return 1;
-  halves.n = n;
-  halves.covered = granulesOf(first);
-  let trail = sizeFor(n - halves.covered);
-  halves.seam = n - granulesOf(trail);
+  const full = granulesOf(size);
+  writeRange(out, 0, d.first, full === n ? size : size - ONE_UNIT, hint);
+  if (full === n) return 1;
+  const covered = full - (POW2[scaleOf(size)] as number);
+  let trail = sizeFor(n - covered);
+  let reach = granulesOf(trail);
   let count = 2;
+  halves.n = n;
+  halves.covered = covered;
+  halves.seam = n - reach;
   if (cutRun(d, f.ds, halves)) {
     const longer = sizeFor(n - cut.start);
-    if (granulesOf(longer) <= n) {
+    const farther = granulesOf(longer);
+    if (farther <= n) {
       trail = longer;
+      reach = farther;
     } else {
       writeRange(out, 8, d.first + cut.start * GRANULE_FRAMES[d.tg], unitSize(32 - Math.clz32(cut.last - cut.start)), hint);
       count = 3;
     }
   }
-  writeRange(out, 4, trailStart(d, trail), trail, hint);
+  writeRange(out, 4, d.last + 1 - reach * GRANULE_FRAMES[d.tg], trail, hint);
   return count;
 }
 

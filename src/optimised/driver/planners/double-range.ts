@@ -8,7 +8,7 @@ import { PLAN_MAX, WHOLE_TAG, type Planner, type PlannerFeatures } from '../../.
 import { GRANULE_FRAMES, granules, granulesOf, hintFor, ONE_UNIT, planSingles, scaleMax, scaleOf, sizeFor, writeRange } from './payload.js';
 
 /** First frame of the range of this size that ends with the description. */
-export function trailStart(d: Description, size: number): number {
+function trailStart(d: Description, size: number): number {
   return d.last + 1 - granulesOf(size) * GRANULE_FRAMES[d.tg];
 }
 
