@@ -25,6 +25,7 @@ const spec: VerbSpec = {
   options: [
     { name: 'planner', value: 'NAME', about: `only claims about this one: ${PLANNER_NAMES.join(', ')}` },
     { name: 'claim', value: 'ID', about: 'only this claim, as coverage/single-range' },
+    { name: 'method', value: 'METHOD', about: 'only claims decided by this: exhaustive (cases, or a sample of them) or symbolic (a solver)' },
     { name: 'all', about: 'every description (billions: hours)' },
     { name: 'state', value: 'FILE', about: '--all: keep what is done in a file, and continue from it' },
     { name: 'cases', value: 'N', about: `size of the sample (default ${SAMPLE})` },
@@ -37,12 +38,13 @@ const spec: VerbSpec = {
 
 async function run(p: Parsed, out: Output): Promise<ExitCode> {
   const planner = oneOf(p, 'planner', PLANNER_NAMES);
+  const method = oneOf(p, 'method', ['exhaustive', 'symbolic'] as const);
   const id = p.values.get('claim');
   const all = p.values.has('all');
   const every = [...EXHAUSTIVE, ...SYMBOLIC];
   if (id !== undefined && !every.some((c) => c.id === id)) throw new UsageError(`there is no claim "${id}": use one of ${every.map((c) => c.id).join(', ')}`);
-  const wanted = every.filter((c) => (planner === undefined || c.planner === planner) && (id === undefined || c.id === id));
-  if (wanted.length === 0) throw new UsageError(`claim ${id ?? ''} is not about ${planner ?? ''}`);
+  const wanted = every.filter((c) => (planner === undefined || c.planner === planner) && (method === undefined || c.method === method) && (id === undefined || c.id === id));
+  if (wanted.length === 0) throw new UsageError(`no claim is left: ${[id, planner, method].filter((x) => x !== undefined).join(', ')} do not go together`);
   if (p.values.has('state') && !all) throw new UsageError('option --state needs --all');
   for (const option of ['cases', 'seed']) if (all && p.values.has(option)) throw new UsageError(`options --all and --${option} exclude each other`);
   const session = new ProveSession({
