@@ -17,10 +17,11 @@ const spec: VerbSpec = {
   usage: ['prove [--planner NAME] [--claim ID] [--seed TEXT] [--cases N]', 'prove --all [--state FILE] [--workers N] [--time T]'],
   about: [
     'Decides what is claimed of each planner: that every damaged entry is removed, on ordinary hardware and with the contiguous erratum,',
-    'that no command is illegal, and that commands and over-invalidation stay within what the planner promises. Every range in a window of',
-    '4096 entries, all damaged levels, all granules, with and without range commands and DS: with --all each of them, else a sample of every',
-    'kind. Claims for all inputs at once (method symbolic) are decided by a solver. Exit 0: each claim came out as expected (some are known',
-    'not to hold, and must be refuted); 1: one did not, its smallest counterexample is stored as a case; 2: one is undecided.',
+    'that no command is illegal, and that commands and over-invalidation stay within what the planner promises. Every range in windows of',
+    '4096 entries (1024 granules where a planner expands ranges), all damaged levels, all granules, with and without range commands and',
+    'DS: with --all each of them, else a sample of every kind. Claims for all inputs at once (method symbolic) are decided by a solver.',
+    'Exit 0: each claim came out as expected (some are known not to hold, and must be refuted); 1: one did not, its smallest',
+    'counterexample is stored as a case; 2: one is undecided.',
   ],
   options: [
     { name: 'planner', value: 'NAME', about: `only claims about this one: ${PLANNER_NAMES.join(', ')}` },
