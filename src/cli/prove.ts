@@ -3,7 +3,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { EXHAUSTIVE } from '../prove/exhaustive.js';
-import { SYMBOLIC } from '../prove/symbolic.js';
+import { BROKEN, SYMBOLIC } from '../prove/symbolic.js';
 import { SAMPLE } from '../prove/work.js';
 import { PLANNER_NAMES } from '../stack/planner.js';
 import { UsageError, type ExitCode } from './exit.js';
@@ -27,6 +27,7 @@ const spec: VerbSpec = {
     { name: 'planner', value: 'NAME', about: `only claims about this one: ${PLANNER_NAMES.join(', ')}` },
     { name: 'claim', value: 'ID', about: 'only this claim, as coverage/single-range' },
     { name: 'method', value: 'METHOD', about: 'only claims decided by this: exhaustive (cases, or a sample of them) or symbolic (a solver)' },
+    { name: 'mutants', about: 'also the symbolic claims about formulas that are broken on purpose: each must be refuted' },
     { name: 'all', about: 'every description (billions: hours)' },
     { name: 'state', value: 'FILE', about: '--all: keep what is done in a file, and continue from it' },
     { name: 'cases', value: 'N', about: `size of the sample (default ${SAMPLE})` },
@@ -42,9 +43,10 @@ async function run(p: Parsed, out: Output): Promise<ExitCode> {
   const method = oneOf(p, 'method', ['exhaustive', 'symbolic'] as const);
   const id = p.values.get('claim');
   const all = p.values.has('all');
-  const every = [...EXHAUSTIVE, ...SYMBOLIC];
+  const every = [...EXHAUSTIVE, ...SYMBOLIC, ...BROKEN];
   if (id !== undefined && !every.some((c) => c.id === id)) throw new UsageError(`there is no claim "${id}": use one of ${every.map((c) => c.id).join(', ')}`);
-  const wanted = every.filter((c) => (planner === undefined || c.planner === planner) && (method === undefined || c.method === method) && (id === undefined || c.id === id));
+  const asked = p.values.has('mutants') || id !== undefined ? every : [...EXHAUSTIVE, ...SYMBOLIC];
+  const wanted = asked.filter((c) => (planner === undefined || c.planner === planner) && (method === undefined || c.method === method) && (id === undefined || c.id === id));
   if (wanted.length === 0) throw new UsageError(`no claim is left: ${[id, planner, method].filter((x) => x !== undefined).join(', ')} do not go together`);
   if (p.values.has('state') && !all) throw new UsageError('option --state needs --all');
   for (const option of ['cases', 'seed']) if (all && p.values.has(option)) throw new UsageError(`options --all and --${option} exclude each other`);

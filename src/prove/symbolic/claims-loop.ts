@@ -2,10 +2,10 @@
  * The symbolic claims about the classic loop, by induction: the loop begins in a state that has the invariants, and one round from any such state
  * keeps them. And what is only possible: inputs that show how far a planner can go.
  */
-import { COVERAGE, COMPLETE, EACH, LEGAL, LEGALITY, ask, RECIPES, SINGLE, WIDEST, DOUBLE, type FormulaOf, type Recipes, type SymbolicText } from './claims.js';
+import { COVERAGE, COMPLETE, EACH, LEGAL, LEGALITY, ask, RECIPES, SINGLE, WIDEST, type FormulaOf, type Recipes, type SymbolicText } from './claims.js';
 import { entriesWhole, exactRanges, isState, round, type Round } from './exact.js';
-import { COUNT, DS, entryBits, FIRST, granuleBits, isDescription, type PlanTerm, type Scope } from './planners.js';
-import { asks, belowTop, fieldsFit, OFFSET, reached, wellFormed, within } from './properties.js';
+import { COUNT, DS, entryBits, FIRST, granuleBits, isDescription, scaleMax, type PlanTerm, type Scope } from './planners.js';
+import { asks, belowTop, every, fieldsFit, OFFSET, reached, wellFormed, within } from './properties.js';
 import type { Question } from './question.js';
 import { add, and, eq, implies, isAligned, le, lowBits, lt, mask, not, num, or, shl, sub, TRUE, type Bool } from './terms.js';
 
@@ -77,7 +77,7 @@ function legalRound(r: Recipes, s: Scope): Question {
   return from(r, s, entriesWhole(r.loop, s), and(fieldsFit(plan), wellFormed(plan, s)));
 }
 
-/** What is left after a round has five zeros more at its end: so 52 bits are gone after eleven rounds. */
+/** What is left after a round has five zeros more at its end: with SCALE at most 31 (39) there are seven (eight) rounds. */
 function fiveBits(r: Recipes, s: Scope): Question {
   const { next } = step(r, s);
   const ones = sub(shl(num(1), add(next.command.scale, num(5))), num(1));
@@ -106,12 +106,12 @@ export const LOOP_TEXTS: readonly SymbolicText[] = [
     questions: (r) => [beginsWith(r, WIDEST), goesOn(r, WIDEST), from(r, WIDEST, TRUE, within(step(r, WIDEST).plan, num(0)))], broken: (f) => ({ assume: TRUE, goal: within(f.plan, num(1)) }),
   },
   {
-    what: 'command-bound', planner: 'exact-ranges', sentence: 'at most 11 commands: each round leaves five zeros more at the end of the length', source: CLASSIC, expected: 'proved', rule: 'command-bound', formula: LONG,
-    questions: (r) => [fiveBits(r, WIDEST)], broken: (f) => ({ assume: ALL_ONES, goal: or(...f.plan.commands.slice(0, MOST + 1).map((c) => not(c.there))) }),
+    what: 'command-bound', planner: 'exact-ranges', sentence: 'at most 7 commands, 8 with DS (11 are promised): each round leaves five zeros more at the end of the length, and SCALE ends at 31 (39)', source: CLASSIC, expected: 'proved', rule: 'command-bound', formula: LONG, far: true,
+    questions: (r) => [fiveBits(r, WIDEST), from(r, WIDEST, TRUE, every(step(r, WIDEST).plan, (c) => le(c.scale, scaleMax(DS))))], broken: (f) => ({ assume: ALL_ONES, goal: or(...f.plan.commands.slice(0, MOST + 1).map((c) => not(c.there))) }),
   },
   {
     what: 'fallback', planner: 'exact-ranges', sentence: 'below 2^32 granules, or 2^40 with DS, the loop never asks for a SCALE that does not exist', source: CLASSIC, expected: 'proved', rule: 'command-bound',
-    formula: EXACT, questions: (r) => [from(r, WIDEST, short(WIDEST), not(step(r, WIDEST).next.whole))], broken: (f, s) => ({ assume: short(s), goal: not(f.plan.whole) }),
+    formula: EXACT, far: true, questions: (r) => [from(r, WIDEST, short(WIDEST), not(step(r, WIDEST).next.whole))], broken: (f, s) => ({ assume: short(s), goal: not(f.plan.whole) }),
   },
 ];
 
@@ -151,10 +151,6 @@ export const POSSIBILITIES: readonly Possibility[] = [
   },
   {
     what: 'beyond-the-top', planner: 'single-range', sentence: 'a range can reach beyond the last 64-bit address, where it must saturate', source: 'IHI 0070 §4.4.1.1: a range does not wrap', expected: 'proved', formula: SINGLE,
-    scopes: width(64), shows: (p, s) => not(belowTop(p, s)),
-  },
-  {
-    what: 'beyond-the-top', planner: 'double-range', sentence: 'a range can reach beyond the last 64-bit address, where it must saturate', source: 'IHI 0070 §4.4.1.1: a range does not wrap', expected: 'refuted', formula: DOUBLE,
     scopes: width(64), shows: (p, s) => not(belowTop(p, s)),
   },
 ];

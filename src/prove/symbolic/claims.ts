@@ -44,6 +44,8 @@ export interface SymbolicText {
   readonly formula: FormulaOf;
   readonly questions: (r: Recipes) => readonly Question[];
   readonly broken: Broken;
+  /** Only descriptions of very many granules can break it. */
+  readonly far?: true;
 }
 
 export const WIDEST: Scope = { tg: 12, addressBits: 64 };
@@ -122,7 +124,7 @@ const FALLBACKS: readonly SymbolicText[] = (['single-range', 'double-range', 'do
   const formula = planner === 'single-range' ? SINGLE : planner === 'double-range' ? DOUBLE : CONT;
   return {
     what: 'fallback', planner, sentence: FALLBACK, source: planner === 'single-range' ? RANGES : LATER, expected: 'proved', rule: 'command-bound', formula,
-    questions: (r) => [ask(WIDEST, TRUE, same(formula(r, WIDEST).plan.whole, tooLong(WIDEST)))], broken: (f, s) => ({ assume: TRUE, goal: same(f.plan.whole, tooLong(s)) }),
+    questions: (r) => [ask(WIDEST, TRUE, same(formula(r, WIDEST).plan.whole, tooLong(WIDEST)))], far: true, broken: (f, s) => ({ assume: TRUE, goal: same(f.plan.whole, tooLong(s)) }),
   };
 });
 

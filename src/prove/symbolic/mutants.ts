@@ -67,7 +67,7 @@ const EXACT: readonly Row[] = [
   ['guard-ds', 'SCALE above 31 is refused although the SMMU has DS', ['fallback'], loop({ tooLarge: (scale) => lt(num(31), scale) })],
   ['advance-short', 'the address goes on by one granule too little', ['coverage'], loop({ advance: (covered) => sub(covered, num(1)) })],
   ['hint-mixed', 'with leaves of several levels the hint is the deepest', ['coverage'], loop({ hint: (s) => when(and(eq(TABLES, num(0)), not(eq(LEAVES, num(0)))), ttlOfBit(lowest(LEAVES)), LOOP.hint(s)) })],
-  ['four-bits', 'groups of four bits', ['command-bound'], loop({ units: (n, scale) => mask(shr(n, scale), num(15)) })],
+  ['three-bits', 'groups of three bits', ['command-bound'], loop({ units: (n, scale) => mask(shr(n, scale), num(7)) })],
 ];
 
 const of = (planner: string, rows: readonly Row[]): readonly Mutant[] => rows.map(([name, about, breaks, recipes]) => ({ name, about, planner, breaks, recipes }));

@@ -193,7 +193,7 @@ export function runs(tg: Tg): readonly { level: number; bits: number; withDs: bo
   const found: { level: number; bits: number; withDs: boolean }[] = [];
   for (let level = topLevel(tg); level <= 3; level += 1) {
     const members = contiguousEntries(tg, level, true);
-    if (members > 1) found.push({ level, bits: entryBits(tg, level) + Math.round(Math.log2(members)), withDs: contiguousEntries(tg, level, false) === 1 });
+    if (members > 1) found.push({ level, bits: entryBits(tg, level) + (31 - Math.clz32(members)), withDs: contiguousEntries(tg, level, false) === 1 });
   }
   return found;
 }
