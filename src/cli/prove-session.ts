@@ -179,7 +179,7 @@ export class ProveSession {
     });
   }
 
-  /** The solver is started for them alone, and its threads are ended: the process would not exit. */
+  /** The solver is started for them alone, and its thread is ended: the process would not exit. */
   async #symbolic(): Promise<ClaimResult[]> {
     const out: ClaimResult[] = [];
     const claims = [...SYMBOLIC, ...BROKEN].filter((c) => this.#s.claims.has(c.id));
@@ -191,7 +191,7 @@ export class ProveSession {
         out.push(await claim.run({ solver, stopped: () => this.#stopping() }));
       }
     } finally {
-      endSolver(solver);
+      await endSolver(solver);
     }
     return out;
   }

@@ -21,26 +21,25 @@ test('the ids are unique, and every planner with ranges has its claims', (t) => 
   }
 });
 
-const failing = (code: string | undefined): (() => Promise<never>) => () => Promise.reject(Object.assign(new Error('no such package'), code === undefined ? {} : { code }));
-
 test('without the package every claim is undecided, and says what to install', async (t) => {
-  const solver = await startSolver(failing('ERR_MODULE_NOT_FOUND'));
-  t.true('missing' in solver);
+  const solver = await startSolver('no-such-solver');
+  t.deepEqual(solver, { missing: 'no-such-solver is not installed: npm install no-such-solver' });
   for (const claim of [...SYMBOLIC, ...BROKEN]) {
     const r = await claim.run({ solver, stopped: () => false });
     t.is(r.verdict, 'undecided');
-    t.is(r.why, 'z3-solver is not installed: npm install z3-solver');
+    t.regex(r.why ?? '', /is not installed/);
   }
-  endSolver(solver);
+  await endSolver(solver);
 });
 
-test('a package that cannot be loaded says why', async (t) => {
-  t.deepEqual(await startSolver(failing(undefined)), { missing: 'z3-solver cannot be loaded: no such package' });
+test('a package that is something else says why it cannot be loaded', async (t) => {
+  const solver = await startSolver('seedrandom');
+  t.regex('missing' in solver ? solver.missing : '', /^seedrandom cannot be loaded: /);
 });
 
 /** A solver that always gives one answer. */
 function says(answer: Answer): Solver {
-  return { ask: () => Promise.resolve(answer), end: () => undefined };
+  return { ask: () => Promise.resolve(answer), end: () => Promise.resolve() };
 }
 
 test('no answer in time is undecided', async (t) => {
@@ -66,7 +65,7 @@ test('a mutant that the solver cannot break comes out as proved, not as refuted'
 
 test('a run that is stopped leaves the claim undecided while the solver is at work', async (t) => {
   let asked = false;
-  const solver: Solver = { ask: () => { asked = true; return new Promise(() => undefined); }, end: () => undefined };
+  const solver: Solver = { ask: () => { asked = true; return new Promise(() => undefined); }, end: () => Promise.resolve() };
   const r = await (SYMBOLIC[0] as (typeof SYMBOLIC)[number]).run({ solver, stopped: () => asked });
   t.is(r.why, 'ended while the solver was at work');
 });
@@ -75,7 +74,8 @@ test('the time of a question is kept', async (t) => {
   t.timeout(TIME);
   await withSolver(t, async (solver) => {
     const hard = '(declare-const a (_ BitVec 64))(declare-const b (_ BitVec 64))(assert (= (bvmul a b) #x7fffffffffffffe7))(assert (bvult #x0000000000000001 a))(assert (bvult #x0000000000000001 b))(assert (bvult a #x00000000ffffffff))(assert (bvult b #x00000000ffffffff))';
-    t.is((await solver.ask(hard, ['a', 'b'], 300)).kind, 'unknown');
+    t.deepEqual(await solver.ask(hard, ['a', 'b'], 300), { kind: 'unknown', reason: 'no answer of the solver within 0.3 s' });
+    t.is((await solver.ask('(declare-const a Bool)(assert (and a (not a)))', ['a'], TIME)).kind, 'unsat');
   });
 });
 
@@ -107,7 +107,7 @@ test('the known counterexample of double-range is a run that neither range holds
 test('the process exits after a symbolic claim: its threads are ended', async (t) => {
   t.timeout(TIME);
   const solver = await startSolver();
-  endSolver(solver);
+  await endSolver(solver);
   const ended = await run(['prove', '--claim', 'symbolic-legality/single-range', '--json']);
   const [claim] = document(ended)['claims'] as { readonly verdict: string; readonly why?: string }[];
   if ('missing' in solver) {

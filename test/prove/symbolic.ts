@@ -14,7 +14,7 @@ export async function withSolver(t: ExecutionContext, work: (solver: Solver) => 
   try {
     await work(solver);
   } finally {
-    endSolver(solver);
+    await endSolver(solver);
   }
 }
 

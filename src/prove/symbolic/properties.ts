@@ -50,11 +50,14 @@ function asksForTable(c: CommandTerm, level: number, s: Scope): Bool {
   return and(not(c.leaf), or(not(c.ranged), eq(hint, num(0)), level < 0 ? TRUE : lt(num(level), hint)));
 }
 
-/** The command touches the aligned entry of 2^bits granules in which the place lies. */
+/** The granules from `start` to `last` touch the aligned entry of 2^bits granules in which the place lies. */
+function touchesEntry(start: Bits, last: Bits, bits: number): Bool {
+  return and(le(sub(start, lowBits(start, bits)), PLACE), le(PLACE, join(last, num((1n << BigInt(bits)) - 1n))));
+}
+
 function touches(c: CommandTerm, bits: number, s: Scope): Bool {
-  const from = sub(c.start, lowBits(c.start, bits));
-  const to = join(sub(add(c.start, size(c)), num(1)), num((1n << BigInt(bits)) - 1n));
-  return or(and(not(c.ranged), eq(from, sub(PLACE, lowBits(PLACE, bits)))), and(c.ranged, le(from, PLACE), le(PLACE, to), sameHalf(c.start, PLACE, s)));
+  const single = eq(sub(c.start, lowBits(c.start, bits)), sub(PLACE, lowBits(PLACE, bits)));
+  return or(and(not(c.ranged), single), and(c.ranged, touchesEntry(c.start, sub(add(c.start, size(c)), num(1)), bits), sameHalf(c.start, PLACE, s)));
 }
 
 /** The place lies in the range. Distances wrap, but no granule before the range comes so near. */
@@ -102,12 +105,11 @@ export function beginsInside(p: PlanTerm): Bool {
   return every(p, (c) => lt(sub(c.start, FIRST), COUNT));
 }
 
-/** Any command at all that contains the place touches every entry around it; `s` says which entries there are. */
+/** Any range of `count` granules at all that contains the place (which is `offset` behind its start) touches every entry around it. */
 export function containmentTouches(s: Scope): Bool {
-  const c: CommandTerm = { there: TRUE, start: bitsVar('first'), num: bitsVar('leaves'), scale: bitsVar('tables'), ttl: num(0), ranged: TRUE, leaf: FALSE };
   const space = num(1n << BigInt(granuleBits(s)));
-  const sane = and(lt(c.start, space), le(c.num, num(31)), le(size(c), space), lt(num(0), size(c)), lt(OFFSET, size(c)), sameHalf(c.start, PLACE, s));
-  return implies(sane, and(...levels(s).map((level) => touches(c, entryBits(s.tg, level), s))));
+  const contained = and(lt(FIRST, space), le(COUNT, space), lt(OFFSET, COUNT));
+  return implies(contained, and(...levels(s).map((level) => touchesEntry(FIRST, sub(add(FIRST, COUNT), num(1)), entryBits(s.tg, level)))));
 }
 
 /** With the erratum a contiguous run that begins at the place goes only with a range that spans it, or with a single address in it. */

@@ -1,29 +1,9 @@
 /**
- * Solver: one question after the other to Z3, as SMT-LIB text. z3-solver (npm, MIT) is an optional dependency, and only this file loads it, by
- * a name that the compiler does not follow: without the package everything else builds and works. Text alone is used, because the package's
- * high-level interface races with its own threads. The threads live until `end`; a process that does not call it never exits.
+ * Solver: one question after the other to Z3, as SMT-LIB text, in a thread of its own (solver-worker.ts). A question that takes too long ends the
+ * thread; the next one starts another. The thread lives until `end`: a process that does not call it never exits.
  */
-
-/** What is used of z3-solver. */
-interface Z3Module {
-  readonly Z3: {
-    mk_config(): unknown;
-    mk_context(config: unknown): unknown;
-    del_context(context: unknown): void;
-    eval_smtlib2_string(context: unknown, text: string): Promise<string>;
-  };
-  readonly em: { readonly PThread: { terminateAllThreads(): void } };
-}
-
-/** Loads the package: the real one, or a test's. */
-export type Loader = () => Promise<unknown>;
-
-const PACKAGE: string = 'z3-solver';
-
-export const loadZ3: Loader = async () => {
-  const module: { init(): Promise<unknown> } = await import(PACKAGE);
-  return module.init();
-};
+import { Worker } from 'node:worker_threads';
+import type { FromSolver } from './solver-worker.js';
 
 /** What came out of one question: no model; a model (name → value); or nothing within the time. */
 export type Answer =
@@ -32,56 +12,126 @@ export type Answer =
   | { readonly kind: 'unknown'; readonly reason: string };
 
 export interface Solver {
-  /** `text` declares and asserts, without options and check-sat; `inputs`: the constants whose values a model gives. One question at a time. What was answered is remembered. */
+  /**
+   * `text` declares and asserts, without options and check-sat; `inputs`: the constants whose values a model gives. One question at a time. What was
+   * answered is remembered.
+   */
   ask(text: string, inputs: readonly string[], timeoutMs: number): Promise<Answer>;
-  /** Ends the threads. No question after it. */
-  end(): void;
+  /** Ends the thread, whatever it is doing. No question after it. */
+  end(): Promise<void>;
 }
 
 /** The solver, or why there is none. */
 export type SolverState = Solver | { readonly missing: string };
 
-export async function startSolver(load: Loader = loadZ3): Promise<SolverState> {
-  let z3: Z3Module;
-  try {
-    z3 = await load() as Z3Module;
-  } catch (error) {
-    const absent = (error as { code?: unknown }).code === 'ERR_MODULE_NOT_FOUND';
-    return { missing: absent ? 'z3-solver is not installed: npm install z3-solver' : `z3-solver cannot be loaded: ${error instanceof Error ? error.message : String(error)}` };
+/** `name`: of the package; a test asks for one that is not there. */
+export async function startSolver(name = 'z3-solver'): Promise<SolverState> {
+  const first = new Thread(name);
+  const ready = await first.next();
+  if (ready.kind === 'ready') return new Z3(name, first);
+  await first.end();
+  return { missing: ready.kind === 'missing' ? ready.why : `${name} does not start` };
+}
+
+export async function endSolver(s: SolverState): Promise<void> {
+  if (!('missing' in s)) await s.end();
+}
+
+/** One thread, and the message that is awaited from it. */
+class Thread {
+  readonly #worker: Worker;
+  #resolve: (message: FromSolver) => void = () => undefined;
+
+  constructor(name: string) {
+    this.#worker = new Worker(new URL('./solver-worker.js', import.meta.url), { workerData: { package: name } });
+    this.#worker.on('message', (message: FromSolver) => { this.#resolve(message); });
+    this.#worker.on('error', (error: Error) => { this.#resolve({ kind: 'missing', why: `the solver failed: ${error.message}` }); });
   }
-  const context = z3.Z3.mk_context(z3.Z3.mk_config());
-  const known = new Map<string, Answer>();
-  return {
-    ask: async (text, inputs, timeoutMs) => {
-      const whole = script(text, inputs, timeoutMs);
-      const before = known.get(whole);
-      if (before !== undefined) return before;
-      const answer = await ask(z3, context, whole);
-      if (answer.kind !== 'unknown') known.set(whole, answer);
-      return answer;
-    },
-    end: () => { z3.em.PThread.terminateAllThreads(); },
-  };
+
+  next(): Promise<FromSolver> {
+    return new Promise((resolve) => { this.#resolve = resolve; });
+  }
+
+  send(text: string): Promise<FromSolver> {
+    const answer = this.next();
+    this.#worker.postMessage(text);
+    return answer;
+  }
+
+  async end(): Promise<void> {
+    await this.#worker.terminate();
+  }
 }
 
-export function endSolver(s: SolverState): void {
-  if (!('missing' in s)) s.end();
+class Z3 implements Solver {
+  readonly #name: string;
+  #thread: Thread | null;
+  readonly #known = new Map<string, Answer>();
+
+  constructor(name: string, thread: Thread) {
+    this.#name = name;
+    this.#thread = thread;
+  }
+
+  async ask(text: string, inputs: readonly string[], timeoutMs: number): Promise<Answer> {
+    const whole = script(text, inputs);
+    const before = this.#known.get(whole);
+    if (before !== undefined) return before;
+    const thread = this.#thread ?? await this.#another();
+    if (thread === null) return { kind: 'unknown', reason: 'the solver does not start again' };
+    const reply = await within(thread.send(whole), timeoutMs);
+    if (reply === null || reply.kind !== 'answer') {
+      await this.end();
+      return { kind: 'unknown', reason: reply?.kind === 'missing' ? reply.why : `no answer of the solver within ${timeoutMs / 1000} s` };
+    }
+    const answer = read(reply.text, inputs);
+    this.#known.set(whole, answer);
+    return answer;
+  }
+
+  async end(): Promise<void> {
+    const thread = this.#thread;
+    this.#thread = null;
+    await thread?.end();
+  }
+
+  async #another(): Promise<Thread | null> {
+    const thread = new Thread(this.#name);
+    if ((await thread.next()).kind !== 'ready') {
+      await thread.end();
+      return null;
+    }
+    this.#thread = thread;
+    return thread;
+  }
 }
 
-/** Fixed seeds: the same text gives the same model. `(reset)` forgets the question before. */
-function script(text: string, inputs: readonly string[], timeoutMs: number): string {
+/** What was promised, or null after so long. */
+async function within<T>(promise: Promise<T>, timeoutMs: number): Promise<T | null> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<null>((resolve) => { timer = setTimeout(() => { resolve(null); }, timeoutMs); });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Fixed seeds: the same text gives the same model. */
+function script(text: string, inputs: readonly string[]): string {
   return [
-    '(reset)', '(set-option :produce-models true)', `(set-option :timeout ${timeoutMs})`, '(set-option :sat.random_seed 1)', '(set-option :smt.random_seed 1)',
-    '(set-logic QF_BV)', text, '(check-sat)', `(get-value (${inputs.join(' ')}))`,
+    '(set-option :produce-models true)', '(set-option :sat.random_seed 1)', '(set-option :smt.random_seed 1)', '(set-logic QF_BV)', text,
+    '(check-sat)', `(get-value (${inputs.join(' ')}))`,
   ].join('\n');
 }
 
-async function ask(z3: Z3Module, context: unknown, text: string): Promise<Answer> {
-  const answer = (await z3.Z3.eval_smtlib2_string(context, text)).trim();
+function read(text: string, inputs: readonly string[]): Answer {
+  const answer = text.trim();
   if (answer.startsWith('unsat')) return { kind: 'unsat' };
-  if (answer.startsWith('sat')) return { kind: 'sat', values: readModel(answer) };
-  if (answer.startsWith('unknown') || answer.startsWith('timeout')) return { kind: 'unknown', reason: 'the solver found no answer within its time' };
-  throw new Error(`the solver answered ${answer.slice(0, 200)}`);
+  if (answer.startsWith('unknown')) return { kind: 'unknown', reason: 'the solver cannot tell' };
+  const values = answer.startsWith('sat') ? readModel(answer) : null;
+  if (values === null || inputs.some((name) => !values.has(name))) throw new Error(`the solver answered ${answer.slice(0, 400)}`);
+  return { kind: 'sat', values };
 }
 
 /** `((first #x0001) (ds true) ...)` */
