@@ -183,7 +183,7 @@ export function questionLines(q: Question): string[] {
   return [`${address(d.first, '000')}..${address(d.last, 'fff')}: ${counted(n, 'granule')} of ${GRANULE[d.tg] ?? ''}`, `leaf levels changed: ${levels(d.leaves)}; table levels removed: ${levels(d.tables)}`, smmu];
 }
 
-function questionJson(q: Question): Json {
+export function questionJson(q: Question): Json {
   return { description: planDescriptionJson(q.description), range: q.features.range, ds: q.features.ds };
 }
 
