@@ -73,6 +73,9 @@ export class Judge {
     };
   }
 
+  /** Address of the table page that the driver knows by this pointer. */
+  page(va: string): number { return this.#pages.get(va)?.pa ?? -1; }
+
   get stopped(): boolean { return this.#stopped; }
 
   /** `next`: the line behind it, which may really have come first when another did it. */

@@ -175,9 +175,11 @@ export async function mutate(path: string, lines: readonly Recorded[], kind: Mut
     const { result } = await onePass(path, {
       lines, change,
       before: (judge, r) => {
-        if (r.line !== target.line || begun) return;
-        begun = true;
-        pursuit.begin(staleFacts(judge, wanted, streamsOf(batch)));
+        if (r.line === target.line && !begun) {
+          begun = true;
+          pursuit.begin(staleFacts(judge, wanted, streamsOf(batch)), r.cpu, tag);
+        }
+        if (begun) pursuit.passing(judge, r);
       },
       synced: (judge, covered, line) => {
         if (begun) pursuit.synced(judge, covered, line);
@@ -187,7 +189,7 @@ export async function mutate(path: string, lines: readonly Recorded[], kind: Mut
     });
     if (result.verdict === 'violation') return { ...base, fate: 'convicted', by: result.findings[0]?.rule ?? '' };
     if (result.verdict === 'inconclusive') return { ...base, fate: 'inconclusive', by: result.doubts[0]?.why ?? '' };
-    if (pursuit.facts === 0) return { ...base, fate: 'nothing cached', by: nothing(batch, tag, cleaned) };
+    if (pursuit.facts === 0 && pursuit.missed === '') return { ...base, fate: 'nothing cached', by: nothing(batch, tag, cleaned) };
     return { ...base, ...end };
   } catch (error) {
     if (error instanceof CaptureError) return { ...base, fate: 'convicted', by: 'the recording contradicts itself' };

@@ -1,15 +1,16 @@
 /**
  * Pursue: what became of each fact that a damaged command should have removed. A fact is followed by itself, not by its address: it is gone when the
  * machine has it no more, and then the SYNC that completed tells which command took it. Of a leaf it is asked at that moment, apart from the duties,
- * whether its unmap had promised already that it is gone: then the judge should have spoken.
+ * whether its unmap had promised already that it is gone, of a table descriptor at the release of its page, of an entry when the attach returns: then the
+ * judge should have spoken.
  */
-import { describeCommand, type Command } from '../spec/command.js';
+import { describeCommand, OP, type Command } from '../spec/command.js';
 import { leafFrame, leafWritable } from '../spec/descriptor.js';
 import { names } from '../lockstep/place.js';
 import { entryFrames, isCurrent, waySpan, type EntryFact, type LeafRec, type Pending, type Regime, type Way } from '../reference/stage1/facts.js';
 import { isCfgi, matchesCd, matchesSte } from '../reference/stage1/match.js';
-import { OP } from '../spec/command.js';
 import type { FactPlace } from '../stack/violation.js';
+import type { Recorded } from '../captures/recorded.js';
 import type { Judge } from './judge.js';
 
 interface Stale {
@@ -18,6 +19,8 @@ interface Stale {
 }
 
 const PAGE = 4096;
+/** Lines at which leaves are looked at: what the line before has promised. */
+const RETURNS: ReadonlySet<string> = new Set(['ret', 'unmap.ret', 'map.ret', 'unmap', 'map']);
 
 /** What is cached and no longer in memory, among what `wanted` says. */
 export function staleFacts(judge: Judge, wanted: (p: FactPlace) => boolean, streams: Iterable<number>): Stale[] {
@@ -63,6 +66,8 @@ function nameOf(p: FactPlace): string {
 
 export class Pursuit {
   #left: Stale[] = [];
+  #cpu = -1;
+  #tag = -1;
   /** How many there were. */
   facts = 0;
   /** What took the last one. */
@@ -70,9 +75,33 @@ export class Pursuit {
   /** One that was overdue when it went: the judge missed it. */
   missed = '';
 
-  begin(facts: readonly Stale[]): void {
+  /** `tag`: one that is used too early, or -1. */
+  begin(facts: readonly Stale[], cpu: number, tag: number): void {
+    this.#tag = tag;
+    this.#cpu = cpu;
     this.#left = [...facts];
     this.facts = facts.length;
+  }
+
+  /** Before a line that promises: of a freed page no table descriptor, at the return of an attach on this CPU no older entry. */
+  passing(judge: Judge, r: Recorded): void {
+    const w = r.what;
+    const attached = w.kind === 'ret' && w.f.startsWith('arm_smmu_attach_dev') && r.cpu === this.#cpu;
+    if (attached && this.#tag >= 0 && this.missed === '') this.#shared(judge, r.line);
+    if (this.#left.length === 0 || this.missed !== '') return;
+    const late = RETURNS.has(w.kind) ? this.#left.find((s) => held(judge, s) && overdue(judge, s)) : undefined;
+    if (late !== undefined) { this.missed = `${nameOf(late.place)} was due before line ${r.line}`; return; }
+    const page = w.kind === 'page' && w.what === 'free' ? Math.floor((w.pa >= 0 ? w.pa : judge.page(w.va)) / PAGE) : -1;
+    const due = w.kind === 'page' && w.what === 'free' ? (s: Stale): boolean => s.what.kind === 'way' && s.what.fact.frame === page
+      : attached ? (s: Stale): boolean => s.what.kind === 'entry' : null;
+    const one = due === null ? undefined : this.#left.find((s) => due(s) && held(judge, s));
+    if (one !== undefined) this.missed = `${nameOf(one.place)} was due at line ${r.line}`;
+  }
+
+  /** Two sets of tables live under the tag. */
+  #shared(judge: Judge, line: number): void {
+    const live = judge.machine.reference?.regimes.filter((r) => r.asid === this.#tag && r.supports.length > 0) ?? [];
+    if (live.length > 1) this.missed = `asid ${this.#tag} stands for ${live.length} sets of tables at line ${line}`;
   }
 
   /** A SYNC is complete. */
