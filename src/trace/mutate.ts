@@ -177,7 +177,7 @@ export async function mutate(path: string, lines: readonly Recorded[], kind: Mut
       before: (judge, r) => {
         if (r.line === target.line && !begun) {
           begun = true;
-          pursuit.begin(staleFacts(judge, wanted, streamsOf(batch)), r.cpu, tag);
+          pursuit.begin(judge, staleFacts(judge, wanted, streamsOf(batch)), { cpu: r.cpu, tag });
         }
         if (begun) pursuit.passing(judge, r);
       },

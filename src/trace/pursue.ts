@@ -44,11 +44,16 @@ export function streamsOf(commands: readonly Command[]): Set<number> {
   return new Set(commands.filter((c) => isCfgi(c.op) && c.op !== OP.CFGI_STE_RANGE && (matchesSte(c, c.sid) || matchesCd(c, c.sid))).map((c) => c.sid));
 }
 
+/** A leaf whose page is closed is recorded anew. */
+function sameLeaf(a: LeafRec, b: LeafRec): boolean {
+  return a === b || (a.va === b.va && a.level === b.level && a.lo === b.lo && a.hi === b.hi);
+}
+
 function held(judge: Judge, { what }: Stale): boolean {
   const m = judge.machine.reference;
   if (m === null) return false;
   if (what.kind === 'entry') return !isCurrent(what.fact) && m.configuration.stesOf(what.fact.sid).some((ste) => ste === what.fact || ste.cds.includes(what.fact));
-  return m.regimes.includes(what.regime) && (what.kind === 'leaf' ? what.regime.leafRecs.includes(what.fact) : what.regime.wayRecs.includes(what.fact));
+  return m.regimes.includes(what.regime) && (what.kind === 'leaf' ? what.regime.leafRecs.some((l) => sameLeaf(l, what.fact)) : what.regime.wayRecs.includes(what.fact));
 }
 
 /** Had its unmap promised that it is gone, and nothing mapped it again? */
@@ -67,6 +72,7 @@ function nameOf(p: FactPlace): string {
 export class Pursuit {
   #left: Stale[] = [];
   #cpu = -1;
+  #machine: Judge['machine']['reference'] = null;
   #tag = -1;
   /** How many there were. */
   facts = 0;
@@ -76,7 +82,9 @@ export class Pursuit {
   missed = '';
 
   /** `tag`: one that is used too early, or -1. */
-  begin(facts: readonly Stale[], cpu: number, tag: number): void {
+  begin(judge: Judge, facts: readonly Stale[], by: { readonly cpu: number; readonly tag: number }): void {
+    const { cpu, tag } = by;
+    this.#machine = judge.machine.reference;
     this.#tag = tag;
     this.#cpu = cpu;
     this.#left = [...facts];
@@ -121,6 +129,7 @@ export class Pursuit {
     if (this.missed !== '') return { fate: 'not noticed', by: this.missed };
     const left = this.#left.filter((s) => held(judge, s));
     const one = left[0];
+    if (one === undefined && this.by === '' && judge.machine.reference !== this.#machine) return { fate: 'never due', by: 'the SMMU is switched off before it is due' };
     if (one === undefined) return { fate: 'discharged anyway', by: this.by === '' ? 'memory says again what was cached' : this.by };
     const due = left.find((s) => s.what.kind === 'entry' || overdue(judge, s));
     if (due !== undefined) return { fate: 'not noticed', by: `${nameOf(due.place)} is cached until the end` };
