@@ -121,7 +121,7 @@ test('models need no package, except the chooser its generator and fuzzing its s
   t.deepEqual(packages.sort(), ['src/fuzz/shrink.ts fast-check', 'src/stack/chooser.ts seedrandom']);
 });
 
-const CLOCKLESS = new Set(['spec', 'stack', 'memory', 'reference', 'optimised', 'rules', 'operations', 'mutants', 'lockstep', 'fuzz', 'check', 'conform', 'compare']);
+const CLOCKLESS = new Set(['spec', 'stack', 'memory', 'reference', 'optimised', 'rules', 'operations', 'mutants', 'lockstep', 'fuzz', 'check', 'conform', 'compare', 'prove']);
 const FUNCTIONS_OF_MATH = new Set(['random', 'log', 'log10', 'exp', 'pow', 'sin', 'cos', 'tan']);
 
 /** Uses of chance, clocks and inexact functions. */

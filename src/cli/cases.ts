@@ -66,7 +66,8 @@ export function readCase(path: string): NamedCase {
 function named(c: StoredCase, file: string): NamedCase {
   if (c.kind === 'machine') return { file, id: storedId(c), case: c };
   if (c.kind === 'plan') {
-    if (!('payloads' in c.subject) && candidateOf(c) === null && findPlanner(c.subject.parts.planner) === undefined) throw new UsageError(`${file}: there is no planner "${c.subject.parts.planner}"`);
+    const { planner } = c.subject.parts;
+    if (planner !== undefined && candidateOf(c) === null && findPlanner(planner) === undefined) throw new UsageError(`${file}: there is no planner "${planner}"`);
     return { file, id: storedId(c), case: c };
   }
   const part = Object.keys(c.subject.parts).find((name) => candidateOf(c) === null || name !== 'planner');

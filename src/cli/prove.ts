@@ -17,14 +17,16 @@ const spec: VerbSpec = {
   usage: ['prove [--planner NAME] [--claim ID] [--seed TEXT] [--cases N]', 'prove --all [--state FILE] [--workers N] [--time T]'],
   about: [
     'Decides what is claimed of each planner: that every damaged entry is removed, on ordinary hardware and with the contiguous erratum,',
-    'that no command is illegal, and that commands and over-invalidation stay within what the planner promises. Every range in a window of',
-    '4096 entries, all damaged levels, all granules, with and without range commands and DS: with --all each of them, else a sample of every',
-    'kind. Claims for all inputs at once (method symbolic) are decided by a solver. Exit 0: each claim came out as expected (some are known',
-    'not to hold, and must be refuted); 1: one did not, its smallest counterexample is stored as a case; 2: one is undecided.',
+    'that no command is illegal, and that commands and over-invalidation stay within what the planner promises. Every range in windows of',
+    '4096 entries (1024 granules where a planner expands ranges), all damaged levels, all granules, with and without range commands and',
+    'DS: with --all each of them, else a sample of every kind. Claims for all inputs at once (method symbolic) are decided by a solver.',
+    'Exit 0: each claim came out as expected (some are known not to hold, and must be refuted); 1: one did not, its smallest',
+    'counterexample is stored as a case; 2: one is undecided.',
   ],
   options: [
     { name: 'planner', value: 'NAME', about: `only claims about this one: ${PLANNER_NAMES.join(', ')}` },
     { name: 'claim', value: 'ID', about: 'only this claim, as coverage/single-range' },
+    { name: 'method', value: 'METHOD', about: 'only claims decided by this: exhaustive (cases, or a sample of them) or symbolic (a solver)' },
     { name: 'mutants', about: 'also the symbolic claims about formulas that are broken on purpose: each must be refuted' },
     { name: 'all', about: 'every description (billions: hours)' },
     { name: 'state', value: 'FILE', about: '--all: keep what is done in a file, and continue from it' },
@@ -38,13 +40,14 @@ const spec: VerbSpec = {
 
 async function run(p: Parsed, out: Output): Promise<ExitCode> {
   const planner = oneOf(p, 'planner', PLANNER_NAMES);
+  const method = oneOf(p, 'method', ['exhaustive', 'symbolic'] as const);
   const id = p.values.get('claim');
   const all = p.values.has('all');
   const every = [...EXHAUSTIVE, ...SYMBOLIC, ...BROKEN];
   if (id !== undefined && !every.some((c) => c.id === id)) throw new UsageError(`there is no claim "${id}": use one of ${every.map((c) => c.id).join(', ')}`);
   const asked = p.values.has('mutants') || id !== undefined ? every : [...EXHAUSTIVE, ...SYMBOLIC];
-  const wanted = asked.filter((c) => (planner === undefined || c.planner === planner) && (id === undefined || c.id === id));
-  if (wanted.length === 0) throw new UsageError(`claim ${id ?? ''} is not about ${planner ?? ''}`);
+  const wanted = asked.filter((c) => (planner === undefined || c.planner === planner) && (method === undefined || c.method === method) && (id === undefined || c.id === id));
+  if (wanted.length === 0) throw new UsageError(`no claim is left: ${[id, planner, method].filter((x) => x !== undefined).join(', ')} do not go together`);
   if (p.values.has('state') && !all) throw new UsageError('option --state needs --all');
   for (const option of ['cases', 'seed']) if (all && p.values.has(option)) throw new UsageError(`options --all and --${option} exclude each other`);
   const session = new ProveSession({

@@ -12,7 +12,8 @@
  *
  * Where: 4096 entries of the deepest level from address 0 (`low`), around the first boundary two levels up (`middle`), and up to the top
  * of the address space (`top`); and, for sizes beyond any window, lengths around k * 2^n from a few starts (`sizes`). Where a planner expands
- * a range into a command for each granule, windows are 4096 granules instead, and 16 entries at least.
+ * a range into a command for each granule, without a bound such as 512, windows are 1024 granules, and 16 entries at least: judging a plan
+ * costs as much as it has commands, and 4096 would be days.
  */
 import { levelFrames, type Tg } from '../spec/granule.js';
 import { levelBit } from '../stack/description.js';
@@ -33,8 +34,9 @@ export interface Stratum {
   readonly count: number;
 }
 
-/** Units of a window. */
+/** Units of a window; granules of one for planners that expand. */
 export const WINDOW = 4096;
+export const EXPANDED_WINDOW = 1024;
 /** Frames of 52 bits, of half of the whole address space, and of all of it. */
 const SPACE = 2 ** 40;
 const HALF = 2 ** 43;
@@ -71,14 +73,15 @@ const UNITS_MIN = 16;
 function windows(tg: Tg, deepest: number, expands: boolean): readonly Pick<Stratum, 'place' | 'base' | 'unit' | 'count'>[] {
   const unit = levelFrames(tg, deepest);
   const granule = levelFrames(tg, 3);
-  const most = expands ? Math.max(UNITS_MIN, (WINDOW * granule) / unit) : WINDOW;
+  const most = expands ? Math.max(UNITS_MIN, (EXPANDED_WINDOW * granule) / unit) : WINDOW;
+  const pages = expands ? EXPANDED_WINDOW : WINDOW;
   const count = Math.min(most, SPACE / unit);
   const middle = levelFrames(tg, deepest - 2) - (most / 2) * unit;
   return [
     { place: 'low', base: 0, unit, count },
     ...(middle > 0 && middle + most * unit <= SPACE ? [{ place: 'middle' as const, base: middle, unit, count }] : []),
     { place: 'top', base: TOP - count * unit, unit, count },
-    ...(deepest < 3 ? [{ place: 'any' as const, base: levelFrames(tg, 1) - (WINDOW / 2) * granule, unit: granule, count: WINDOW }] : []),
+    ...(deepest < 3 ? [{ place: 'any' as const, base: levelFrames(tg, 1) - (pages / 2) * granule, unit: granule, count: pages }] : []),
     { place: 'sizes', base: 0, unit, count: 0 },
   ];
 }

@@ -24,6 +24,8 @@ export interface WorkOptions {
 
 /** The sample that a run without options takes. */
 export const SAMPLE = 20_000_000;
+/** Steps by which the shares are found. */
+const SHARINGS = 12;
 /** A stratum whose plans have very many commands gets so much less of a sample. */
 const SPARE = 64;
 
@@ -48,8 +50,15 @@ export class Work {
     this.planners = options.planners.map((name) => findPlanner(name) as Planner);
     this.strata = this.planners.map((p) => allStrata(p.promise));
     this.items = this.strata.flatMap((list, planner) => list.flatMap((s, stratum) => Array.from({ length: options.all ? partsOf(s) : 1 }, (_, part) => ({ planner, stratum, part }))));
-    const weight = this.strata.reduce((sum, list, i) => sum + list.reduce((w, s) => w + weightOf(this.planners[i] as Planner, s), 0), 0);
-    this.#share = options.cases / weight;
+    this.#share = options.all ? 0 : this.#shareOf(options.cases);
+  }
+
+  /** Cases of a stratum of weight 1, so that all together are `cases` or a few more: small strata do not have their share. */
+  #shareOf(cases: number): number {
+    const all = this.strata.flatMap((list, i) => list.map((s) => ({ weight: weightOf(this.planners[i] as Planner, s), spans: spansOf(s) })));
+    let share = cases / all.reduce((sum, s) => sum + s.weight, 0);
+    for (let i = 0; i < SHARINGS; i += 1) share *= Math.min(2, cases / all.reduce((sum, s) => sum + Math.min(s.spans, s.weight * share), 0));
+    return share;
   }
 
   sweep(planner: number): Sweep {

@@ -19,7 +19,7 @@ function claims(e: Parameters<typeof document>[0]): readonly Claim[] {
   return document(e)['claims'] as readonly Claim[];
 }
 
-const SMALL = ['--cases', '20000'];
+const SMALL = ['--cases', '20000', '--method', 'exhaustive'];
 
 test('a planner that keeps its promises: exit 0', async (t) => {
   const e = await run(['prove', '--planner', 'single-range', ...SMALL, '--json']);
@@ -27,7 +27,7 @@ test('a planner that keeps its promises: exit 0', async (t) => {
   const { verb, verdict, seed, cases } = document(e);
   t.deepEqual([verb, verdict, seed], ['prove', 'ok', '1']);
   t.true((cases as number) >= 20000);
-  for (const c of claims(e).filter((x) => x.method !== 'symbolic')) t.like(c, { method: 'sampled', expected: 'proved', verdict: 'proved' }, c.id);
+  for (const c of claims(e)) t.like(c, { method: 'sampled', expected: 'proved', verdict: 'proved' }, c.id);
   const ids = claims(e).map((c) => c.id);
   for (const what of ['coverage', 'contiguous', 'legality', 'command-bound', 'over-invalidation', 'any-coverage', 'any-legality']) t.true(ids.includes(`${what}/single-range`));
 });
@@ -114,7 +114,7 @@ test('all of it: ends when the time is over, undecided, and goes on from its sta
 
 test('a signal: partial results, exit 130', async (t) => {
   const state = join(folder(), 'state.json');
-  const e = await run(['prove', '--all', '--planner', 'single-range', '--state', state], {
+  const e = await run(['prove', '--all', '--planner', 'single-range', '--method', 'exhaustive', '--state', state], {
     watch: (stdout, kill) => { if (stdout.includes('\n')) setTimeout(() => { kill('SIGINT'); }, 1500); },
   });
   t.is(e.code, 130, e.stderr);
@@ -125,7 +125,7 @@ test('a signal: partial results, exit 130', async (t) => {
 const REFUSED: readonly (readonly [readonly string[], RegExp])[] = [
   [['--planner', 'nobody'], /option --planner must be one of single-range/],
   [['--claim', 'nothing'], /there is no claim "nothing": use one of coverage\/per-granule/],
-  [['--claim', 'coverage/whole-tag', '--planner', 'single-range'], /claim coverage\/whole-tag is not about single-range/],
+  [['--claim', 'coverage/whole-tag', '--planner', 'single-range'], /no claim is left: coverage\/whole-tag, single-range do not go together/],
   [['--state', 'x'], /option --state needs --all/],
   [['--all', '--cases', '5'], /options --all and --cases exclude each other/],
   [['--workers', '0'], /option --workers must be a whole number from 1/],

@@ -156,5 +156,5 @@ test('a stored case is read by its kind', (t) => {
   t.deepEqual(decodeStored(TEXT, 'x'), FULL);
   t.is(encodeStored(FULL), TEXT);
   t.is(storedId(FULL), machineCaseId(FULL));
-  t.throws(() => decodeStored(TEXT.replace('"machine"', '"plan"'), 'x'), { instanceOf: CaseError, message: /kind must be "driver" or "machine"/ });
+  t.throws(() => decodeStored(TEXT.replace('"machine"', '"scenario"'), 'x'), { instanceOf: CaseError, message: /kind must be "driver" or "machine" or "plan"/ });
 });

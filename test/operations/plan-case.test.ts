@@ -32,7 +32,8 @@ test('the text of a case', (t) => {
 test('what was written is read', (t) => {
   const whole: PlanCase = { ...RAW, subject: { parts: {}, payloads: 'whole-tag' } };
   const all: PlanCase = { ...CASE, description: { ...CASE.description, first: 0, last: 0, leaves: 0, all: true } };
-  for (const c of [CASE, RAW, TOP, whole, all]) {
+  const formula: PlanCase = { ...RAW, subject: { parts: { planner: 'single-range' }, payloads: [[0, 0, 1, 0]] } };
+  for (const c of [CASE, RAW, TOP, whole, all, formula]) {
     t.deepEqual(decodePlanCase(encodePlanCase(c), 'x'), c);
     t.deepEqual(decodeStored(encodeStored(c), 'x'), c);
     t.is(sizeOf(c), 0);
@@ -61,7 +62,7 @@ const WRONG: readonly (readonly [string, string, RegExp])[] = [
   ['"tables":"0b0"', '"tables":"0b0","x":1', /unknown key "x"/],
   ['{"planner":"double-range"}', '{}', /lacks the key "planner"/],
   ['{"planner":"double-range"}', '{"planner":"a","queue":"b"}', /unknown key "queue"/],
-  ['{"parts":{"planner":"double-range"}}', '{"parts":{"planner":"a"},"payloads":[]}', /unknown key "planner"/],
+  ['{"parts":{"planner":"double-range"}}', '{"parts":{"planner":1},"payloads":[]}', /planner must be a string/],
   ['{"parts":{"planner":"double-range"}}', '{"parts":{},"payloads":[["0x0","0x0","0x0"]]}', /must have 4 to 4 entries/],
   ['{"parts":{"planner":"double-range"}}', '{"parts":{},"payloads":[["0x100000000","0x0","0x0","0x0"]]}', /must be a word of 32 bits/],
   ['"rule":"range-coverage"', '"rule":"accounting"', /expect\.rule must be "range-coverage"/],

@@ -48,6 +48,13 @@ export const BROKEN: readonly Broken[] = [
   { bit: BAD.coverage, planner: changed('rounding-down', SINGLE_RANGE, (out, at) => { if (word(out, at) >>> 20 > 0) out[at] = word(out, at) - (1 << 12); }) },
   { bit: BAD.coverage, planner: changed('leaf-always', SINGLE_RANGE, (out, at) => { out[at + 2] = word(out, at + 2) | 1; }) },
   { bit: BAD.coverage, planner: changed('ttl-3-always', SINGLE_RANGE, (out, at) => { out[at + 2] = word(out, at + 2) | TTL; }) },
+  {
+    bit: BAD.coverage,
+    planner: changed('hint-of-the-table-itself', SINGLE_RANGE, (out, at, d) => {
+      const hint = (word(out, at + 2) & TTL) >> 8;
+      if (d.leaves === 0 && hint > 1 && !(d.tg === 14 && hint === 2)) out[at + 2] = (word(out, at + 2) & ~TTL) | ((hint - 1) << 8);
+    }),
+  },
   { bit: BAD.coverage, planner: changed('granule-of-the-cd', SINGLE_RANGE, (out, at) => { out[at + 2] = word(out, at + 2) ^ 0x400; }) },
   { bit: BAD.legality, planner: { ...changed('single-with-granule', SINGLE_RANGE, () => undefined), plan: (d, f, out) => withGranule(d, SINGLE_RANGE.plan(d, f, out), f.range, out) } },
   { bit: BAD.legality, planner: { ...SINGLE_RANGE, name: 'ranges-anyway', plan: (d, f, out) => SINGLE_RANGE.plan(d, { ...f, range: true }, out) } },

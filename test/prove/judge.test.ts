@@ -72,6 +72,32 @@ test('equal to the literal check for commands that no planner gives', (t) => {
   t.true(refuted > 200);
 });
 
+/** Range commands of 4K with TTL 3 and Leaf 1: first granule, NUM, SCALE. */
+function ranges(...list: readonly (readonly [number, number, number])[]): Uint32Array {
+  return Uint32Array.from(list.flatMap(([frame, num, scale]) => [(num << 12) | (scale << 20), 0, ((frame % 2 ** 20) * 4096) | 0x701, Math.floor(frame / 2 ** 20)]).map((w) => w >>> 0));
+}
+
+const PAGES = { leaves: 1, tables: 0 };
+const GENEROUS = { range: 9, single: 9, over: () => Infinity };
+
+test('commands need not be in order', (t) => {
+  judge.prepare({ range: true, ds: false }, 12, PAGES, GENEROUS);
+  t.is(judge.check(0, 63, ranges([0, 31, 0], [32, 31, 0]), 2), 0);
+  t.is(judge.check(0, 63, ranges([32, 31, 0], [0, 31, 0]), 2), 0);
+  t.is(judge.check(0, 63, ranges([40, 23, 0], [0, 31, 0], [8, 31, 0]), 3), BAD.contiguous, 'the run of 32 is in no one of them');
+});
+
+test('a range that begins in the lower half does not reach into the upper', (t) => {
+  const features = { range: true, ds: true };
+  judge.prepare(features, 12, PAGES, GENEROUS);
+  const first = 2 ** 52 - 64;
+  const below = ranges([2 ** 52 - 2 ** 44, 31, 39]);
+  const d: Description = { tg: 12, first, last: 2 ** 52 - 1, ...PAGES, all: false };
+  t.deepEqual(both(d, { features }, below, 1, Infinity), { bad: BAD.coverage | BAD.contiguous, slow: BAD.coverage | BAD.contiguous });
+  const inside = ranges([2 ** 52 - 2 ** 43, 31, 38]);
+  t.deepEqual(both(d, { features }, inside, 1, Infinity), { bad: 0, slow: 0 });
+});
+
 test('the whole tag is always complete; a count that is none never', (t) => {
   judge.prepare({ range: true, ds: false }, 12, { leaves: 1, tables: 0 }, { range: 1, single: 1, over: () => 0 });
   t.is(judge.check(0, 9, new Uint32Array(4), WHOLE_TAG), 0);

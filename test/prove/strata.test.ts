@@ -1,7 +1,7 @@
 /** Strata: which damage can occur and where: levels that exist, whole entries of the deepest one, within one half of the address space. */
 import test from 'ava';
 import { PLANNERS, findPlanner } from '../../src/parts/planners.js';
-import { allStrata, bitsIn, deepestLevel, expands, leafLevels, sizeSpans, spansOf, tableLevels, WINDOW } from '../../src/prove/strata.js';
+import { allStrata, bitsIn, deepestLevel, EXPANDED_WINDOW, expands, leafLevels, sizeSpans, spansOf, tableLevels, WINDOW } from '../../src/prove/strata.js';
 import { leafAllowed, levelFrames, TGS } from '../../src/spec/granule.js';
 import { levelBit } from '../../src/stack/description.js';
 
@@ -60,6 +60,6 @@ test('sizes reach both ends and lie in one half', (t) => {
 test('planners that expand ranges get windows of granules', (t) => {
   t.deepEqual(PLANNERS.filter((p) => expands(p.promise, { range: false, ds: false })).map((p) => p.name), ['per-granule', 'exact-ranges']);
   t.deepEqual(PLANNERS.filter((p) => expands(p.promise, { range: true, ds: false })).map((p) => p.name), ['per-granule']);
-  for (const s of allStrata(findPlanner('per-granule')?.promise)) if (s.place !== 'sizes') t.true(s.count === 16 || s.count * s.unit <= WINDOW * levelFrames(s.tg, 3));
+  for (const s of allStrata(findPlanner('per-granule')?.promise)) if (s.place !== 'sizes') t.true(s.count === 16 || s.count * s.unit <= EXPANDED_WINDOW * levelFrames(s.tg, 3));
   t.is(bitsIn(0b1011), 3);
 });
