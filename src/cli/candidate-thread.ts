@@ -8,7 +8,7 @@ import { wrapModule } from '../compare/candidate-js.js';
 import { loadWasm } from '../compare/candidate-wasm.js';
 import { CandidateFault, CandidateRefused, ownCandidate, thrown, wrap, type Candidate } from '../compare/candidate.js';
 import { candidateRecord, shrinkSequence, shrinkWrongQuestion } from '../compare/failure.js';
-import type { CandidateSource, CompareJob, CompareOutcome, ReplayJob, ReplayOutcome, Told } from '../compare/job.js';
+import type { CandidateSource, CompareJob, CompareOutcome, ReplayJob, ReplayOutcome, Told, WhatIfJob } from '../compare/job.js';
 import { answer, roomOf } from '../compare/judge-plan.js';
 import { Pulse } from '../compare/pulse.js';
 import { stopwatch } from '../compare/stopwatch.js';
@@ -17,9 +17,10 @@ import { shrinkWorse, shrinkWorseQuestion } from '../compare/worse.js';
 import { replay } from '../lockstep/replay.js';
 import { findPlanner } from '../parts/planners.js';
 import type { Planner } from '../stack/planner.js';
+import { whatIfCandidate } from '../trace/what-if.js';
 import { now } from './output.js';
 
-const { job, memory } = workerData as { readonly job: CompareJob | ReplayJob; readonly memory: SharedArrayBuffer };
+const { job, memory } = workerData as { readonly job: CompareJob | ReplayJob | WhatIfJob; readonly memory: SharedArrayBuffer };
 const pulse = new Pulse(memory);
 
 function tell(told: Told): void {
@@ -64,7 +65,18 @@ async function main(): Promise<void> {
     pulse.end();
   }
   if (job.job === 'replay') tell({ type: 'replayed', outcome: replayed(job, first) });
+  else if (job.job === 'what-if') tell({ type: 'replanned', outcome: await whatIfCandidate(job.recording, once(first, make), job.range) });
   else tell({ type: 'compared', outcome: compared(job, first, make) });
+}
+
+/** The candidate that is there, then others. */
+function once(first: Candidate, make: () => Candidate): () => Planner {
+  let next: Candidate | null = first;
+  return () => {
+    const { planner } = next ?? make();
+    next = null;
+    return planner;
+  };
 }
 
 function compared(j: CompareJob, first: Candidate, make: () => Candidate): CompareOutcome {

@@ -10,7 +10,7 @@ import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { FILE_MAX, type Fault } from '../compare/candidate.js';
 import { partName } from '../compare/failure.js';
-import type { CandidateSource, CompareJob, ReplayJob, Told } from '../compare/job.js';
+import type { CandidateSource, CompareJob, ReplayJob, Told, WhatIfJob } from '../compare/job.js';
 import { Pulse, PULSE_BYTES } from '../compare/pulse.js';
 import { findPlanner, PLANNERS } from '../parts/planners.js';
 import { reason } from './cases.js';
@@ -59,7 +59,7 @@ function readCandidate(path: string): Uint8Array {
 }
 
 /** How the thread ended: with its last word, given up, or by itself. */
-export type Ended = Extract<Told, { type: 'compared' | 'replayed' }> | { readonly type: 'fault'; readonly fault: Fault };
+export type Ended = Extract<Told, { type: 'compared' | 'replayed' | 'replanned' }> | { readonly type: 'fault'; readonly fault: Fault };
 
 const NAP_MS = 25;
 const MEMORY_MB = 1024;
@@ -72,7 +72,7 @@ export interface WatchOptions {
   readonly stop?: () => boolean;
 }
 
-export function watch(job: CompareJob | ReplayJob, options: WatchOptions): Promise<Ended> {
+export function watch(job: CompareJob | ReplayJob | WhatIfJob, options: WatchOptions): Promise<Ended> {
   const memory = new SharedArrayBuffer(PULSE_BYTES);
   const pulse = new Pulse(memory);
   const worker = new Worker(new URL('./candidate-thread.js', import.meta.url), {
@@ -99,7 +99,7 @@ export function watch(job: CompareJob | ReplayJob, options: WatchOptions): Promi
     worker.on('message', (told: Told) => {
       if (told.type === 'refused') end(new UsageError(told.text));
       else if (told.type === 'internal') end(new Error(told.text));
-      else if (told.type === 'compared' || told.type === 'replayed') end(told);
+      else if (told.type === 'compared' || told.type === 'replayed' || told.type === 'replanned') end(told);
       else options.heard?.(told);
     });
     worker.on('error', (error: Error & { code?: string }) => {
@@ -110,7 +110,7 @@ export function watch(job: CompareJob | ReplayJob, options: WatchOptions): Promi
 }
 
 /** Before it was loaded it is no candidate; afterwards it is a finding about it. */
-function whatHappened(job: CompareJob | ReplayJob, pulse: Pulse, kind: Fault['kind'], text: string): Ended | Error {
+function whatHappened(job: { readonly candidate: CandidateSource }, pulse: Pulse, kind: Fault['kind'], text: string): Ended | Error {
   if (!pulse.planning) return new UsageError(`${job.candidate.name}: it could not be loaded: ${text}`);
   return { type: 'fault', fault: { kind, text, question: pulse.busy ? pulse.question : null } };
 }

@@ -29,7 +29,11 @@ export interface CompareSettings {
   /** For one plan. */
   readonly timeoutMs: number;
   readonly workload: string | null;
+  /** Workloads that are run; every one when null. */
+  readonly only: readonly string[] | null;
   readonly recordings: readonly Recording[];
+  /** Names of recordings that are too long to be run unasked. */
+  readonly leftOut: readonly string[];
   readonly corpus: string | undefined;
 }
 
@@ -61,7 +65,7 @@ export class CompareSession {
     try {
       ended = await watch(
         {
-          job: 'compare', candidate: s.candidate.source, baseline: s.baseline, seed: s.seed, only: s.workload === null ? null : [s.workload], recordings: s.recordings,
+          job: 'compare', candidate: s.candidate.source, baseline: s.baseline, seed: s.seed, only: s.only, recordings: s.recordings,
           operations: s.operations, runs: s.runs, timeMs: s.timeMs, about: { part: s.candidate.part, path: s.candidate.path, again: this.#again() },
         },
         { timeoutMs: s.timeoutMs, heard: (told) => { this.#heard(told); }, stop: () => this.#interrupt.signal !== null },
@@ -155,7 +159,7 @@ export class CompareSession {
     const verdict = failures.length > 0 ? 'violation' : varies ? 'error' : o.baselineProblem !== null || o.unmodelled.length > 0 || interrupted !== null ? 'inconclusive' : 'ok';
     return {
       verdict, seed: s.seed, baseline: s.baseline, candidate: s.candidate.path, hash: s.candidate.hash, workloads: o.workloads, worse: o.worse, worseQuestions: o.worseQuestions, failures,
-      baselineProblem: o.baselineProblem, unmodelled: [...new Set(o.unmodelled)].sort(), determinism: o.determinism, interrupted, elapsedMs,
+      baselineProblem: o.baselineProblem, unmodelled: [...new Set(o.unmodelled)].sort(), determinism: o.determinism, interrupted, elapsedMs, leftOut: s.leftOut,
     };
   }
 

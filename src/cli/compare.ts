@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { COMPILE, EXAMPLE, HEADER } from '../compare/header.js';
 import type { Recording } from '../compare/workloads.js';
-import { PLANS, RANDOM } from '../compare/workloads.js';
+import { PLANS, RANDOM, RECORDED, RECORDED_MAX } from '../compare/workloads.js';
 import { findPlanner, PLANNERS } from '../parts/planners.js';
 import { nameCandidate } from './candidate-watch.js';
 import { readCase } from './cases.js';
@@ -44,7 +44,8 @@ const spec: VerbSpec = {
     'thread that is ended when no answer comes within --timeout; what throws, traps, loops, answers nonsense or writes beyond its buffer is reported.',
     '', 'Planners:', ...PLANNERS.map((p) => `  ${p.name.padEnd(19)}${p.about}`),
     '', 'Workloads:', `  ${PLANS.padEnd(19)}plans alone, all granules, small and large, with and without ranges and DS`, ...RANDOM.map((w) => `  ${w.name.padEnd(19)}${w.about}`),
-    '  and the recordings in corpus/workloads (and those in the workloads folder of --corpus DIR), by their names',
+    '  and the recordings in corpus/workloads (and those in the workloads folder of --corpus DIR), by their names;',
+    `  those of corpus/workloads with more than ${RECORDED_MAX} operations only when they are asked for: by name, or all of them by "${RECORDED}"`,
     '', 'Lost are entries of the TLB and the walk cache that an invalidation removed although the tables still hold the very descriptor that was cached.',
   ],
   options: [
@@ -85,14 +86,18 @@ function settings(p: Parsed): CompareSettings {
   const operations = wholeNumber(p, 'ops', 1);
   const runs = wholeNumber(p, 'runs', 1);
   const timeoutMs = duration(p, 'timeout') ?? TIMEOUT_MS;
-  const recorded = [...recordings(WORKLOADS), ...(corpus === undefined ? [] : recordings(join(corpus, 'workloads')))];
+  const ours = recordings(WORKLOADS);
+  const recorded = [...ours, ...(corpus === undefined ? [] : recordings(join(corpus, 'workloads')))];
   const workload = p.values.get('workload');
-  const known = [PLANS, ...recorded.map((r) => r.name), ...RANDOM.map((w) => w.name)];
+  const long = workload === undefined ? ours.filter((r) => r.operations.length > RECORDED_MAX) : [];
+  const known = [PLANS, RECORDED, ...recorded.map((r) => r.name), ...RANDOM.map((w) => w.name)];
   if (workload !== undefined && !known.includes(workload)) throw new UsageError(`there is no workload "${workload}": use one of ${known.join(', ')}`);
   return {
     candidate: nameCandidate(path), baseline, seed: p.values.get('seed') ?? `0x${randomBytes(8).toString('hex')}`,
     operations: operations ?? (timeMs !== undefined && runs === undefined ? Infinity : OPERATIONS), runs: runs ?? Infinity,
-    timeMs: timeMs ?? Infinity, timeoutMs, workload: workload ?? null, recordings: recorded, corpus,
+    timeMs: timeMs ?? Infinity, timeoutMs, workload: workload ?? null,
+    only: workload === undefined ? null : workload === RECORDED ? recorded.map((r) => r.name) : [workload],
+    recordings: recorded.filter((r) => !long.includes(r)), leftOut: long.map((r) => r.name), corpus,
   };
 }
 

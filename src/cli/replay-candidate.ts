@@ -57,7 +57,7 @@ export async function replayCandidate(path: string, candidatePath: string, out: 
   const candidate = nameCandidate(candidatePath);
   const { subject } = stored;
   const ended = await watch({ job: 'replay', candidate: candidate.source, about: { part: candidate.part, path: candidatePath }, subject }, { timeoutMs: TIMEOUT_MS });
-  if (ended.type === 'compared') throw new Error('the thread did another job');
+  if (ended.type === 'compared' || ended.type === 'replanned') throw new Error('the thread did another job');
   const file = nameOf(path);
   out.print([
     `case ${stored.id}  ${visible(file)}`, ...labelled('subject', [`the optimised stack with planner ${visible(candidate.part)}`]),

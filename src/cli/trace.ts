@@ -8,25 +8,25 @@ import { writeWhole } from '../fuzz/store.js';
 import { encodeStored, storedId } from '../operations/stored.js';
 import { RandomChooser } from '../stack/chooser.js';
 import { around } from '../trace/around.js';
-import { PLANNERS } from '../parts/planners.js';
 import { PLANNER_NAMES } from '../stack/planner.js';
-import { whatIf } from '../trace/what-if.js';
 import { campaign } from '../trace/mutate.js';
 import { traceRecording } from '../trace/run.js';
 import { probesText } from '../report/trace-probes.js';
 import { aroundBlock, aroundDocument, traceBlock, traceDocument } from '../report/trace.js';
-import { mutationsBlock, mutationsDocument, whatIfBlock, whatIfDocument } from '../report/trace-variations.js';
+import { mutationsBlock, mutationsDocument } from '../report/trace-variations.js';
 import { Scratch } from './scratch.js';
+import { replanned } from './trace-what-if.js';
 import { EXIT, UsageError, type ExitCode } from './exit.js';
-import { oneOf, wholeNumber, type Parsed, type VerbSpec } from './options.js';
+import { duration, wholeNumber, type Parsed, type VerbSpec } from './options.js';
 import { now, type Output } from './output.js';
 import type { Verb } from './verb.js';
 
 const NEAR = 12;
+const TIMEOUT_MS = 2000;
 
 const spec: VerbSpec = {
   name: 'trace', operands: 1,
-  usage: ['trace <recording>', 'trace <recording> --around LINE', 'trace --probes', 'trace <recording> --extract [--out DIR]', 'trace <recording> --what-if PLANNER|all', 'trace <recording> --mutate [N] [--seed S]'],
+  usage: ['trace <recording>', 'trace <recording> --around LINE', 'trace --probes', 'trace <recording> --extract [--out DIR]', 'trace <recording> --what-if PLANNER|FILE|all[,…] [--no-range] [--timeout TIME]', 'trace <recording> --mutate [N] [--seed S]'],
   about: [
     'A recording of a real driver (smmu-capture/1 as JSON Lines, or the text of tracefs; packed by gzip or not): its stores and commands drive the weakest legal',
     'SMMU, its map and unmap calls say what must be gone when, and the rules decide at every completion whether anything that was taken away could still',
@@ -38,8 +38,9 @@ const spec: VerbSpec = {
     { name: 'probes', about: 'print the lines that make a recording by tracing alone on a machine with an SMMU' },
     { name: 'extract', about: 'turn the part around the first violation into a case that both of our stacks replay' },
     { name: 'out', value: 'DIR', about: 'for --extract: where to (default: a scratch directory, printed)' },
-    { name: 'what-if', value: 'PLANNER', about: `the same recording planned by another planner, verdict and cost side by side: ${PLANNER_NAMES.join(', ')} or all` },
+    { name: 'what-if', value: 'PLANNERS', about: `the same recording planned by others, verdict and cost side by side: ${PLANNER_NAMES.join(', ')}, all, or candidates of compare (./mine.wasm, ./mine.js); several with commas` },
     { name: 'no-range', about: 'for --what-if: as if the SMMU had no range invalidation' },
+    { name: 'timeout', value: 'TIME', about: 'for --what-if: longest time for one plan of a candidate (default 2s)' },
     { name: 'mutate', value: 'N', otherwise: '50', about: 'damage an honest recording in N places of each kind (default 50) and judge each: is the judge sharp?' },
     { name: 'seed', value: 'SEED', about: 'for --mutate; default 1' },
   ],
@@ -63,8 +64,9 @@ async function run(p: Parsed, out: Output): Promise<ExitCode> {
   }
   const each = wholeNumber(p, 'mutate', 1, 100_000);
   if (each !== undefined) return mutated(file, each, p.values.get('seed') ?? '1', out);
-  const planner = oneOf(p, 'what-if', [...PLANNER_NAMES, 'all']);
-  if (planner !== undefined) return replanned(file, planner, !p.values.has('no-range'), out);
+  const planners = p.values.get('what-if');
+  if (planners !== undefined) return replanned({ file, planners, range: !p.values.has('no-range'), timeoutMs: duration(p, 'timeout') ?? TIMEOUT_MS }, out);
+  if (p.values.has('timeout')) throw new UsageError('option --timeout goes with --what-if');
   if (p.values.has('no-range')) throw new UsageError('option --no-range goes with --what-if');
   if (p.values.has('seed')) throw new UsageError('option --seed goes with --mutate');
   if (p.values.has('extract')) return extracted(file, p.values.get('out'), out);
@@ -94,15 +96,6 @@ async function extracted(file: string, named: string | undefined, out: Output): 
   ].join('\n'));
   out.document({ schema: 1, verb: 'trace', verdict: 'ok', file: path, operations: found.operations.length, line: first.line, rule: first.rule, timing: {} });
   return EXIT.ok;
-}
-
-async function replanned(file: string, name: string, range: boolean, out: Output): Promise<ExitCode> {
-  const rows = [await whatIf(file, null, range)];
-  for (const planner of PLANNERS) if (name === 'all' || planner.name === name) rows.push(await whatIf(file, planner, range));
-  out.print(whatIfBlock(file, rows));
-  out.document(whatIfDocument(file, rows));
-  const verdicts = rows.map((r) => r.verdict);
-  return verdicts.includes('violation') ? EXIT.violation : verdicts.includes('inconclusive') ? EXIT.inconclusive : EXIT.ok;
 }
 
 async function mutated(file: string, each: number, seed: string, out: Output): Promise<ExitCode> {

@@ -8,6 +8,7 @@ import type { Operation } from '../stack/operation.js';
 import type { PlannerFeatures } from '../stack/planner.js';
 import type { Violation } from '../stack/violation.js';
 import type { World } from '../stack/world.js';
+import type { WhatIf } from '../trace/what-if.js';
 import type { WrongRun } from './campaign.js';
 import type { Fault } from './candidate.js';
 import type { Cost } from './cost.js';
@@ -42,6 +43,15 @@ export interface ReplayJob {
   readonly about: NonNullable<FailureRecord['candidate']>;
   readonly subject: { readonly kind: 'sequence'; readonly world: World; readonly operations: readonly Operation[] }
     | { readonly kind: 'question'; readonly question: { readonly description: Description; readonly features: PlannerFeatures } };
+}
+
+/** A recording, planned by the candidate. */
+export interface WhatIfJob {
+  readonly job: 'what-if';
+  readonly candidate: CandidateSource;
+  readonly recording: string;
+  /** Has the SMMU range invalidation? */
+  readonly range: boolean;
 }
 
 /** One workload, when it is over. */
@@ -85,4 +95,5 @@ export type Told =
   | { readonly type: 'improved'; readonly world: World; readonly operations: readonly Operation[]; readonly violation: Violation }
   | { readonly type: 'compared'; readonly outcome: CompareOutcome }
   | { readonly type: 'replayed'; readonly outcome: ReplayOutcome }
+  | { readonly type: 'replanned'; readonly outcome: WhatIf }
   | { readonly type: 'internal'; readonly text: string };

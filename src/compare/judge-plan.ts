@@ -35,7 +35,7 @@ export function answer(planner: Planner, q: Question, words: Uint32Array): Answe
     if (error instanceof CandidateFault) return { count: 0, violation: null, fault: error.fault };
     throw error;
   }
-  return { count, violation: judged(q, words, count), fault: null };
+  return { count, violation: judgeAnswer(q, words, count), fault: null };
 }
 
 /** The same, and once more: a planner that answers one question in two ways is none. */
@@ -66,7 +66,8 @@ function planned(words: Uint32Array, count: number): string[] {
   return count > SHOWN ? [...first, `… and ${count - SHOWN} more`] : first;
 }
 
-function judged(q: Question, words: Uint32Array, count: number): Violation | null {
+/** What is wrong with `count` commands as the answer to a question. */
+export function judgeAnswer(q: Question, words: Uint32Array, count: number): Violation | null {
   const d = q.description;
   if (count === WHOLE_TAG) return null;
   const features = sheetFeatures(q.features);

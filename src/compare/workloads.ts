@@ -29,6 +29,12 @@ export interface Recording {
   readonly operations: readonly Operation[];
 }
 
+/** Every recording, by one name. */
+export const RECORDED = 'recorded';
+
+/** Operations of the longest recording that is run without being asked for: a longer one costs seconds for each planner. */
+export const RECORDED_MAX = 4000;
+
 /** Plans alone, without a driver: questions.ts. */
 export const PLANS = 'plans';
 

@@ -35,6 +35,8 @@ export interface CompareSummary {
   readonly unmodelled: readonly string[];
   readonly determinism: { readonly checked: number; readonly identical: number } | null;
   readonly interrupted: string | null;
+  /** Recordings that were not asked for and are too long to be run unasked. */
+  readonly leftOut: readonly string[];
   readonly elapsedMs: number;
 }
 
@@ -85,7 +87,7 @@ export function compareJson(s: CompareSummary): Record<string, unknown> {
       operations: w.operations.map((op, i): Json => operationJson(op, i)),
     })),
     worseQuestions: s.worseQuestions.map((w) => ({ metric: w.metric, baseline: w.baseline, candidate: w.candidate, question: questionJson(w.question) })),
-    failures: s.failures, ...(s.baselineProblem === null ? {} : { baselineProblem: s.baselineProblem }), unmodelled: s.unmodelled,
+    failures: s.failures, leftOut: s.leftOut, ...(s.baselineProblem === null ? {} : { baselineProblem: s.baselineProblem }), unmodelled: s.unmodelled,
     ...(s.determinism === null ? {} : { determinism: s.determinism }),
     timing: {
       elapsedMs: Math.round(s.elapsedMs), ...(s.interrupted === null ? {} : { interrupted: s.interrupted }),
@@ -105,6 +107,7 @@ export function compareBlock(s: CompareSummary): string {
     ...labelled('baseline', [visible(s.baseline)]),
     ...labelled('candidate', [`${visible(s.candidate)}${s.hash === null ? '' : `  sha256 ${s.hash.slice(0, 16)}`}`]),
     ...labelled('runs', wrap(runs)),
+    ...labelled('left out', s.leftOut.length === 0 ? [] : [`${s.leftOut.map(visible).join('  ')}  (long: --workload NAME runs one, --workload recorded all recordings)`]),
     ...(s.baselineProblem === null ? [] : labelled('baseline', [`breaks ${s.baselineProblem}`])),
     ...labelled('unmodelled', s.unmodelled.map(visible)),
     ...(s.failures.length > 0 ? labelled('cost', ['is compared for a right candidate only']) : costLines(ran)),
@@ -183,7 +186,7 @@ export function questionLines(q: Question): string[] {
   return [`${address(d.first, '000')}..${address(d.last, 'fff')}: ${counted(n, 'granule')} of ${GRANULE[d.tg] ?? ''}`, `leaf levels changed: ${levels(d.leaves)}; table levels removed: ${levels(d.tables)}`, smmu];
 }
 
-function questionJson(q: Question): Json {
+export function questionJson(q: Question): Json {
   return { description: planDescriptionJson(q.description), range: q.features.range, ds: q.features.ds };
 }
 

@@ -1,7 +1,10 @@
 /**
  * Trace variations: what became of the damage that was done to an honest recording, and of a recording that another planner planned. Pure.
  */
-import type { Row } from '../trace/what-if.js';
+import type { Row, WhatIf } from '../trace/what-if.js';
+import type { TraceVerdict } from '../trace/types.js';
+import { questionJson } from './compare.js';
+import { findingDocument } from './trace.js';
 import type { Fate, Tally } from '../trace/mutate.js';
 import { columns, count, visible } from './words.js';
 
@@ -26,13 +29,24 @@ export function mutationsDocument(file: string, seed: string, tallies: readonly 
 export function whatIfBlock(file: string, rows: readonly Row[]): string {
   const base = rows[0] as Row;
   const ratio = (n: number, of: number): string => (of === 0 ? '-' : `${(n / of).toFixed(2)}x`);
-  const cells = rows.map((r) => [r.planner, r.verdict, count(r.findings), count(r.commands), ratio(r.commands, base.commands), count(r.most), count(r.wholeTag), count(r.pages), ratio(r.pages, base.pages), r.first]);
+  const cells = rows.map((r) => [visible(r.planner), r.verdict, count(r.findings), count(r.commands), ratio(r.commands, base.commands), count(r.most), count(r.wholeTag), count(r.pages), ratio(r.pages, base.pages), visible(r.first)]);
   return [
     `${visible(file)}: ${count(base.batches)} invalidations by address, as they were recorded and as other planners would have done them`,
     '', ...columns([['planner', 'verdict', 'findings', 'commands', '', 'most at once', 'whole tag', 'pages named', '', 'first finding'], ...cells], [2, 3, 4, 5, 6, 7, 8]).map((l) => `  ${l}`),
   ].join('\n');
 }
 
-export function whatIfDocument(file: string, rows: readonly Row[]): unknown {
-  return { schema: 1, verb: 'trace', verdict: rows.some((r) => r.verdict === 'violation') ? 'violation' : rows.some((r) => r.verdict === 'inconclusive') ? 'inconclusive' : 'ok', file: visible(file), planners: rows, timing: {} };
+/** `told`: what came of candidates. */
+export function whatIfDocument(file: string, rows: readonly Row[], told: readonly WhatIf[]): unknown {
+  const candidates = told.map((o) => ({
+    planner: o.row.planner, finding: o.explained === null ? null : findingDocument(o.explained.finding, o.explained),
+    wrong: o.wrong === null ? null : { line: o.wrong.line, ...o.wrong.violation, question: questionJson(o.wrong.question) },
+    fault: o.fault === null ? null : { kind: o.fault.kind, text: o.fault.text, question: o.fault.question === null ? null : questionJson(o.fault.question) },
+  }));
+  return { schema: 1, verb: 'trace', verdict: whatIfVerdict(rows), file: visible(file), planners: rows, ...(candidates.length === 0 ? {} : { candidates }), timing: {} };
+}
+
+export function whatIfVerdict(rows: readonly Row[]): TraceVerdict {
+  const verdicts = rows.map((r) => r.verdict);
+  return verdicts.includes('violation') ? 'violation' : verdicts.includes('inconclusive') ? 'inconclusive' : 'ok';
 }

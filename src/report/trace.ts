@@ -33,7 +33,7 @@ export function traceBlock(r: TraceReport, context: TraceContext): string {
   ].join('\n');
 }
 
-function explainedLines(e: Explained): string[] {
+export function explainedLines(e: Explained): string[] {
   const f = e.finding;
   const rule = RULES.find((x) => x.id === f.rule);
   const lines = e.steps.map((s) => `line ${s.line}  ${visible(s.text)}`);
@@ -91,13 +91,13 @@ export function traceDocument(r: TraceReport, context: TraceContext): unknown {
   const { result } = r;
   return {
     schema: 1, verb: 'trace', verdict: result.verdict, file: visible(context.file), form: result.form, lines: result.lines, domains: result.domains,
-    findings: result.findings.map((f) => finding(f, r.explained.find((e) => e.finding === f))), moreFindings: result.more,
+    findings: result.findings.map((f) => findingDocument(f, r.explained.find((e) => e.finding === f))), moreFindings: result.more,
     inconclusive: result.doubts, unknown: result.unknown, accesses: result.accesses, assumed: result.assumed, orderChoices: r.choices, rules: result.rules, cost: r.cost,
     timing: { elapsedMs: Math.round(context.elapsedMs) },
   };
 }
 
-function finding(f: Finding, e: Explained | undefined): unknown {
+export function findingDocument(f: Finding, e: Explained | undefined): unknown {
   return {
     how: f.how, rule: f.rule, cause: f.cause, expected: f.expected, actual: f.actual, line: f.line, at: f.at, from: f.from, assumed: f.assumed,
     ...(e === undefined ? {} : { because: e.steps, rest: e.rest, verified: e.verified, tried: e.tried }),

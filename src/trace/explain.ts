@@ -18,15 +18,16 @@ export interface Explained {
   readonly tried: number;
 }
 
-export async function explain(path: string, f: Finding, o: Pick<PassOptions, 'limits' | 'change'>): Promise<Explained> {
+/** `o` makes the options of each pass anew: what changes the recording may remember what it did. */
+export async function explain(path: string, f: Finding, o: () => Pick<PassOptions, 'limits' | 'change' | 'before'>): Promise<Explained> {
   const place = f.place;
   if (place === null) return { finding: f, steps: [], rest: '', verified: null, tried: 0 };
   const watch = new Watch(place);
-  await onePass(path, { ...o, watch, until: f.line });
+  await onePass(path, { ...o(), watch, until: f.line });
   let tried = 0;
   for (const command of remedies(place)) {
     tried += 1;
-    const { result } = await onePass(path, { ...o, until: f.line, insertion: { before: f.line, commands: [command] } });
+    const { result } = await onePass(path, { ...o(), until: f.line, insertion: { before: f.line, commands: [command] } });
     if (result.findings.some((g) => sameFinding(f, g))) continue;
     return { finding: f, ...watch.story(), verified: `${describeCommand(command)} and a CMD_SYNC in front of line ${f.line}`, tried };
   }

@@ -106,6 +106,8 @@ export class Judge {
   insert(...commands: readonly Command[]): void {
     const m = this.machine.reference;
     if (m === null || this.#stopped) return;
+    for (const c of commands) this.#watch?.command(c);
+    this.#watch?.synced();
     const clock = this.machine.memory.journal.clock;
     clock.now += 1;
     const visible = clock.now;

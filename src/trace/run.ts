@@ -133,7 +133,7 @@ export async function traceRecording(path: string, o: Pick<PassOptions, 'limits'
     const kind = `${f.how} ${f.rule} ${f.cause}`;
     if (explained.length >= EXPLAINED || kinds.has(kind) || f.place === null) continue;
     kinds.add(kind);
-    explained.push(await explain(path, f, o));
+    explained.push(await explain(path, f, () => o));
   }
   return { result, explained, cost: cost.profile(), choices: first.choices };
 }

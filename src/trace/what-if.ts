@@ -9,10 +9,33 @@ import { levelBit, newDescription, type Description } from '../stack/description
 import { PAYLOAD_WORDS, WHOLE_TAG, type Planner } from '../stack/planner.js';
 import type { ReadLimits } from '../captures/read.js';
 import type { Recorded } from '../captures/recorded.js';
+import { CandidateFault, type Fault } from '../compare/candidate.js';
+import { judgeAnswer } from '../compare/judge-plan.js';
+import type { Question } from '../compare/pulse.js';
+import type { Violation } from '../stack/violation.js';
+import { explain, type Explained } from './explain.js';
 import { isRangeTlbi, noCommand } from './damage.js';
 import type { Judge } from './judge.js';
-import { onePass } from './run.js';
+import { onePass, type PassOptions } from './run.js';
 import type { TraceResult } from './types.js';
+
+/** A plan that does not do what its question asks, whatever the recording shows of it. */
+export interface WrongPlan {
+  /** Where the batch that it stands for returned. */
+  readonly line: number;
+  readonly question: Question;
+  readonly violation: Violation;
+}
+
+/** What a candidate did to a recording. */
+export interface WhatIf {
+  readonly row: Row;
+  /** The first finding, with the lines behind it. */
+  readonly explained: Explained | null;
+  readonly wrong: WrongPlan | null;
+  /** What it did instead of planning. */
+  readonly fault: Fault | null;
+}
 
 export interface Row {
   readonly planner: string;
@@ -41,6 +64,7 @@ class Replanner {
   readonly #taken = new Set<number>();
   /** What stands in for the batch that returns at this line. */
   readonly planned = new Map<Recorded, Command[]>();
+  wrong: WrongPlan | null = null;
   commands = 0;
   wholeTag = 0;
   pages = 0;
@@ -73,7 +97,7 @@ class Replanner {
     if (batch === undefined || batch.commands.length === 0) return;
     this.batches += 1;
     const all: Command[] = [];
-    for (const asid of new Set(batch.commands.map((c) => c.asid))) all.push(...this.#plan(asid, batch.commands.filter((c) => c.asid === asid)));
+    for (const asid of new Set(batch.commands.map((c) => c.asid))) all.push(...this.#plan(r.line, asid, batch.commands.filter((c) => c.asid === asid)));
     this.most = Math.max(this.most, all.length);
     for (const c of all) {
       if (c.op === OP.TLBI_NH_ASID) { this.wholeTag += 1; continue; }
@@ -84,10 +108,13 @@ class Replanner {
     if (this.#planner !== null) this.planned.set(r, all);
   }
 
-  #plan(asid: number, recorded: readonly Command[]): Command[] {
+  #plan(line: number, asid: number, recorded: readonly Command[]): Command[] {
     if (this.#planner === null) return [...recorded];
     const d = described(recorded);
-    const count = this.#planner.plan(d, { range: this.#range, ds: false }, this.#out);
+    const question = { description: { ...d }, features: { range: this.#range, ds: false } };
+    const count = this.#planner.plan(d, question.features, this.#out);
+    const violation = this.wrong === null ? judgeAnswer(question, this.#out, count) : null;
+    if (violation !== null) this.wrong = { line, question, violation };
     if (count === WHOLE_TAG) return [{ ...newCommand(), op: OP.TLBI_NH_ASID, asid }];
     return Array.from({ length: count }, (_, i) => {
       const at = i * PAYLOAD_WORDS;
@@ -112,20 +139,55 @@ export function described(commands: readonly Command[]): Description {
   return d;
 }
 
-/** One row for what was recorded (`planner` null) or for a planner. */
-export async function whatIf(path: string, planner: Planner | null, range: boolean, limits: Partial<ReadLimits> = {}): Promise<Row> {
-  const replanner = new Replanner(planner, range);
-  const { result } = await onePass(path, {
-    limits, change: (r) => replanner.change(r),
+/** The options of a pass in which this stands for the planner of the recording. */
+function passOf(replanner: Replanner): Pick<PassOptions, 'change' | 'before'> {
+  return {
+    change: (r) => replanner.change(r),
     before: (judge: Judge, r) => {
       const commands = replanner.planned.get(r);
       if (commands === undefined) return;
       replanner.planned.delete(r);
       judge.insert(...commands);
     },
-  });
-  return {
-    planner: planner?.name ?? 'recorded', verdict: result.verdict, findings: result.findings.length + result.more, first: result.findings[0] === undefined ? '' : `line ${result.findings[0].line}: ${result.findings[0].actual}`,
-    commands: replanner.commands, wholeTag: replanner.wholeTag, pages: replanner.pages, batches: replanner.batches, most: replanner.most,
   };
+}
+
+function firstOf(result: TraceResult, wrong: WrongPlan | null): string {
+  const f = result.findings[0];
+  if (f !== undefined) return `line ${f.line}: ${f.actual}`;
+  return wrong === null ? '' : `line ${wrong.line}: ${wrong.violation.actual}`;
+}
+
+function rowOf(name: string, replanner: Replanner, result: TraceResult): Row {
+  const { wrong, commands, wholeTag, pages, batches, most } = replanner;
+  return {
+    planner: name, verdict: wrong === null ? result.verdict : 'violation', findings: result.findings.length + result.more, first: firstOf(result, wrong), commands, wholeTag, pages, batches, most,
+  };
+}
+
+/** One row for what was recorded (`planner` null) or for a planner. */
+export async function whatIf(path: string, planner: Planner | null, range: boolean, limits: Partial<ReadLimits> = {}): Promise<Row> {
+  const replanner = new Replanner(planner, range);
+  const { result } = await onePass(path, { limits, ...passOf(replanner) });
+  return rowOf(planner?.name ?? 'recorded', replanner, result);
+}
+
+/** The row of a planner that gave no plan. */
+export function faultRow(name: string, fault: Fault): Row {
+  return { planner: name, verdict: 'violation', findings: 0, first: fault.text, commands: 0, wholeTag: 0, pages: 0, batches: 0, most: 0 };
+}
+
+/** The same for a planner from outside, with an explanation of what it got wrong. `fresh` makes it anew for each pass. */
+export async function whatIfCandidate(path: string, fresh: () => Planner, range: boolean): Promise<WhatIf> {
+  const first = fresh();
+  const replanner = new Replanner(first, range);
+  try {
+    const { result } = await onePass(path, passOf(replanner));
+    const finding = result.findings[0];
+    const explained = finding === undefined ? null : await explain(path, finding, () => passOf(new Replanner(fresh(), range)));
+    return { row: rowOf(first.name, replanner, result), explained, wrong: replanner.wrong, fault: null };
+  } catch (error) {
+    if (!(error instanceof CandidateFault)) throw error;
+    return { row: faultRow(first.name, error.fault), explained: null, wrong: null, fault: error.fault };
+  }
 }

@@ -49,6 +49,15 @@ test('a right candidate: exit 0, every cost per workload with baseline, candidat
   t.regex(e.stdout, /nanoseconds per plan/);
   t.regex(e.stdout, /worse +in nothing that is counted, in no run/);
   t.regex(e.stdout, /7\/7 first runs identical/);
+  t.regex(e.stdout, /left out +linux-full-6\.12 {2}linux-lazy-7\.2 {2}\(long: /);
+});
+
+test('the long recordings run when they are asked for', async (t) => {
+  const e = await compare('double-range', '--workload', 'recorded', '--json');
+  t.is(e.code, 0, e.stderr);
+  const d = document(e);
+  t.deepEqual(Object.keys(d['workloads'] as object), ['linux-full-6.12', 'linux-lazy-7.2', 'linux-mini-7.2', 'linux-vfio-7.2']);
+  t.deepEqual(d['leftOut'], []);
 });
 
 test('--json: one document, the same twice but for the times', async (t) => {

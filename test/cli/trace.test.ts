@@ -1,7 +1,9 @@
 /** The verb trace: what it prints, its document, its exit codes. */
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { writeCapture } from '../captures/write.js';
+import { bytesOf, type ModuleName } from '../compare/modules.js';
 import { attached } from '../trace/build.js';
 import { document, folder, ROOT, run } from './program.js';
 
@@ -79,6 +81,44 @@ test('--what-if: planners side by side', async (t) => {
   t.regex(e.stdout, /per-granule +ok +0 +569 +51\.73x +512/);
   t.is((await run(['trace', BUG, '--what-if', 'none'])).code, 64);
   t.is((await run(['trace', BUG, '--what-if', 'all'])).code, 1);
+});
+
+function wasm(at: string, name: ModuleName): string {
+  const path = join(at, `${name}.wasm`);
+  writeFileSync(path, bytesOf(name));
+  return path;
+}
+
+test('--what-if: candidates of compare, beside what was recorded and the planners of the house', async (t) => {
+  const at = folder();
+  const mine = join(at, 'mine.js');
+  writeFileSync(mine, 'export function plan(d, f, out) { return -1; }\n');
+  const e = await run(['trace', join(HERE, 'linux-vfio-7.2.jsonl.gz'), '--what-if', `${wasm(at, 'right')},single-range,${mine}`]);
+  t.is(e.code, 0, e.stderr);
+  t.regex(e.stdout, /recorded +ok[^]*right\.wasm +ok +0 +11 [^]*single-range +ok +0 +11 [^]*mine\.js +ok +0 +0 .* 11 /);
+});
+
+test('--what-if: a wrong candidate, by the recording and by its plan', async (t) => {
+  const path = wasm(folder(), 'wrong');
+  const e = await run(['trace', join(HERE, 'linux-mini-7.2.jsonl.gz'), '--what-if', path]);
+  t.is(e.code, 1);
+  t.regex(e.stdout, /\[violation\] stale-translation {2}planned by wrong\.wasm#[^]*verified +inserting TLBI_NH_VA[^]*\[violation\] range-coverage[^]*asked[^]*others[^]*recorded +ok[^]*wrong\.wasm +violation/);
+  t.regex(e.stdout, /because[^]*line \d+ +TLBI_NH_VA [^\n]*\n/);
+  const d = document(await run(['trace', join(HERE, 'linux-mini-7.2.jsonl.gz'), '--what-if', path, '--json'])) as { verdict: string; candidates: { finding: { rule: string }; wrong: { rule: string } }[] };
+  t.deepEqual([d.verdict, d.candidates[0]?.finding.rule, d.candidates[0]?.wrong.rule], ['violation', 'stale-translation', 'range-coverage']);
+});
+
+test('--what-if: a candidate that loops, traps, or answers nonsense ends itself and nothing else', async (t) => {
+  const at = folder();
+  for (const [name, words] of [['loops', 'does not answer'], ['traps', 'throws'], ['tooMany', 'answer is no plan'], ['before', 'writes where it must not']] as const) {
+    const e = await run(['trace', join(HERE, 'linux-mini-7.2.jsonl.gz'), '--what-if', `${wasm(at, name)},single-range`, '--timeout', '1s']);
+    t.is(e.code, 1, name);
+    t.regex(e.stdout, new RegExp(`the candidate\\S* ${words}[^]*${name}\\.wasm +violation[^]*single-range +ok`), name);
+    t.regex(e.stdout, /asked +0x/, name);
+  }
+  const refused = await run(['trace', join(HERE, 'linux-mini-7.2.jsonl.gz'), '--what-if', wasm(at, 'imports')]);
+  t.is(refused.code, 64);
+  t.is((await run(['trace', join(HERE, 'linux-mini-7.2.jsonl.gz'), '--timeout', '1s'])).code, 64);
 });
 
 test('--extract: a case that our stacks replay; nothing from an honest recording', async (t) => {

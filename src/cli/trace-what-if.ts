@@ -1,0 +1,60 @@
+/**
+ * trace --what-if: a recording planned by other planners: those of the house here, candidates in the watched thread, each in one of its own.
+ */
+import { findPlanner, PLANNERS } from '../parts/planners.js';
+import { wrongBlock } from '../report/compare.js';
+import { explainedLines } from '../report/trace.js';
+import { whatIfBlock, whatIfDocument, whatIfVerdict } from '../report/trace-variations.js';
+import { faultRow, whatIf, type WhatIf } from '../trace/what-if.js';
+import { nameCandidate, watch, type Named } from './candidate-watch.js';
+import { EXIT, type ExitCode } from './exit.js';
+import type { Output } from './output.js';
+
+export interface WhatIfSettings {
+  readonly file: string;
+  /** Names of planners, files of candidates, or `all` for every planner of the house, with commas between. */
+  readonly planners: string;
+  readonly range: boolean;
+  /** For one plan of a candidate. */
+  readonly timeoutMs: number;
+}
+
+function named(text: string): Named[] {
+  const names = text.split(',').flatMap((name) => (name === 'all' ? PLANNERS.map((p) => p.name) : [name]));
+  return [...new Set(names)].map(nameCandidate);
+}
+
+export async function replanned(s: WhatIfSettings, out: Output): Promise<ExitCode> {
+  const candidates = named(s.planners);
+  const rows = [await whatIf(s.file, null, s.range)];
+  const told: WhatIf[] = [];
+  const blocks: string[] = [];
+  for (const c of candidates) {
+    const own = findPlanner(c.path);
+    if (own !== undefined) { rows.push(await whatIf(s.file, own, s.range)); continue; }
+    const outcome = await byCandidate(c, s);
+    rows.push(outcome.row);
+    told.push(outcome);
+    blocks.push(...explained(c, outcome, out.program));
+  }
+  out.print([...blocks.map((b) => `${b}\n`), whatIfBlock(s.file, rows)].join('\n'));
+  out.document(whatIfDocument(s.file, rows, told));
+  return { ok: EXIT.ok, violation: EXIT.violation, inconclusive: EXIT.inconclusive }[whatIfVerdict(rows)];
+}
+
+async function byCandidate(c: Named, s: WhatIfSettings): Promise<WhatIf> {
+  const ended = await watch({ job: 'what-if', candidate: c.source, recording: s.file, range: s.range }, { timeoutMs: s.timeoutMs });
+  if (ended.type === 'fault') return { row: faultRow(c.source.name, ended.fault), explained: null, wrong: null, fault: ended.fault };
+  if (ended.type !== 'replanned') throw new Error('the thread did another job');
+  return ended.outcome;
+}
+
+/** What a candidate got wrong: on the recording, and as an answer. */
+function explained(c: Named, o: WhatIf, program: string): string[] {
+  const context = { program, part: c.part, path: c.path, origin: null, file: null };
+  const blocks: string[] = [];
+  if (o.explained !== null) blocks.push([`[violation] ${o.explained.finding.rule}  planned by ${c.part}`, ...explainedLines(o.explained)].join('\n'));
+  if (o.wrong !== null) blocks.push(wrongBlock({ ...o.wrong, fault: null }, context));
+  if (o.fault !== null) blocks.push(wrongBlock({ question: o.fault.question, violation: null, fault: o.fault }, context));
+  return blocks;
+}
