@@ -1,7 +1,7 @@
 /**
  * trace: a recording of a real driver, judged by the rules that judge our own.
  */
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { extractCase } from '../captures/extract.js';
 import { importCapture } from '../captures/to-case.js';
 import { writeWhole } from '../fuzz/store.js';
@@ -13,7 +13,7 @@ import { campaign } from '../trace/mutate.js';
 import { traceRecording } from '../trace/run.js';
 import { probesText } from '../report/trace-probes.js';
 import { aroundBlock, aroundDocument, traceBlock, traceDocument } from '../report/trace.js';
-import { mutationsBlock, mutationsDocument } from '../report/trace-variations.js';
+import { mutationsBlock, mutationsDocument, mutationsMarkdown } from '../report/trace-variations.js';
 import { Scratch } from './scratch.js';
 import { replanned } from './trace-what-if.js';
 import { EXIT, UsageError, type ExitCode } from './exit.js';
@@ -26,7 +26,7 @@ const TIMEOUT_MS = 2000;
 
 const spec: VerbSpec = {
   name: 'trace', operands: 1,
-  usage: ['trace <recording>', 'trace <recording> --around LINE', 'trace --probes', 'trace <recording> --extract [--out DIR]', 'trace <recording> --what-if PLANNER|FILE|all[,…] [--no-range] [--timeout TIME]', 'trace <recording> --mutate [N] [--seed S]'],
+  usage: ['trace <recording>', 'trace <recording> --around LINE', 'trace --probes', 'trace <recording> --extract [--out DIR]', 'trace <recording> --what-if PLANNER|FILE|all[,…] [--no-range] [--timeout TIME]', 'trace <recording> --mutate [N] [--seed S] [--markdown]'],
   about: [
     'A recording of a real driver (smmu-capture/1 as JSON Lines, or the text of tracefs; packed by gzip or not): its stores and commands drive the weakest legal',
     'SMMU, its map and unmap calls say what must be gone when, and the rules decide at every completion whether anything that was taken away could still',
@@ -43,6 +43,7 @@ const spec: VerbSpec = {
     { name: 'timeout', value: 'TIME', about: 'for --what-if: longest time for one plan of a candidate (default 2s)' },
     { name: 'mutate', value: 'N', otherwise: '50', about: 'damage an honest recording in N places of each kind (default 50) and judge each: is the judge sharp?' },
     { name: 'seed', value: 'SEED', about: 'for --mutate; default 1' },
+    { name: 'markdown', about: 'for --mutate: print a section of corpus/tables/trace-mutations.md' },
   ],
 };
 
@@ -63,11 +64,12 @@ async function run(p: Parsed, out: Output): Promise<ExitCode> {
     return EXIT.ok;
   }
   const each = wholeNumber(p, 'mutate', 1, 100_000);
-  if (each !== undefined) return mutated(file, each, p.values.get('seed') ?? '1', out);
+  if (each !== undefined) return mutated(file, { each, seed: p.values.get('seed') ?? '1', markdown: p.values.has('markdown') }, out);
   const planners = p.values.get('what-if');
   if (planners !== undefined) return replanned({ file, planners, range: !p.values.has('no-range'), timeoutMs: duration(p, 'timeout') ?? TIMEOUT_MS }, out);
   if (p.values.has('timeout')) throw new UsageError('option --timeout goes with --what-if');
   if (p.values.has('no-range')) throw new UsageError('option --no-range goes with --what-if');
+  if (p.values.has('markdown')) throw new UsageError('option --markdown goes with --mutate');
   if (p.values.has('seed')) throw new UsageError('option --seed goes with --mutate');
   if (p.values.has('extract')) return extracted(file, p.values.get('out'), out);
   if (p.values.has('out')) throw new UsageError('option --out goes with --extract');
@@ -98,11 +100,12 @@ async function extracted(file: string, named: string | undefined, out: Output): 
   return EXIT.ok;
 }
 
-async function mutated(file: string, each: number, seed: string, out: Output): Promise<ExitCode> {
+async function mutated(file: string, how: { readonly each: number; readonly seed: string; readonly markdown: boolean }, out: Output): Promise<ExitCode> {
+  const { each, seed, markdown } = how;
   const { result } = await traceRecording(file);
   if (result.verdict !== 'ok') throw new UsageError(`${file} is not an honest recording (${result.verdict}), so damage to it shows nothing`);
   const tallies = await campaign(file, each, (kind) => new RandomChooser(`${seed} ${kind}`));
-  out.print(mutationsBlock(file, seed, tallies));
+  out.print(markdown ? mutationsMarkdown(basename(file).replace(/\.jsonl(\.gz)?$/, ''), each, seed, tallies) : mutationsBlock(file, seed, tallies));
   out.document(mutationsDocument(file, seed, tallies));
   return tallies.some((t) => t.fates['not noticed'] > 0) ? EXIT.gate : EXIT.ok;
 }

@@ -20,6 +20,17 @@ export function mutationsBlock(file: string, seed: string, tallies: readonly Tal
   ].join('\n');
 }
 
+/** The same as a section of corpus/tables/trace-mutations.md. `name`: of the recording. */
+export function mutationsMarkdown(name: string, each: number, seed: string, tallies: readonly Tally[]): string {
+  const row = (cells: readonly (string | number)[]): string => `| ${cells.join(' | ')} |`;
+  const heads = ['kind', 'made', ...FATES, 'convicted by'];
+  return [
+    `## ${visible(name)}, ${each} of each kind, seed ${visible(seed)}`, '', row(heads), `|${'---|'.repeat(heads.length)}`,
+    ...tallies.map((t) => row([t.kind, t.made, ...FATES.map((f) => t.fates[f]), Object.entries(t.rules).sort(([a], [b]) => (a < b ? -1 : 1)).map(([r, n]) => `${r} ${n}`).join(', ')])),
+    '', ...tallies.flatMap((t) => t.examples.map((e) => `- ${t.kind} at line ${e.line} (${visible(e.what)}): ${e.fate}: ${visible(e.by)}`)), '',
+  ].join('\n');
+}
+
 export function mutationsDocument(file: string, seed: string, tallies: readonly Tally[]): unknown {
   const missed = tallies.some((t) => t.fates['not noticed'] > 0);
   return { schema: 1, verb: 'trace', verdict: missed ? 'violation' : 'ok', file: visible(file), seed, mutations: tallies, timing: {} };

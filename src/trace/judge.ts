@@ -19,6 +19,7 @@ import { Duties, type Breach } from './duties.js';
 import type { Life } from './intent.js';
 import { Lives, type Cpu } from './lives.js';
 import { Contradiction, RecordedMachine } from './machine.js';
+import type { Pending } from '../reference/stage1/facts.js';
 import type { Command } from '../spec/command.js';
 import type { Doubt, Finding, TraceResult } from './types.js';
 import type { Watch } from './watch.js';
@@ -31,10 +32,10 @@ const LEAF_BYTES = 4096;
 
 type Of<K extends RecordedWhat['kind']> = Extract<RecordedWhat, { readonly kind: K }>;
 
-/** `watch`: collects what concerns one fact, while a finding is being explained. `seen`: told of each command that the SMMU may take. */
+/** `watch`: collects what concerns one fact, while a finding is being explained. `synced`: told of each SYNC that is complete. */
 export interface Hooks {
   readonly watch: Watch | null;
-  readonly seen: ((command: Command, line: number) => void) | null;
+  readonly synced: ((covered: readonly Pending[], line: number) => void) | null;
 }
 
 export class Judge {
@@ -61,16 +62,19 @@ export class Judge {
   /** Stores that were not recorded stand behind what is judged now. */
   assumed = false;
 
-  constructor(path: string, hooks: Hooks = { watch: null, seen: null }) {
+  constructor(path: string, hooks: Hooks = { watch: null, synced: null }) {
     this.#path = path;
     this.#watch = hooks.watch;
     this.#accesses = new Accesses(this.machine, this.lives, this.ledger);
     this.machine.started = (m) => {
       this.#duties = new Duties(m, { lives: this.lives, ledger: this.ledger, watch: this.#watch, report: (b) => { this.#report(b); } });
-      const { watch, seen } = hooks;
-      m.listener = watch === null && seen === null ? null : { commandSeen: (c) => { watch?.command(c); seen?.(c, this.#line); }, synced: () => { watch?.synced(); } };
+      const { watch, synced } = hooks;
+      m.listener = watch === null && synced === null ? null : { commandSeen: (c) => { watch?.command(c); }, synced: (covered) => { watch?.synced(); synced?.(covered, this.#line); } };
     };
   }
+
+  /** Address of the table page that the driver knows by this pointer. */
+  page(va: string): number { return this.#pages.get(va)?.pa ?? -1; }
 
   get stopped(): boolean { return this.#stopped; }
 

@@ -5,8 +5,8 @@
  * in the judge.
  */
 import { decodeCommand, describeCommand, newCommand, OP, rangeGranules, type Command } from '../spec/command.js';
-import { entryFrames, isCurrent, waySpan } from '../reference/stage1/facts.js';
-import { isCfgi, matchesCd, matchesLeaf, matchesSte, matchesTable } from '../reference/stage1/match.js';
+import type { Pending } from '../reference/stage1/facts.js';
+import { isCfgi, namesTag } from '../reference/stage1/match.js';
 import { names } from '../lockstep/place.js';
 import type { Chooser } from '../stack/chooser.js';
 import type { FactPlace } from '../stack/violation.js';
@@ -14,7 +14,7 @@ import { CaptureError } from '../captures/read.js';
 import type { Recorded } from '../captures/recorded.js';
 import { readRecording } from '../captures/recording.js';
 import { noCommand } from './damage.js';
-import type { Judge } from './judge.js';
+import { Pursuit, staleFacts, streamsOf } from './pursue.js';
 import { onePass } from './run.js';
 import { commandText } from './words.js';
 
@@ -34,6 +34,13 @@ export interface Mutated {
 
 type Line = Recorded & { readonly what: Extract<Recorded['what'], { readonly kind: 'cmd' }> };
 type Change = (r: Recorded) => readonly Recorded[];
+
+interface Damage {
+  readonly change: Change;
+  readonly what: string;
+  /** The tag that is used too early, -1: none. */
+  readonly tag: number;
+}
 
 export async function linesOf(path: string): Promise<readonly Recorded[]> {
   const out: Recorded[] = [];
@@ -118,7 +125,7 @@ function narrower(raw: number[]): void {
 }
 
 /** From this CD on the domain uses an ASID that another had, in its CDs and its commands alike. */
-function reused(lines: readonly Recorded[], at: number, c: Chooser): { readonly change: Change; readonly what: string } {
+function reused(lines: readonly Recorded[], at: number, c: Chooser): Damage {
   const target = lines[at] as Recorded;
   const mine = asidOf(target);
   const others = [...new Set(lines.slice(0, at).map(asidOf))].filter((a) => a > 0 && a !== mine);
@@ -131,53 +138,23 @@ function reused(lines: readonly Recorded[], at: number, c: Chooser): { readonly 
     if (isCommand(r) && suits(commandOf(r), 'flip-asid')) return [withRaw(r, (raw) => { raw[1] = swap(raw[1] as number); })];
     return [r];
   };
-  return { change, what: `asid ${other} instead of ${mine}` };
+  return { change, what: `asid ${other} instead of ${mine}`, tag: other };
 }
 
-function changeOf(lines: readonly Recorded[], at: number, kind: MutationKind, c: Chooser): { readonly change: Change; readonly what: string } {
+function changeOf(lines: readonly Recorded[], at: number, kind: MutationKind, c: Chooser): Damage {
   const target = lines[at] as Line;
+  const tag = -1;
   if (kind === 'reuse-asid') return reused(lines, at, c);
   const what = commandText(target.what.raw);
   const flip = 1 + c.index(7);
   switch (kind) {
-    case 'drop-tlbi': case 'drop-cfgi': return { change: dropped(target), what };
-    case 'drop-sync': return { change: unsynced(lines, at), what };
-    case 'flip-asid': return { change: changed(target, (raw) => { raw[1] = ((raw[1] as number) ^ (flip << 16)) >>> 0; }), what };
-    case 'flip-vmid': return { change: changed(target, (raw) => { raw[1] = ((raw[1] as number) ^ flip) >>> 0; }), what };
-    case 'narrow-range': return { change: changed(target, narrower), what };
-    case 'leaf-on-table': return { change: changed(target, (raw) => { raw[2] = ((raw[2] as number) | 1) >>> 0; }), what };
+    case 'drop-tlbi': case 'drop-cfgi': return { change: dropped(target), what, tag };
+    case 'drop-sync': return { change: unsynced(lines, at), what, tag };
+    case 'flip-asid': return { change: changed(target, (raw) => { raw[1] = ((raw[1] as number) ^ (flip << 16)) >>> 0; }), what, tag };
+    case 'flip-vmid': return { change: changed(target, (raw) => { raw[1] = ((raw[1] as number) ^ flip) >>> 0; }), what, tag };
+    case 'narrow-range': return { change: changed(target, narrower), what, tag };
+    case 'leaf-on-table': return { change: changed(target, (raw) => { raw[2] = ((raw[2] as number) | 1) >>> 0; }), what, tag };
   }
-}
-
-/** `domain`: number of the life that it belongs to, -1 for none. */
-type StalePlace = FactPlace & { readonly domain: number };
-
-/** What is cached, no longer in memory, and named by these commands. */
-function stalePlaces(judge: Judge, commands: readonly Command[]): StalePlace[] {
-  const m = judge.machine.reference;
-  const out: StalePlace[] = [];
-  if (m === null) return out;
-  for (const r of m.regimes) {
-    for (const l of r.leafRecs) {
-      if (commands.some((c) => matchesLeaf(c, r.asid, l.level, l.va, entryFrames(l.level)))) out.push({ smmu: 0, kind: 'leaf', asid: r.asid, frame: l.va, frames: entryFrames(l.level), level: l.level, domain: r.domain });
-    }
-    for (const w of r.wayRecs) {
-      if (commands.some((c) => matchesTable(c, r.asid, w.level - 1, w.va, waySpan(w)))) out.push({ smmu: 0, kind: 'table', asid: r.asid, frame: w.va, frames: waySpan(w), level: w.level - 1, domain: r.domain });
-    }
-  }
-  for (const c of commands.filter((x) => isCfgi(x.op) && x.op !== OP.CFGI_STE_RANGE)) {
-    for (const ste of m.configuration.stesOf(c.sid)) {
-      if (!isCurrent(ste) && matchesSte(c, c.sid)) out.push({ smmu: 0, kind: 'ste', sid: c.sid, domain: -1 });
-      for (const cd of ste.cds) if (!isCurrent(cd) && matchesCd(c, c.sid)) out.push({ smmu: 0, kind: 'cd', sid: c.sid, domain: -1 });
-    }
-  }
-  return out;
-}
-
-/** Is it still open that the leaf must go: taken away, and nothing has promised yet that it is gone? */
-function notDue(judge: Judge, p: StalePlace): boolean {
-  const life = judge.lives.numbered(p.domain);
-  return life !== undefined && life.alive && life.leaving.overlapping((p.frame ?? 0) * 4096, (p.frames ?? 1) * 4096).length > 0;
 }
 
 /** Damages one place of a recording and judges it. */
@@ -186,36 +163,51 @@ export async function mutate(path: string, lines: readonly Recorded[], kind: Mut
   if (all.length === 0) return null;
   const at = all[c.index(all.length)] as number;
   const target = lines[at] as Recorded;
-  const { change, what } = changeOf(lines, at, kind, c);
+  const { change, what, tag } = changeOf(lines, at, kind, c);
   const base = { kind, line: target.line, what };
   const batch = kind === 'drop-sync' ? batchOf(lines, at) : isCommand(target) ? [commandOf(target)] : [];
-  let places: StalePlace[] = [];
-  let left: StalePlace[] = [];
-  let open = false;
-  let by = '';
+  const wanted = (p: FactPlace): boolean => (tag < 0 ? batch.some((c) => names(c, p)) : p.asid === tag);
+  const pursuit = new Pursuit();
+  let begun = false;
+  let cleaned = '';
+  let end: ReturnType<Pursuit['end']> = { fate: 'not noticed', by: '' };
   try {
     const { result } = await onePass(path, {
       lines, change,
-      before: (judge, r) => { if (r.line === target.line && places.length === 0) left = places = stalePlaces(judge, batch); },
-      seen: (command, line) => {
-        if (line <= target.line || left.length === 0) return;
-        const rest = left.filter((p) => !names(command, p));
-        if (rest.length < left.length) by = `line ${line} ${describeCommand(command)}`;
-        left = rest;
+      before: (judge, r) => {
+        if (r.line === target.line && !begun) {
+          begun = true;
+          pursuit.begin(staleFacts(judge, wanted, streamsOf(batch)), r.cpu, tag);
+        }
+        if (begun) pursuit.passing(judge, r);
       },
-      after: (judge) => { open = left.length > 0 && left.every((p) => notDue(judge, p)); },
+      synced: (judge, covered, line) => {
+        if (begun) pursuit.synced(judge, covered, line);
+        else if (tag >= 0) cleaned = cleanedBy(covered, tag, line) ?? cleaned;
+      },
+      after: (judge) => { end = pursuit.end(judge); },
     });
     if (result.verdict === 'violation') return { ...base, fate: 'convicted', by: result.findings[0]?.rule ?? '' };
     if (result.verdict === 'inconclusive') return { ...base, fate: 'inconclusive', by: result.doubts[0]?.why ?? '' };
-    if (kind === 'reuse-asid') return { ...base, fate: 'nothing cached', by: 'everything under that asid was flushed before' };
-    if (kind === 'drop-sync' && batch.length > 0 && by === '') return { ...base, fate: 'discharged anyway', by: 'the next SYNC of the queue completed the same commands in time' };
-    if (places.length === 0) return { ...base, fate: 'nothing cached', by: 'no stale fact that it names' };
-    if (open) return { ...base, fate: 'never due', by: 'the recording ends before an address range is handed out again or a sync returns' };
-    return { ...base, fate: left.length > 0 ? 'not noticed' : 'discharged anyway', by };
+    if (pursuit.facts === 0 && pursuit.missed === '') return { ...base, fate: 'nothing cached', by: nothing(batch, tag, cleaned) };
+    return { ...base, ...end };
   } catch (error) {
     if (error instanceof CaptureError) return { ...base, fate: 'convicted', by: 'the recording contradicts itself' };
     throw error;
   }
+}
+
+/** The flush of a whole tag among the commands that a SYNC completed. */
+function cleanedBy(covered: readonly Pending[], asid: number, line: number): string | null {
+  const c = covered.find((p) => p.command.op !== OP.TLBI_NH_VA && namesTag(p.command, asid))?.command;
+  return c === undefined ? null : `${describeCommand(c)}, complete at line ${line}, left nothing under asid ${asid}`;
+}
+
+/** Why there was nothing to remove. */
+function nothing(batch: readonly Command[], tag: number, cleaned: string): string {
+  if (tag >= 0) return cleaned === '' ? `nothing was ever cached under asid ${tag}` : cleaned;
+  if (batch.length === 0) return 'the batch has no command but the SYNC';
+  return `nothing stale that ${batch.length === 1 ? 'it names' : `one of its ${batch.length} commands names`}`;
 }
 
 function batchOf(lines: readonly Recorded[], at: number): Command[] {

@@ -5,6 +5,7 @@
 import { readRecording } from '../captures/recording.js';
 import type { ReadLimits } from '../captures/read.js';
 import type { Recorded } from '../captures/recorded.js';
+import type { Pending } from '../reference/stage1/facts.js';
 import type { Command } from '../spec/command.js';
 import { Cost, type CostProfile } from './cost.js';
 import { explain, type Explained } from './explain.js';
@@ -33,9 +34,10 @@ export interface PassOptions {
   readonly change?: (r: Recorded) => readonly Recorded[];
   /** The recording, where it was read before. */
   readonly lines?: readonly Recorded[];
-  /** Called in front of each line, and with each command that the SMMU may take. */
+  /** Called in front of each line. */
   readonly before?: (judge: Judge, r: Recorded) => void;
-  readonly seen?: (command: Command, line: number) => void;
+  /** Called once a SYNC is complete, with the commands that it covers. */
+  readonly synced?: (judge: Judge, covered: readonly Pending[], line: number) => void;
   /** Called once everything was judged. */
   readonly after?: (judge: Judge) => void;
 }
@@ -56,7 +58,8 @@ export interface TraceReport {
 const EXPLAINED = 3;
 
 export async function onePass(path: string, o: PassOptions = {}): Promise<Pass> {
-  const judge = new Judge(path, { watch: o.watch ?? null, seen: o.seen ?? null });
+  const { synced } = o;
+  const judge: Judge = new Judge(path, { watch: o.watch ?? null, synced: synced === undefined ? null : (covered, line) => { synced(judge, covered, line); } });
   const orderer = new Orderer(o.order ?? 'recorded');
   let held: Recorded | null = null;
   const take = (r: Recorded | null, next: Recorded | null): void => {

@@ -74,6 +74,13 @@ test('--mutate: a table, and nothing for a recording that is broken already', as
   t.is((await run(['trace', BUG, '--mutate'])).code, 64);
 });
 
+test('--mutate --markdown: a section of the table', async (t) => {
+  const e = await run(['trace', join(HERE, 'linux-vfio-7.2.jsonl.gz'), '--mutate', '1', '--markdown']);
+  t.is(e.code, 0);
+  t.regex(e.stdout, /^## linux-vfio-7\.2, 1 of each kind, seed 1\n\n\| kind \| made \|/);
+  t.is((await run(['trace', BUG, '--markdown'])).code, 64);
+});
+
 test('--what-if: planners side by side', async (t) => {
   const e = await run(['trace', join(HERE, 'linux-vfio-7.2.jsonl.gz'), '--what-if', 'per-granule', '--no-range']);
   t.is(e.code, 0);
