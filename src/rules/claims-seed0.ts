@@ -221,7 +221,7 @@ export const SEED0: readonly Claim[] = [
     id: 'S0-34', claim: 'with the contiguous erratum: three ranges at most, and every run whole in one of them',
     decidedBy: [
       by([DOUBLE_TEST, 'granule 2^12: the seam cuts the run of 64K at granules 32 to 47; the fixed form has it in one range'], line(DOUBLE_RANGE_CONT, 'if (cutRun(d, f.ds, halves)) {', 'if (n === 0 && cutRun(d, f.ds, halves)) {'), ['rule command-bound', 'prove contiguous/double-range-cont']),
-      by([DOUBLE_TEST, 'where a longer second range would begin before the damage, a third has exactly the run'], line(DOUBLE_RANGE_CONT, 'if (granulesOf(longer) <= n) {', 'if (granulesOf(longer) > 0) {')),
+      by([DOUBLE_TEST, 'where a longer second range would begin before the damage, a third has exactly the run'], line(DOUBLE_RANGE_CONT, 'if (farther <= n) {', 'if (farther > 0) {')),
     ],
   },
   {

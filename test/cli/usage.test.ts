@@ -51,7 +51,7 @@ const WRONG: readonly (readonly [string, RegExp])[] = [
   ['compare --candidate mine.c', /compile C first/],
   ['compare --candidate /nowhere/x.wasm', /\/nowhere\/x\.wasm: there is no such file/],
   ['compare --candidate whole-tag --baseline x', /there is no planner "x": use one of per-granule/],
-  ['compare --candidate whole-tag --workload x', /there is no workload "x": use one of plans, linux-mini-7\.2/],
+  ['compare --candidate whole-tag --workload x', /there is no workload "x": use one of plans, recorded, linux-full-6\.12/],
   ['compare --candidate whole-tag --timeout 5', /--timeout must be a time such as 30s/],
   ['compare --candidate whole-tag --ops 0', /--ops must be a whole number from 1/],
   ['compare --candidate whole-tag --corpus /dev/null', /\/dev\/null: not a directory/],

@@ -2,6 +2,10 @@
 import test from 'ava';
 import { judgePlanCase } from '../../src/prove/plan.js';
 import { BROKEN, SYMBOLIC } from '../../src/prove/symbolic.js';
+import { exactRanges, LOOP } from '../../src/prove/symbolic/exact.js';
+import { COUNT, doubleRange, doubleRangeCont, DS, FIRST, LEAVES, RECIPE, singleRange, TABLES, widthOf, type Scope } from '../../src/prove/symbolic/planners.js';
+import { add, bitLength, eq, Evaluation, join, le, lt, mask, shl, shr, smtText, sub, trailingZeros, type Term } from '../../src/prove/symbolic/terms.js';
+import { RandomChooser } from '../../src/stack/chooser.js';
 import { endSolver, startSolver, type Answer, type Solver } from '../../src/prove/symbolic/solver.js';
 import { document, run } from '../cli/program.js';
 import { others, ran, withSolver } from './symbolic.js';
@@ -68,6 +72,28 @@ test('a run that is stopped leaves the claim undecided while the solver is at wo
   const solver: Solver = { ask: () => { asked = true; return new Promise(() => undefined); }, end: () => Promise.resolve() };
   const r = await (SYMBOLIC[0] as (typeof SYMBOLIC)[number]).run({ solver, stopped: () => asked });
   t.is(r.why, 'ended while the solver was at work');
+});
+
+test('the solver reads a formula as the evaluation does', async (t) => {
+  t.timeout(TIME);
+  const s: Scope = { tg: 14, addressBits: 64 };
+  const { plan } = exactRanges(LOOP, s);
+  const operations = [add, sub, shl, shr, mask, join, eq, lt, le].map((f): Term => f(FIRST, COUNT));
+  const terms: readonly Term[] = [...operations, trailingZeros(COUNT, 52), bitLength(FIRST, 52), ...[singleRange(RECIPE, s), doubleRange(RECIPE, s), doubleRangeCont(RECIPE, s), plan].flatMap((p) => [p.whole, ...p.commands.flatMap((c) => [c.there, c.start, c.num, c.scale, c.ttl, c.ranged, c.leaf])])];
+  await withSolver(t, async (solver) => {
+    const c = new RandomChooser('readings');
+    for (let i = 0; i < 20; i += 1) {
+      const first = BigInt(c.index(2 ** (1 + c.index(31))));
+      const count = i % 3 === 0 && first > 0n ? first : BigInt(1 + c.index(2 ** (1 + c.index(31))));
+      const values = new Map<string, bigint>([['first', first], ['count', count], ['leaves', BigInt(c.index(16))], ['tables', BigInt(c.index(8) * 2)], ['ds', BigInt(c.index(2))]]);
+      const e = new Evaluation(values, widthOf(s));
+      const { text, names } = smtText([FIRST, COUNT, LEAVES, TABLES, DS, ...terms], widthOf(s));
+      const literal = (x: Term, value: bigint): string => (x.sort === 'bool' ? (value === 0n ? 'false' : 'true') : `(_ bv${value} ${widthOf(s)})`);
+      const inputs = [...values].map(([name, value]) => `(assert (= ${name} ${name === 'ds' ? (value === 0n ? 'false' : 'true') : `(_ bv${value} ${widthOf(s)})`}))`);
+      const same = terms.map((x, k) => `(= ${names[k + 5] as string} ${literal(x, e.of(x))})`);
+      t.is((await solver.ask(`${text}\n${inputs.join('\n')}\n(assert (not (and ${same.join(' ')})))`, [...values.keys()], TIME)).kind, 'unsat', [...values].join(' '));
+    }
+  });
 });
 
 test('the time of a question is kept', async (t) => {

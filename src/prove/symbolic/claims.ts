@@ -9,7 +9,7 @@ import type { PlanRule } from '../../operations/plan-case.js';
 import { LOOP, type LoopRecipe } from './exact.js';
 import { COUNT, doubleRange, doubleRangeCont, isDescription, RECIPE, singleRange, type PlanTerm, type Recipe, type Scope } from './planners.js';
 import {
-  asks, beginsInside, complete, containmentTouches, fieldsFit, atMostSixteenth, inDamage, OFFSET, reached, same, tooLong, wellFormed, wholeRuns, within, withinSixteenth,
+  asks, beginsInside, complete, containmentTouches, distanceContains, fieldsFit, atMostSixteenth, inDamage, OFFSET, reached, same, tooLong, wellFormed, wholeRuns, within, withinSixteenth,
 } from './properties.js';
 import type { Question } from './question.js';
 import { and, lt, num, TRUE, type Bool } from './terms.js';
@@ -67,6 +67,7 @@ export function coverage(formula: FormulaOf): (r: Recipes) => readonly Question[
     ask(WIDEST, lt(OFFSET, COUNT), reached(formula(r, WIDEST).plan)),
     ask(WIDEST, TRUE, beginsInside(formula(r, WIDEST).plan)),
     ...EACH.map((s) => ask(s, TRUE, asks(formula(r, s).plan, s))),
+    { scope: WIDEST, assume: TRUE, goal: distanceContains(WIDEST) },
     ...EACH.map((s): Question => ({ scope: s, assume: TRUE, goal: containmentTouches(s) })),
   ];
 }

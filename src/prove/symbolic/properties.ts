@@ -4,8 +4,8 @@
  * five bits, SCALE six.
  *
  * `complete` is the rule itself, entry by entry. To prove it, two stronger formulas that a solver finds easier do together: every granule
- * lies in some command (`reached`), and every command asks for all that was damaged (`asks`); a command that contains a granule touches every
- * entry around it (`containmentTouches`).
+ * lies in some command (`reached`), and every command asks for all that was damaged (`asks`). What contains a granule touches every entry around it
+ * (`distanceContains`, `containmentTouches`).
  */
 import { COUNT, DS, entryBits, FIRST, granuleBits, LEAVES, runs, scaleMax, TABLES, topLevel, type CommandTerm, type PlanTerm, type Scope } from './planners.js';
 import {
@@ -50,14 +50,14 @@ function asksForTable(c: CommandTerm, level: number, s: Scope): Bool {
   return and(not(c.leaf), or(not(c.ranged), eq(hint, num(0)), level < 0 ? TRUE : lt(num(level), hint)));
 }
 
-/** The granules from `start` to `last` touch the aligned entry of 2^bits granules in which the place lies. */
-function touchesEntry(start: Bits, last: Bits, bits: number): Bool {
-  return and(le(sub(start, lowBits(start, bits)), PLACE), le(PLACE, join(last, num((1n << BigInt(bits)) - 1n))));
+/** The granules from `start` to `last` touch the aligned entry of 2^bits granules in which `place` lies. */
+function touchesEntry(start: Bits, last: Bits, place: Bits, bits: number): Bool {
+  return and(le(sub(start, lowBits(start, bits)), place), le(place, join(last, num((1n << BigInt(bits)) - 1n))));
 }
 
 function touches(c: CommandTerm, bits: number, s: Scope): Bool {
   const single = eq(sub(c.start, lowBits(c.start, bits)), sub(PLACE, lowBits(PLACE, bits)));
-  return or(and(not(c.ranged), single), and(c.ranged, touchesEntry(c.start, sub(add(c.start, size(c)), num(1)), bits), sameHalf(c.start, PLACE, s)));
+  return or(and(not(c.ranged), single), and(c.ranged, touchesEntry(c.start, sub(add(c.start, size(c)), num(1)), PLACE, bits), sameHalf(c.start, PLACE, s)));
 }
 
 /** The place lies in the range. Distances wrap, but no granule before the range comes so near. */
@@ -105,11 +105,17 @@ export function beginsInside(p: PlanTerm): Bool {
   return every(p, (c) => lt(sub(c.start, FIRST), COUNT));
 }
 
-/** Any range of `count` granules at all that contains the place (which is `offset` behind its start) touches every entry around it. */
-export function containmentTouches(s: Scope): Bool {
+/** What a distance below the length means: the place is between the first and the last granule of the range. */
+export function distanceContains(s: Scope): Bool {
   const space = num(1n << BigInt(granuleBits(s)));
-  const contained = and(lt(FIRST, space), le(COUNT, space), lt(OFFSET, COUNT));
-  return implies(contained, and(...levels(s).map((level) => touchesEntry(FIRST, sub(add(FIRST, COUNT), num(1)), entryBits(s.tg, level)))));
+  const near = and(lt(FIRST, space), le(COUNT, space), lt(PLACE, space), lt(sub(PLACE, FIRST), COUNT));
+  return implies(near, and(le(FIRST, PLACE), le(PLACE, sub(add(FIRST, COUNT), num(1)))));
+}
+
+/** Any range at all that contains a granule touches every entry around it. */
+export function containmentTouches(s: Scope): Bool {
+  const [last, place] = [bitsVar('last'), bitsVar('place')];
+  return implies(and(le(FIRST, place), le(place, last)), and(...levels(s).map((level) => touchesEntry(FIRST, last, place, entryBits(s.tg, level)))));
 }
 
 /** With the erratum a contiguous run that begins at the place goes only with a range that spans it, or with a single address in it. */
