@@ -8,6 +8,8 @@ import type { Case } from '../../src/operations/case.js';
 import { encodeCase } from '../../src/operations/codec.js';
 import { smallWorld } from '../../src/stack/world.js';
 
+/** Coverage is of unit tests and properties: in the programs that they start it would only halve the speed. */
+const UNCOVERED: NodeJS.ProcessEnv = Object.fromEntries(Object.entries(process.env).filter(([key]) => key !== 'NODE_V8_COVERAGE'));
 export const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 export const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
@@ -29,7 +31,7 @@ export interface How {
 
 export function run(args: readonly string[], how: How = {}): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [...(how.nodeArguments ?? []), MAIN, ...args], { cwd: how.cwd ?? tmpdir() });
+    const child = spawn(process.execPath, [...(how.nodeArguments ?? []), MAIN, ...args], { cwd: how.cwd ?? tmpdir(), env: UNCOVERED });
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
