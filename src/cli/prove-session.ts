@@ -10,6 +10,7 @@ import { encodeStored, storedId } from '../operations/stored.js';
 import { PLANNERS } from '../parts/planners.js';
 import { asExpected, type ClaimResult, type Counterexample } from '../prove/claims.js';
 import { EXHAUSTIVE, type ExhaustiveClaim } from '../prove/exhaustive.js';
+import { HITLESS, MINIMAL, proveHitless } from '../prove/hitless.js';
 import { shapeCounts } from '../prove/shapes.js';
 import { spansOf } from '../prove/strata.js';
 import type { Found, Part } from '../prove/sweep.js';
@@ -75,14 +76,15 @@ export class ProveSession {
 
   async run(): Promise<ExitCode> {
     const scratch = new Scratch(this.#s.corpus);
-    const text = `${this.#s.all ? 'every description' : `seed ${visible(this.#s.seed)}  a sample`}  cases are stored in ${visible(scratch.path)}`;
+    const writer = [...this.#s.claims].every((id) => id.startsWith(HITLESS.id));
+    const text = `${writer ? 'every pair of configurations' : this.#s.all ? 'every description' : `seed ${visible(this.#s.seed)}  a sample`}  cases are stored in ${visible(scratch.path)}`;
     if (this.#out.json) this.#out.note(text);
     else this.#out.print(text);
     this.#start = now();
     this.#interrupt.listen();
     try {
       const examples = await this.#exhaustive();
-      const claims = [...this.#decided(examples), ...await this.#symbolic()];
+      const claims = [...this.#decided(examples), ...await this.#symbolic(), ...await this.#hitless()];
       this.#progress.clear();
       return this.#finish(claims, scratch);
     } finally {
@@ -194,6 +196,19 @@ export class ProveSession {
       await endSolver(solver);
     }
     return out;
+  }
+
+  /** Every pair when it was asked for by itself. */
+  async #hitless(): Promise<ClaimResult[]> {
+    const asked = [HITLESS.id, MINIMAL.id].filter((id) => this.#s.claims.has(id));
+    if (asked.length === 0) return [];
+    const pause = async (): Promise<boolean> => {
+      this.#progress.update(now() - this.#start, () => `prove  claim ${HITLESS.id}`);
+      await new Promise((resolve) => { setImmediate(resolve); }); // a signal is heard only then
+      return this.#stopping();
+    };
+    const results = await proveHitless(this.#s.all || this.#s.claims.size === asked.length, pause);
+    return results.filter((r) => this.#s.claims.has(r.id));
   }
 
   #line(): string {

@@ -3,6 +3,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { EXHAUSTIVE } from '../prove/exhaustive.js';
+import { HITLESS, MINIMAL } from '../prove/hitless.js';
 import { BROKEN, SYMBOLIC } from '../prove/symbolic.js';
 import { SAMPLE } from '../prove/work.js';
 import { PLANNER_NAMES } from '../stack/planner.js';
@@ -22,6 +23,7 @@ const spec: VerbSpec = {
     'DS: with --all each of them, else a sample of every kind. Claims for all inputs at once (method symbolic) are decided by a solver.',
     'Exit 0: each claim came out as expected (some are known not to hold, and must be refuted); 1: one did not, its smallest',
     'counterexample is stored as a case; 2: one is undecided.',
+    'The claim hitless is about the writer of STEs and CDs instead: every pair of configurations when it is asked for by name or with --all.',
   ],
   options: [
     { name: 'planner', value: 'NAME', about: `only claims about this one: ${PLANNER_NAMES.join(', ')}` },
@@ -43,10 +45,10 @@ async function run(p: Parsed, out: Output): Promise<ExitCode> {
   const method = oneOf(p, 'method', ['exhaustive', 'symbolic'] as const);
   const id = p.values.get('claim');
   const all = p.values.has('all');
-  const every = [...EXHAUSTIVE, ...SYMBOLIC, ...BROKEN];
+  const every = [...EXHAUSTIVE, ...SYMBOLIC, ...BROKEN, HITLESS, MINIMAL];
   if (id !== undefined && !every.some((c) => c.id === id)) throw new UsageError(`there is no claim "${id}": use one of ${every.map((c) => c.id).join(', ')}`);
-  const asked = p.values.has('mutants') || id !== undefined ? every : [...EXHAUSTIVE, ...SYMBOLIC];
-  const wanted = asked.filter((c) => (planner === undefined || c.planner === planner) && (method === undefined || c.method === method) && (id === undefined || c.id === id));
+  const asked = p.values.has('mutants') || id !== undefined ? every : [...EXHAUSTIVE, ...SYMBOLIC, HITLESS, MINIMAL];
+  const wanted = asked.filter((c) => (planner === undefined || c.planner === planner) && (method === undefined || c.method === method) && (id === undefined || c.id === id || (id === HITLESS.id && c.id === MINIMAL.id)));
   if (wanted.length === 0) throw new UsageError(`no claim is left: ${[id, planner, method].filter((x) => x !== undefined).join(', ')} do not go together`);
   if (p.values.has('state') && !all) throw new UsageError('option --state needs --all');
   for (const option of ['cases', 'seed']) if (all && p.values.has(option)) throw new UsageError(`options --all and --${option} exclude each other`);

@@ -53,6 +53,9 @@ export interface ClaimResult {
   readonly witness?: string;
   /** Why it is undecided. */
   readonly why?: string;
+  /** What was counted on the way, for a reader and as figures. */
+  readonly notes?: readonly string[];
+  readonly figures?: Readonly<Record<string, number>>;
 }
 
 /** What a symbolic claim is run with. */

@@ -41,7 +41,7 @@ export function proveJson(s: ProveSummary): Record<string, unknown> {
     schema: 1, verb: 'prove', verdict: s.verdict, seed: s.seed, all: s.all,
     claims: s.claims.map((c) => ({
       id: c.id, planner: c.planner, sentence: c.sentence, source: c.source, method: c.method, cases: c.cases, ...(c.of === undefined ? {} : { of: c.of }), expected: c.expected, verdict: c.verdict,
-      ...(c.counterexample === undefined ? {} : { counterexample: counterexampleJson(c.counterexample) }), ...(c.witness === undefined ? {} : { witness: c.witness }), ...(c.why === undefined ? {} : { why: c.why }),
+      ...(c.counterexample === undefined ? {} : { counterexample: counterexampleJson(c.counterexample) }), ...(c.witness === undefined ? {} : { witness: c.witness }), ...(c.why === undefined ? {} : { why: c.why }), ...(c.figures === undefined ? {} : { figures: c.figures }),
       ...(s.files.has(c.id) ? { file: s.files.get(c.id) } : {}),
     })),
     cases: s.cases, of: s.of, ...(s.shapes === null ? {} : { coverage: s.shapes }), ...(s.interrupted === null ? {} : { interrupted: s.interrupted }),
@@ -50,7 +50,7 @@ export function proveJson(s: ProveSummary): Record<string, unknown> {
 }
 
 export function proveBlock(s: ProveSummary): string {
-  return [title(s), ...table(s.claims), ...refuted(s), ...witnesses(s), ...undecided(s), ...shapesLines(s.shapes), ...rateLines(s), ...not(s)].join('\n');
+  return [title(s), ...table(s.claims), ...refuted(s), ...witnesses(s), ...undecided(s), ...noted(s), ...shapesLines(s.shapes), ...rateLines(s), ...not(s)].join('\n');
 }
 
 function title(s: ProveSummary): string {
@@ -87,6 +87,10 @@ function refuted(s: ProveSummary): string[] {
       `${describeDescription(d)}, ${2 ** (d.tg - 10)}K granules: ${counted((d.last - d.first + 1) / 2 ** (d.tg - 12), 'granule')}${e.smallest ? ', the fewest that break it' : ''}`,
     ]), ...labelled('on', [hardware(e)]), ...labelled('actual', [visible(e.actual)]), ...(file === undefined ? [] : labelled('saved', [visible(file)]))];
   });
+}
+
+function noted(s: ProveSummary): string[] {
+  return s.claims.flatMap((c) => (c.notes === undefined ? [] : ['', ...labelled(c.id, c.notes)]));
 }
 
 /** Inputs that decide a claim without breaking a rule. */

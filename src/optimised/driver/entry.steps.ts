@@ -11,6 +11,21 @@ import type { Context } from './types.js';
 
 const WORDS = 16;
 
+/** EATS = 1 (full ATS) is bit 28 of word 1. */
+const EATS_FULL_BIT = 0x10000000;
+const EATS_SPLIT_BIT = 0x20000000;
+const MEV_BIT = 0x00080000;
+/** S2S, in the high half of word 2. */
+const S2S_BIT = 0x02000000;
+/** Word 1, low half: S1DSS, S1CIR, S1COR, S1CSH; MEV; S1STALLD, EATS, STRW. */
+const STAGE1_WORD1 = 0xf80800ff;
+/** Word 1, low half: MEV; S2FWB; EATS. */
+const STAGE2_WORD1 = 0x32080000;
+/** Word 1, high half. */
+const SHCFG = 0x3000;
+const S1DSS_MASK = 3;
+const S1DSS_BYPASSES = 1;
+
 /** Bits of an STE that the SMMU looks at, as 16 uint32 masks: abort uses V and Config only (IHI 0070 §5.2). */
 export function usedSte(words: Uint32Array, out: Uint32Array): void {
   out.fill(0);
@@ -20,24 +35,51 @@ export function usedSte(words: Uint32Array, out: Uint32Array): void {
   const config = ((words[0] as number) >>> 1) & 7;
   if ((config & 4) === 0) return;
   if (config === CONFIG_BYPASS) {
-    out[3] = 0x3000; // SHCFG
+    out[3] = SHCFG;
     return;
   }
-  out[0] = 0xffffffff; // V, Config, S1Fmt, S1ContextPtr
-  out[1] = 0xf8ffffff; // S1ContextPtr, S1CDMax
-  out[2] = 0x000800ff; // S1DSS, S1CIR, S1COR, S1CSH, MEV
-  out[3] = 0xf8000000; // S1STALLD, EATS, STRW
   out[4] = 0x0000ffff; // S2VMID
+  if ((config & 1) !== 0) {
+    out[0] = 0xffffffff; // V, Config, S1Fmt, S1ContextPtr
+    out[1] = 0xf8ffffff; // S1ContextPtr, S1CDMax
+    out[2] = STAGE1_WORD1;
+    if (((words[2] as number) & S1DSS_MASK) === S1DSS_BYPASSES) out[3] = SHCFG;
+  }
+  if ((config & 2) !== 0) {
+    out[2] = ((out[2] as number) | STAGE2_WORD1) >>> 0;
+    out[3] = SHCFG;
+    out[5] = 0x07ffffff; // S2T0SZ to S2PS, S2AA64, S2ENDI, S2AFFD, S2PTW, S2HD, S2HA, S2S, S2R
+    out[6] = 0xfffffffc; // S2SL0_2, S2DS, S2TTB
+    out[7] = 0x00ffffff; // S2TTB
+  }
 }
 
-/** An invalid CD is judged by V alone; a valid one by every bit. */
+/**
+ * Word 1 of an STE has bits that may change at any time: MEV only merges events; and full ATS may be switched beside the rest, because an
+ * endpoint asks for translations only while PCI ATS is on, which the attach sequence turns on last and off first. Not where the interim form would be illegal: with split
+ * stage on either side, or with stage-2 stalls.
+ */
+function safeSte(from: Uint32Array, target: Uint32Array): number {
+  const either = (i: number): number => (from[i] as number) | (target[i] as number);
+  return (either(2) & EATS_SPLIT_BIT) !== 0 || (either(5) & S2S_BIT) !== 0 ? MEV_BIT : MEV_BIT | EATS_FULL_BIT;
+}
+
+/** CD word 0: T0SZ, TG0, IR0, OR0, SH0; and EPD0, with which those and TTB0 are ignored. */
+const CD_HALF0 = 0x00003fff;
+const CD_EPD0 = 0x00004000;
+
+/** An invalid CD is judged by V alone; a valid one by every bit, apart from those of a half that is switched off. */
 export function usedCd(words: Uint32Array, out: Uint32Array): void {
-  if (((words[0] as number) & 0x80000000) !== 0) {
-    out.fill(0xffffffff);
+  if (((words[0] as number) & 0x80000000) === 0) {
+    out.fill(0);
+    out[0] = 0x80000000;
     return;
   }
-  out.fill(0);
-  out[0] = 0x80000000;
+  out.fill(0xffffffff);
+  if (((words[0] as number) & CD_EPD0) === 0) return;
+  out[0] = ~CD_HALF0 >>> 0;
+  out[2] = 0x0000000f; // TTB0 is [51:4] of word 1
+  out[3] = 0xfff00000;
 }
 
 const current = new Uint32Array(WORDS);
@@ -55,6 +97,10 @@ export function planEntry(kind: 'ste' | 'cd', from: Uint32Array, target: Uint32A
   const used = kind === 'ste' ? usedSte : usedCd;
   used(from, usedNow);
   used(target, usedThen);
+  if (kind === 'ste') {
+    const safe = safeSte(from, target) & (usedNow[2] as number) & (usedThen[2] as number);
+    usedNow[2] = ((usedNow[2] as number) & ~safe) >>> 0;
+  }
   const interim = new Uint32Array(WORDS);
   let critical = -1;
   let differing = 0;

@@ -75,6 +75,34 @@ function changed(words: Uint32Array, field: Field, value: number): Uint32Array {
   return copy;
 }
 
+/** A CD table with two levels, as a device with substreams has. */
+function cdTable(dss: number, table = 0xf0f0f0f0f0c0): Uint32Array {
+  const ste = new Uint32Array(16);
+  const fields: readonly (readonly [Field, number])[] = [
+    [STE.V, 1], [STE.Config, 5], [STE.S1Fmt, 2], [STE.S1CDMax, 31], [STE.S1ContextPtr, table / 64], [STE.S1DSS, dss], [STE.S1CIR, 1], [STE.S1COR, 1], [STE.S1CSH, 3],
+    [STE.S1STALLD, 1], [STE.EATS, 1], ...(dss === 1 ? [[STE.SHCFG, 1] as const] : []),
+  ];
+  for (const [f, value] of fields) setField(ste, f, value);
+  return ste;
+}
+
+function stage2Ste(stalls: boolean): Uint32Array {
+  const ste = new Uint32Array(16);
+  const fields: readonly (readonly [Field, number])[] = [
+    [STE.V, 1], [STE.Config, 6], [STE.SHCFG, 1], [STE.S2PS, 1], [STE.S2TG, 2], [STE.S2SH0, 3], [STE.S2OR0, 1], [STE.S2IR0, 2], [STE.S2SL0, 3], [STE.S2T0SZ, 4], [STE.S2AA64, 1],
+    [STE.S2PTW, 1], [STE.S2R, 1], [STE.S2TTB, 0xdbeefdeadbee0 / 16], stalls ? [STE.S2S, 1] : [STE.EATS, 1],
+  ];
+  for (const [f, value] of fields) setField(ste, f, value);
+  return ste;
+}
+
+/** When a process exits: its CD stays valid, without its table. */
+function released(cd: Uint32Array): Uint32Array {
+  const gone = changed(changed(changed(cd, CD.EPD0, 1), CD.TTB0, 0), CD.T0SZ, 0);
+  for (const f of [CD.TG0, CD.IR0, CD.OR0, CD.SH0]) setField(gone, f, 0);
+  return gone;
+}
+
 /** Kind, name, from, to, SYNCs, hitless. */
 const ROWS: readonly [Kind, string, Uint32Array, Uint32Array, number, boolean][] = [
   ['ste', 'bypass → abort', bypassSte(), abortSte(), 2, true],
@@ -85,6 +113,24 @@ const ROWS: readonly [Kind, string, Uint32Array, Uint32Array, number, boolean][]
   ['ste', 'bypass → stage 1', bypassSte(), s1, 3, true],
   ['ste', 'another CD pointer', s1, stage1Ste(0x100301), 1, true],
   ['ste', 'what a stream without substreams gets', s1, s1Terminating, 1, true],
+  ['ste', 'CD table → abort', cdTable(2), abortSte(), 2, true],
+  ['ste', 'abort → CD table', abortSte(), cdTable(2), 2, true],
+  ['ste', 'CD table → bypass', cdTable(2), bypassSte(), 3, true],
+  ['ste', 'bypass → CD table', bypassSte(), cdTable(2), 3, true],
+  ['ste', 'CD table, substream 0 → CD table, bypass', cdTable(2), cdTable(1), 1, true],
+  ['ste', 'CD table, bypass → CD table, substream 0', cdTable(1), cdTable(2), 1, true],
+  ['ste', 'CD table, bypass → bypass', cdTable(1), bypassSte(), 2, true],
+  ['ste', 'bypass → CD table, bypass', bypassSte(), cdTable(1), 2, true],
+  ['ste', 'stage 2 → abort', stage2Ste(false), abortSte(), 2, true],
+  ['ste', 'abort → stage 2', abortSte(), stage2Ste(false), 2, true],
+  ['ste', 'stage 2 → bypass', stage2Ste(false), bypassSte(), 2, true],
+  ['ste', 'bypass → stage 2', bypassSte(), stage2Ste(false), 2, true],
+  ['ste', 'CD table → stage 2', cdTable(2), stage2Ste(false), 3, true],
+  ['ste', 'stage 2 → CD table', stage2Ste(false), cdTable(2), 3, true],
+  ['ste', 'CD table → stage 2 with stalls', changed(cdTable(2), STE.EATS, 0), stage2Ste(true), 3, true],
+  ['ste', 'another CD table and another answer without substreams', cdTable(2), cdTable(1, 0x4b4b4b4b00), 3, false],
+  ['cd', 'CD → released', cd1997, released(cd1997), 2, true],
+  ['cd', 'released → CD', released(cd1997), cd1997, 2, true],
   ['ste', 'abort → abort', abortSte(), abortSte(), 0, true],
   ['ste', 'nothing → abort', emptyEntry(), abortSte(), 1, true],
   ['cd', 'zero → CD', emptyEntry(), cd1997, 2, false],
@@ -129,10 +175,40 @@ test('of an abort STE it looks at V and Config, of a bypass STE at SHCFG as well
   t.deepEqual([...mask.slice(0, 6)], [0xf, 0, 0, 0x3000, 0, 0]);
 });
 
+/** Masks by the fields' places. */
+function maskOf(...fields: readonly Field[]): number[] {
+  const words = new Uint32Array(16);
+  for (const f of fields) setField(words, f, 2 ** f.width - 1);
+  return [...words];
+}
+
+const STAGE1 = [STE.V, STE.Config, STE.S1Fmt, STE.S1ContextPtr, STE.S1CDMax, STE.S1DSS, STE.S1CIR, STE.S1COR, STE.S1CSH, STE.MEV, STE.S1STALLD, STE.EATS, STE.STRW, STE.S2VMID];
+const STAGE2 = [
+  STE.V, STE.Config, STE.MEV, STE.S2FWB, STE.EATS, STE.SHCFG, STE.S2VMID, STE.S2T0SZ, STE.S2SL0, STE.S2IR0, STE.S2OR0, STE.S2SH0, STE.S2TG, STE.S2PS, STE.S2AA64, STE.S2ENDI, STE.S2AFFD,
+  STE.S2PTW, STE.S2HD, STE.S2HA, STE.S2S, STE.S2R, STE.S2SL0_2, STE.S2DS, STE.S2TTB,
+];
+
 test('of a stage-1 STE it looks at every field it has, but not at SHCFG or stage 2', (t) => {
   const mask = new Uint32Array(16);
   usedSte(s1, mask);
-  t.deepEqual([...mask], [0xffffffff, 0xf8ffffff, 0x800ff, 0xf8000000, 0xffff, ...new Array<number>(11).fill(0)]);
+  t.deepEqual([...mask], maskOf(...STAGE1));
+  usedSte(changed(s1, STE.S1DSS, 1), mask);
+  t.deepEqual([...mask], maskOf(...STAGE1, STE.SHCFG));
+});
+
+test('of a stage-2 STE it looks at stage 2, of a nested one at both', (t) => {
+  const mask = new Uint32Array(16);
+  usedSte(stage2Ste(false), mask);
+  t.deepEqual([...mask], maskOf(...STAGE2));
+  usedSte(changed(stage2Ste(false), STE.Config, 7), mask);
+  t.deepEqual([...mask], maskOf(...STAGE1, ...STAGE2));
+});
+
+test('of a CD whose half is switched off it looks at nothing of that half', (t) => {
+  const mask = new Uint32Array(16);
+  usedCd(changed(cd778, CD.EPD0, 1), mask);
+  const ignored = maskOf(CD.T0SZ, CD.TG0, CD.IR0, CD.OR0, CD.SH0, CD.TTB0);
+  t.deepEqual([...mask], ignored.map((m) => ~m >>> 0));
 });
 
 test('of a valid CD it looks at every bit', (t) => {
