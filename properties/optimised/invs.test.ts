@@ -6,53 +6,74 @@
  */
 import test from 'ava';
 import fc from 'fast-check';
-import { arrayKinds, arrayLength, arrayTrash, entryId, entrySmmu, entryUsers, merge, purge, unref } from '../../src/optimised/driver/invs.js';
-import type { Context, Tag } from '../../src/optimised/driver/types.js';
+import { arrayHasAts, arrayKinds, arrayLength, arrayTrash, entryKey, entryUsers, merge, purge, unref } from '../../src/optimised/driver/invs.js';
+import type { Context } from '../../src/optimised/driver/types.js';
+import { InvalidationMultiset } from '../../src/reference/driver/invalidation-multiset.js';
+import { compareInv, INV_TYPES, isAts, type InvKey } from '../../src/stack/invalidation-array.js';
 import { smallWorld } from '../../src/stack/world.js';
 import { DriverRig, smmu } from '../../test/optimised/driver/rig.js';
 
 /** SMMUs of all kinds. */
 const WORLD = smallWorld({ smmus: [smmu(), smmu({ range: false }), smmu({ ds: true }), smmu()], devices: [] });
 
-type Step = readonly ['merge' | 'unref' | 'purge', smmu: number, asid: number];
+/** What one master adds: a tag, and perhaps more behind it; ids repeat often, also within one list. */
+const key: fc.Arbitrary<InvKey> = fc.record({ type: fc.constantFrom(...INV_TYPES), id: fc.integer({ min: 1, max: 4 }), ssid: fc.nat(1) })
+  .map((k) => ({ smmu: 0, type: k.type, id: k.id, ssid: isAts(k.type) ? k.ssid : 0 }));
+const list: fc.Arbitrary<readonly InvKey[]> = fc.tuple(fc.nat(3), fc.array(key, { minLength: 1, maxLength: 4 }))
+  .map(([smmuOf, keys]) => keys.map((k) => ({ ...k, smmu: smmuOf })).sort(compareInv));
 
-const step: fc.Arbitrary<Step> = fc.tuple(fc.constantFrom('merge' as const, 'merge' as const, 'unref' as const, 'unref' as const, 'purge' as const), fc.nat(3), fc.integer({ min: 1, max: 4 }));
+/** unref takes the list back that was merged so many merges ago. */
+type Step = { readonly kind: 'merge'; readonly keys: readonly InvKey[] } | { readonly kind: 'unref'; readonly which: number } | { readonly kind: 'purge' };
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 2, arbitrary: list.map((keys): Step => ({ kind: 'merge', keys })) },
+  { weight: 2, arbitrary: fc.nat(9).map((which): Step => ({ kind: 'unref', which })) },
+  { weight: 1, arbitrary: fc.constant<Step>({ kind: 'purge' }) },
+);
 /** Long ones: trash in front of live entries comes late. */
-const history = fc.array(step, { maxLength: 40, size: 'max' });
+const history = fc.array(step, { maxLength: 30, size: 'max' });
 
-interface Entry { smmu: number; asid: number; users: number }
+interface Entry { readonly key: InvKey; readonly users: number }
 
 function entries(ctx: Context, array: number): Entry[] {
-  return Array.from({ length: arrayLength(ctx, array) }, (_, i) => ({ smmu: entrySmmu(ctx, array, i), asid: entryId(ctx, array, i), users: entryUsers(ctx, array, i) }));
+  return Array.from({ length: arrayLength(ctx, array) }, (_, i) => ({ key: entryKey(ctx, array, i), users: entryUsers(ctx, array, i) }));
 }
 
+const nameOf = (k: InvKey): string => `${k.smmu} ${k.type} ${k.id} ${k.ssid}`;
+
+/** Live users by key, whatever the number of entries that they stand in. */
 function live(ctx: Context, array: number): string {
-  return entries(ctx, array).filter((e) => e.users > 0).map((e) => `${e.smmu}/${e.asid}x${e.users}`).join(' ');
+  const users = new Map<string, number>();
+  for (const e of entries(ctx, array)) if (e.users > 0) users.set(nameOf(e.key), (users.get(nameOf(e.key)) ?? 0) + e.users);
+  return [...users].sort((a, b) => (a[0] < b[0] ? -1 : 1)).map(([k, n]) => `${k} x${n}`).join(', ');
 }
 
-/** Runs a history; `seen` looks at the array after each step. Returns the array and the plain count. */
-function run(ctx: Context, steps: readonly Step[], seen: (array: number, before: string, step: Step) => void = () => undefined): { array: number; users: Map<number, number> } {
+function wanted(reference: InvalidationMultiset): string {
+  return reference.contents().map((e) => `${nameOf(e.key)} x${e.users}`).join(', ');
+}
+
+/** Runs a history on both; `seen` looks at the array after each step. */
+function run(ctx: Context, steps: readonly Step[], seen: (array: number, before: string, step: Step) => void = () => undefined): { array: number; reference: InvalidationMultiset } {
   let array = 0;
-  const users = new Map<number, number>();
+  const reference = new InvalidationMultiset();
+  const merged: (readonly InvKey[])[] = [];
   for (const s of steps) {
-    const [kind, smmu, asid] = s;
-    const key = smmu * 100 + asid;
-    const tag: Tag = { smmu, asid, fresh: false };
     const before = live(ctx, array);
-    const n = users.get(key) ?? 0;
-    if (kind === 'merge') {
-      array = merge(ctx, array, tag);
-      users.set(key, n + 1);
-    } else if (kind === 'unref' && n > 0) {
-      unref(ctx, array, tag);
-      users.set(key, n - 1);
-    } else if (kind === 'purge') {
+    if (s.kind === 'merge') {
+      array = merge(ctx, array, s.keys);
+      reference.add(s.keys);
+      merged.push(s.keys);
+    } else if (s.kind === 'unref' && merged.length > 0) {
+      const [keys] = merged.splice(s.which % merged.length, 1) as [readonly InvKey[]];
+      unref(ctx, array, keys);
+      reference.remove(keys);
+    } else if (s.kind === 'purge') {
       const purged = purge(ctx, array);
       if (purged >= 0) array = purged;
     }
     seen(array, before, s);
   }
-  return { array, users };
+  return { array, reference };
 }
 
 function holds(claim: (ctx: Context, steps: readonly Step[]) => boolean): () => void {
@@ -69,20 +90,23 @@ function holds(claim: (ctx: Context, steps: readonly Step[]) => boolean): () => 
   };
 }
 
-test('live entries are the plain count, sorted by SMMU and id', (t) => {
+test('the array and the multiset tell the same, after every step', (t) => {
   t.notThrows(holds((ctx, steps) => {
-    const { array, users } = run(ctx, steps);
-    const wanted = [...users].filter(([, n]) => n > 0).sort((a, b) => a[0] - b[0]).map(([key, n]) => `${Math.floor(key / 100)}/${key % 100}x${n}`);
-    return live(ctx, array) === wanted.join(' ');
+    let ok = true;
+    const same: string[] = [];
+    const { array, reference } = run(ctx, steps, (now) => { same.push(live(ctx, now)); });
+    ok &&= live(ctx, array) === wanted(reference);
+    for (let n = 1; n <= steps.length; n += 7) ok &&= wanted(run(ctx, steps.slice(0, n)).reference) === same[n - 1];
+    return ok;
   }));
 });
 
-test('trash among them keeps the order, and is counted', (t) => {
+test('entries are sorted, trash among them, and trash is counted', (t) => {
   t.notThrows(holds((ctx, steps) => {
     let ok = true;
     run(ctx, steps, (array) => {
       const all = entries(ctx, array);
-      ok &&= all.every((e, i) => i === 0 || (all[i - 1] as Entry).smmu * 100 + (all[i - 1] as Entry).asid < e.smmu * 100 + e.asid);
+      ok &&= all.every((e, i) => i === 0 || compareInv((all[i - 1] as Entry).key, e.key) <= 0);
       ok &&= all.filter((e) => e.users === 0).length === arrayTrash(ctx, array);
     });
     return ok;
@@ -93,17 +117,28 @@ test('unref takes back what merge gave', (t) => {
   t.notThrows(holds((ctx, steps) => {
     const { array } = run(ctx, steps);
     const before = live(ctx, array);
-    const tag: Tag = { smmu: 1, asid: 2, fresh: false };
-    const merged = merge(ctx, array, tag);
-    unref(ctx, merged, tag);
+    const keys: readonly InvKey[] = [{ smmu: 1, type: 's1-tag', id: 2, ssid: 0 }, { smmu: 1, type: 'ats', id: 2, ssid: 1 }, { smmu: 1, type: 'ats', id: 2, ssid: 1 }];
+    const merged = merge(ctx, array, keys);
+    unref(ctx, merged, keys);
     return live(ctx, merged) === before && live(ctx, array) === before;
+  }));
+});
+
+test('ATCs are told exactly when somebody has one, in an array as it is published', (t) => {
+  t.notThrows(holds((ctx, steps) => {
+    let ok = true;
+    run(ctx, steps, (array, _before, s) => {
+      const has = entries(ctx, array).some((e) => e.users > 0 && isAts(e.key.type));
+      ok &&= s.kind === 'merge' ? arrayHasAts(ctx, array) === has : !has || arrayHasAts(ctx, array);
+    });
+    return ok;
   }));
 });
 
 test('merge and purge leave no trash, and purge loses nobody', (t) => {
   t.notThrows(holds((ctx, steps) => {
     let ok = true;
-    run(ctx, steps, (array, before, [kind]) => {
+    run(ctx, steps, (array, before, { kind }) => {
       if (kind === 'merge') ok &&= arrayTrash(ctx, array) === 0;
       if (kind === 'purge') ok &&= arrayTrash(ctx, array) === 0 && live(ctx, array) === before;
     });
@@ -122,7 +157,7 @@ test('purging twice is purging once', (t) => {
 test('an array ends with a live entry, or is empty', (t) => {
   t.notThrows(holds((ctx, steps) => {
     let ok = true;
-    run(ctx, steps, (array, _before, [kind]) => { if (kind === 'unref') ok &&= arrayLength(ctx, array) === 0 || (entries(ctx, array).at(-1) as Entry).users > 0; });
+    run(ctx, steps, (array, _before, { kind }) => { if (kind === 'unref') ok &&= arrayLength(ctx, array) === 0 || (entries(ctx, array).at(-1) as Entry).users > 0; });
     return ok;
   }));
 });
@@ -130,8 +165,8 @@ test('an array ends with a live entry, or is empty', (t) => {
 test('the kinds are those of the live entries, and after unref perhaps of some that were', (t) => {
   t.notThrows(holds((ctx, steps) => {
     let ok = true;
-    run(ctx, steps, (array, _before, [kind]) => {
-      const kinds = entries(ctx, array).filter((e) => e.users > 0).reduce((bits, e) => bits | (1 << (ctx.state.smmus[e.smmu]?.kind ?? 0)), 0);
+    run(ctx, steps, (array, _before, { kind }) => {
+      const kinds = entries(ctx, array).filter((e) => e.users > 0).reduce((bits, e) => bits | (1 << (ctx.state.smmus[e.key.smmu]?.kind ?? 0)), 0);
       const known = arrayKinds(ctx, array);
       ok &&= kind === 'merge' ? known === kinds : (known & kinds) === kinds;
     });

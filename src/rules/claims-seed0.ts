@@ -161,7 +161,7 @@ export const SEED0: readonly Claim[] = [
   {
     id: 'S0-23', claim: 'the array knows whether its entries use ranges',
     decidedBy: [
-      by([INVS_TEST, 'the array knows which kinds of SMMUs it has: those with ranges, with DS as well, and without'], line(INVS, 'ctx.cpu.store(merged + KINDS, kinds, 0);', 'ctx.cpu.store(merged + KINDS, kindBit(ctx, tag.smmu), 0);')),
+      by([INVS_TEST, 'the array knows which kinds of SMMUs it has: those with ranges, with DS as well, and without'], line(INVS, 'this.#kinds |= 1 << (this.#ctx.state.smmus[key.smmu] as SmmuState).kind;', 'this.#kinds = 1 << (this.#ctx.state.smmus[key.smmu] as SmmuState).kind;')),
       by([INVALIDATE_TEST, 'nothing is planned for a kind that the array does not have'], line(INVALIDATE, 'if ((kinds & (1 << kind)) !== 0) p.count = ctx.parts.planner.plan(d, p.features, p.words);', 'p.count = ctx.parts.planner.plan(d, p.features, p.words);')),
     ],
   },

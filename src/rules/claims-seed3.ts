@@ -23,7 +23,7 @@ export const SEED3: readonly Claim[] = [
   {
     id: 'S3-6', claim: 'trash entries are no tags',
     decidedBy: [
-      by([INVS_TEST, 'the tag of an SMMU is its live entry'], line(INVS, 'if (entrySmmu(ctx, array, i) === smmu && entryUsers(ctx, array, i) > 0) return entryId(ctx, array, i);', 'if (entrySmmu(ctx, array, i) === smmu) return entryId(ctx, array, i);')),
+      by([INVS_TEST, 'the tag of an SMMU is its live entry'], line(INVS, 'if (entrySmmu(ctx, array, i) === smmu && entryType(ctx, array, i) === type && entryUsers(ctx, array, i) > 0) return entryId(ctx, array, i);', 'if (entrySmmu(ctx, array, i) === smmu && entryType(ctx, array, i) === type) return entryId(ctx, array, i);')),
     ],
   },
   { id: 'S3-7', claim: 'not found is an error of its own', unbuilt: true },

@@ -3,6 +3,7 @@
  * merge into the new array, publish it, switch CD and STE with their syncs, and only then leave the old array, flush
  * the tag if nobody uses it, and free it. Per-instance tags (seeds 1 and 3) are found or allocated in the first phase.
  */
+import type { InvKey } from '../../stack/invalidation-array.js';
 import type { Result, Target } from '../../stack/operation.js';
 import type { Steps } from '../../stack/steps.js';
 import { RAM_BASE } from '../../memory/memory.js';
@@ -29,13 +30,18 @@ export function* attachSequence(ctx: Context, device: number, target: Target): S
   return 'ok';
 }
 
+/** What a stage-1 tag is in an array. */
+function keyOf(tag: Tag): InvKey {
+  return { smmu: tag.smmu, type: 's1-tag', id: tag.asid, ssid: 0 };
+}
+
 /** Finds or allocates the tag and merges it into a new array; nothing is visible yet. */
 export function prepare(ctx: Context, dev: DeviceState, domain: number): { tag: Tag; array: number } | 'no-tags' | 'no-memory' {
   const own = ctx.state.domains[domain] as DomainState;
   const before = ctx.cpu.loadLo(own.invsCell);
   const tag = findOrAllocate(ctx, before, dev.smmu);
   if (tag === undefined) return 'no-tags';
-  const array = merge(ctx, before, tag);
+  const array = merge(ctx, before, [keyOf(tag)]);
   if (array >= 0) return { tag, array };
   if (tag.fresh) putBack(ctx, tag.smmu, tag.asid); // never used: no flush
   return 'no-memory';
@@ -75,7 +81,7 @@ export function* leave(ctx: Context, dev: DeviceState, old: Target | 'none'): St
   const array = ctx.cpu.loadLo(own.invsCell);
   const asid = findTag(ctx, array, dev.smmu);
   const tag: Tag = { smmu: dev.smmu, asid, fresh: false };
-  if (unref(ctx, array, tag) === 0) {
+  if (unref(ctx, array, [keyOf(tag)]) === 0) {
     yield* ctx.parts.releaseTag(ctx, dev.smmu, asid);
     putBack(ctx, dev.smmu, asid);
     ctx.observer?.tagReleased(dev.smmu, asid);

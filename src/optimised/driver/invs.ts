@@ -1,15 +1,20 @@
 /**
  * Invs: the invalidation array of a domain (the kernel's arm_smmu_invs, v7.1): whom to tell when the page table
- * changes. Sorted by (SMMU, type, id); an entry with no users is trash until the next purge or merge.
+ * changes. Sorted by (SMMU, type, id, substream of ATS types); an entry with no users is trash until the next purge or merge. Keys may
+ * stand twice in a list (a device with one StreamID twice), and then in the array: what counts is the sum of their users.
  *
  * Layout in memory cells, one 64-bit word each: [0] lo = entries, hi = trash; [1] lo = kinds of SMMUs (seed 0: the array remembers whether
- * ranges are used), bit k for PAYLOAD_KINDS[k]; then two words an entry: word 0 lo = SMMU, hi = id (ASID); word 1 lo = users.
+ * ranges are used), bit k for PAYLOAD_KINDS[k], hi = 1 when an entry is of an ATS type; then two words an entry: word 0 lo = type * 256 + SMMU,
+ * hi = id (ASID, VMID, StreamID); word 1 lo = users, hi = substream.
  */
-import type { Context, SmmuState, Tag } from './types.js';
+import { compareInv, INV_TYPES, invRank, isAts, type InvKey, type InvType } from '../../stack/invalidation-array.js';
+import type { Context, SmmuState } from './types.js';
 
 const HEADER = 2;
 const KINDS = 1;
 const ENTRY = 2;
+/** Factor of the type in the first half of an entry; SMMUs are fewer. */
+const TYPE_UNIT = 256;
 
 export function arrayLength(ctx: Context, array: number): number {
   return array === 0 ? 0 : ctx.cpu.loadLo(array);
@@ -35,7 +40,11 @@ function entryAt(ctx: Context, array: number, i: number): number {
 }
 
 export function entrySmmu(ctx: Context, array: number, i: number): number {
-  return ctx.cpu.loadLo(entryAt(ctx, array, i));
+  return ctx.cpu.loadLo(entryAt(ctx, array, i)) % TYPE_UNIT;
+}
+
+export function entryType(ctx: Context, array: number, i: number): InvType {
+  return INV_TYPES[Math.floor(ctx.cpu.loadLo(entryAt(ctx, array, i)) / TYPE_UNIT)] as InvType;
 }
 
 export function entryId(ctx: Context, array: number, i: number): number {
@@ -46,21 +55,29 @@ export function entryUsers(ctx: Context, array: number, i: number): number {
   return ctx.cpu.loadLo(entryAt(ctx, array, i) + 1);
 }
 
-function setEntry(ctx: Context, array: number, i: number, smmu: number, id: number, users: number): void {
-  ctx.cpu.store(array + HEADER + i * ENTRY, smmu, id);
-  ctx.cpu.store(array + HEADER + i * ENTRY + 1, users, 0);
+export function entrySsid(ctx: Context, array: number, i: number): number {
+  return ctx.cpu.loadHi(entryAt(ctx, array, i) + 1);
+}
+
+export function entryKey(ctx: Context, array: number, i: number): InvKey {
+  return { smmu: entrySmmu(ctx, array, i), type: entryType(ctx, array, i), id: entryId(ctx, array, i), ssid: entrySsid(ctx, array, i) };
+}
+
+/** Is an entry of an ATS type in it? As it was published: trash may be the reason. */
+export function arrayHasAts(ctx: Context, array: number): boolean {
+  return array !== 0 && ctx.cpu.loadHi(array + KINDS) !== 0;
+}
+
+function setUsers(ctx: Context, array: number, i: number, users: number, ssid: number): void {
+  ctx.cpu.store(array + HEADER + i * ENTRY + 1, users, ssid);
 }
 
 /** The live entry of a domain on one SMMU, or -1: its tag (find, seed 3). */
-export function findTag(ctx: Context, array: number, smmu: number): number {
+export function findTag(ctx: Context, array: number, smmu: number, type: InvType = 's1-tag'): number {
   for (let i = 0; i < arrayLength(ctx, array); i += 1) {
-    if (entrySmmu(ctx, array, i) === smmu && entryUsers(ctx, array, i) > 0) return entryId(ctx, array, i);
+    if (entrySmmu(ctx, array, i) === smmu && entryType(ctx, array, i) === type && entryUsers(ctx, array, i) > 0) return entryId(ctx, array, i);
   }
   return -1;
-}
-
-function kindBit(ctx: Context, smmu: number): number {
-  return 1 << (ctx.state.smmus[smmu] as SmmuState).kind;
 }
 
 function allocateArray(ctx: Context, entries: number): number {
@@ -70,50 +87,79 @@ function allocateArray(ctx: Context, entries: number): number {
   return ref;
 }
 
-/** A new array: the live entries of `array` and the tag, whose users grow by one. -1 without memory. */
-export function merge(ctx: Context, array: number, tag: Tag): number {
-  const n = arrayLength(ctx, array);
-  let live = 0;
-  let known = false;
-  for (let i = 0; i < n; i += 1) {
-    if (entryUsers(ctx, array, i) === 0) continue;
-    live += 1;
-    if (entrySmmu(ctx, array, i) === tag.smmu && entryId(ctx, array, i) === tag.asid) known = true;
+/** Fills a new array from its first entry on. */
+class Filler {
+  readonly #ctx: Context;
+  readonly #array: number;
+  #at = 0;
+  #kinds = 0;
+  #ats = 0;
+
+  constructor(ctx: Context, array: number) {
+    this.#ctx = ctx;
+    this.#array = array;
   }
-  const merged = allocateArray(ctx, live + (known ? 0 : 1));
-  if (merged < 0) return -1;
-  let kinds = kindBit(ctx, tag.smmu);
+
+  put(key: InvKey, users: number): void {
+    this.#ctx.cpu.store(this.#array + HEADER + this.#at * ENTRY, invRank(key.type) * TYPE_UNIT + key.smmu, key.id);
+    setUsers(this.#ctx, this.#array, this.#at, users, key.ssid);
+    this.#kinds |= 1 << (this.#ctx.state.smmus[key.smmu] as SmmuState).kind;
+    if (isAts(key.type)) this.#ats = 1;
+    this.#at += 1;
+  }
+
+  close(): number {
+    this.#ctx.cpu.store(this.#array + KINDS, this.#kinds, this.#ats);
+    return this.#array;
+  }
+}
+
+/** Goes through the live entries of `array` and the sorted keys side by side. */
+function sideBySide(ctx: Context, array: number, keys: readonly InvKey[], visit: (key: InvKey, users: number) => void): void {
+  const n = arrayLength(ctx, array);
   let at = 0;
-  let placed = known;
   for (let i = 0; i < n; i += 1) {
     const users = entryUsers(ctx, array, i);
     if (users === 0) continue;
-    const smmu = entrySmmu(ctx, array, i);
-    const id = entryId(ctx, array, i);
-    kinds |= kindBit(ctx, smmu);
-    if (!placed && (smmu > tag.smmu || (smmu === tag.smmu && id > tag.asid))) {
-      setEntry(ctx, merged, at, tag.smmu, tag.asid, 1);
-      at += 1;
-      placed = true;
-    }
-    setEntry(ctx, merged, at, smmu, id, smmu === tag.smmu && id === tag.asid ? users + 1 : users);
-    at += 1;
+    const own = entryKey(ctx, array, i);
+    while (at < keys.length && compareInv(keys[at] as InvKey, own) < 0) visit(keys[at++] as InvKey, 1);
+    const known = at < keys.length && compareInv(keys[at] as InvKey, own) === 0;
+    visit(own, known ? users + 1 : users);
+    if (known) at += 1;
   }
-  if (!placed) setEntry(ctx, merged, at, tag.smmu, tag.asid, 1);
-  ctx.cpu.store(merged + KINDS, kinds, 0);
-  return merged;
+  while (at < keys.length) visit(keys[at++] as InvKey, 1);
 }
 
-/** One user less, in place; cannot fail. Returns the users left. Trash at the end is cut off. */
-export function unref(ctx: Context, array: number, tag: Tag): number {
+/** A new array: the live entries of `array` and the keys (sorted), whose users grow by one. -1 without memory. */
+export function merge(ctx: Context, array: number, keys: readonly InvKey[]): number {
+  let entries = 0;
+  sideBySide(ctx, array, keys, () => { entries += 1; });
+  const merged = allocateArray(ctx, entries);
+  if (merged < 0) return -1;
+  const filler = new Filler(ctx, merged);
+  sideBySide(ctx, array, keys, (key, users) => { filler.put(key, users); });
+  return filler.close();
+}
+
+/**
+ * One user less of each key (sorted; the tag first), in place; cannot fail. Returns the users that the tag has left, -1 when it was not there.
+ * Trash at the end is cut off.
+ */
+export function unref(ctx: Context, array: number, keys: readonly InvKey[]): number {
   const n = arrayLength(ctx, array);
   let left = -1;
   let trash = arrayTrash(ctx, array);
-  for (let i = 0; i < n; i += 1) {
-    if (entrySmmu(ctx, array, i) !== tag.smmu || entryId(ctx, array, i) !== tag.asid || entryUsers(ctx, array, i) === 0) continue;
-    left = entryUsers(ctx, array, i) - 1;
-    ctx.cpu.store(array + HEADER + i * ENTRY + 1, left, 0);
-    if (left === 0) trash += 1;
+  let at = 0;
+  for (let i = 0; i < n && at < keys.length; i += 1) {
+    const users = entryUsers(ctx, array, i);
+    if (users === 0) continue;
+    const own = entryKey(ctx, array, i);
+    while (at < keys.length && compareInv(keys[at] as InvKey, own) < 0) at += 1; // not in the array: the caller's bug
+    if (at >= keys.length || compareInv(keys[at] as InvKey, own) !== 0) continue;
+    setUsers(ctx, array, i, users - 1, own.ssid);
+    if (users === 1) trash += 1;
+    if (at === 0) left = users - 1;
+    at += 1;
   }
   let length = n;
   while (length > 0 && entryUsers(ctx, array, length - 1) === 0) {
@@ -131,15 +177,7 @@ export function purge(ctx: Context, array: number): number {
   if (n === 0 || trash === 0) return -1;
   const purged = allocateArray(ctx, n - trash);
   if (purged < 0) return -1;
-  let at = 0;
-  let kinds = 0;
-  for (let i = 0; i < n; i += 1) {
-    const users = entryUsers(ctx, array, i);
-    if (users === 0) continue;
-    setEntry(ctx, purged, at, entrySmmu(ctx, array, i), entryId(ctx, array, i), users);
-    kinds |= kindBit(ctx, entrySmmu(ctx, array, i));
-    at += 1;
-  }
-  ctx.cpu.store(purged + KINDS, kinds, 0);
-  return purged;
+  const filler = new Filler(ctx, purged);
+  sideBySide(ctx, array, [], (key, users) => { filler.put(key, users); });
+  return filler.close();
 }

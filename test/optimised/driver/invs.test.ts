@@ -1,10 +1,11 @@
 /**
- * The invalidation array: merge, unref and purge step by step (the kernel's own test data). Entries
- * here are (SMMU, ASID), so each id of the data is an ASID of one SMMU, and lists are merged one tag at a time.
+ * The invalidation array: merge, unref and purge step by step (the kernel's own test data, with all types of entries, and once more with
+ * tags alone, merged one at a time).
  */
 import test from 'ava';
-import { arrayKinds, arrayLength, arrayTrash, entryId, entrySmmu, entryUsers, findTag, merge, purge, unref } from '../../../src/optimised/driver/invs.js';
-import type { Context, Tag } from '../../../src/optimised/driver/types.js';
+import { arrayHasAts, arrayKinds, arrayLength, arrayTrash, entryId, entryKey, entrySmmu, entryUsers, findTag, merge, purge, unref } from '../../../src/optimised/driver/invs.js';
+import type { Context } from '../../../src/optimised/driver/types.js';
+import type { InvKey, InvType } from '../../../src/stack/invalidation-array.js';
 import { smallWorld } from '../../../src/stack/world.js';
 import { DriverRig as Rig, smmu } from './rig.js';
 
@@ -20,8 +21,8 @@ const LIST1 = [1, 2, 3];
 const LIST2 = [1, 4, 5];
 const LIST3 = [1, 5, 6];
 
-function tag(asid: number, smmu = 0): Tag {
-  return { smmu, asid, fresh: false };
+function tag(asid: number, smmu = 0): readonly InvKey[] {
+  return [{ smmu, type: 's1-tag', id: asid, ssid: 0 }];
 }
 
 /** [smmu, id, users] of every entry, trash among them. */
@@ -183,4 +184,68 @@ test('unref leaves the kinds, for readers who still see the users; purge and mer
   t.is(arrayKinds(ctx, a), RANGE_KIND + SINGLE_KIND);
   t.is(arrayKinds(ctx, purge(ctx, a)), RANGE_KIND);
   t.is(arrayKinds(ctx, merge(ctx, a, tag(1, 2))), RANGE_KIND + DS_KIND);
+});
+
+const own = (type: InvType, id: number, ssid = 0): InvKey => ({ smmu: 0, type, id, ssid });
+/** What masters behind a nesting parent contribute, and two with substreams. */
+const NESTED1 = [own('s2-tag', 1), own('s1-clear', 1), own('ats', 3)];
+const NESTED2 = [own('s2-tag', 1), own('ats', 4), own('ats', 5)];
+const NESTED3 = [own('s2-tag', 1), own('ats', 5), own('ats', 6)];
+const SUBSTREAMS1 = [own('ats', 10, 1), own('ats', 10, 3), own('ats', 12, 1)];
+const SUBSTREAMS2 = [own('ats', 10, 2), own('ats', 10, 3), own('ats', 12, 2)];
+
+test('the kernel\'s seven steps with tags, stage-1 clears and ATCs', (t) => {
+  const { ctx } = new DriverRig();
+  let a = merge(ctx, 0, NESTED1);
+  t.deepEqual(ids(ctx, a), { ids: [1, 1, 3], users: [1, 1, 1], trash: 0 });
+  let b = merge(ctx, a, NESTED2);
+  t.deepEqual(ids(ctx, b), { ids: [1, 1, 3, 4, 5], users: [2, 1, 1, 1, 1], trash: 0 });
+  t.is(unref(ctx, b, NESTED2), 1);
+  t.deepEqual(ids(ctx, b), { ids: [1, 1, 3], users: [1, 1, 1], trash: 0 });
+  a = merge(ctx, b, NESTED3);
+  t.deepEqual(ids(ctx, a), { ids: [1, 1, 3, 5, 6], users: [2, 1, 1, 1, 1], trash: 0 });
+  t.is(unref(ctx, a, NESTED1), 1);
+  t.deepEqual(ids(ctx, a), { ids: [1, 1, 3, 5, 6], users: [1, 0, 0, 1, 1], trash: 2 });
+  b = purge(ctx, a);
+  t.deepEqual(ids(ctx, b), { ids: [1, 5, 6], users: [1, 1, 1], trash: 0 });
+  t.is(unref(ctx, b, NESTED3), 0);
+  t.deepEqual(ids(ctx, b), { ids: [], users: [], trash: 0 });
+});
+
+test('entries of ATS types are told apart by their substream', (t) => {
+  const { ctx } = new DriverRig();
+  const a = merge(ctx, merge(ctx, 0, SUBSTREAMS1), SUBSTREAMS2);
+  t.deepEqual(Array.from({ length: 5 }, (_, i) => entryKey(ctx, a, i)).map((k) => [k.id, k.ssid]), [[10, 1], [10, 2], [10, 3], [12, 1], [12, 2]]);
+  t.deepEqual(ids(ctx, a).users, [1, 1, 2, 1, 1]);
+});
+
+test('a tag is found by its type: an ASID is no VMID', (t) => {
+  const { ctx } = new DriverRig();
+  const a = merge(ctx, 0, [own('s1-tag', 7), own('s2-tag', 9), own('vsmmu-tag', 11)]);
+  t.deepEqual((['s1-tag', 's2-tag', 'vsmmu-tag'] as const).map((type) => findTag(ctx, a, 0, type)), [7, 9, 11]);
+  t.is(findTag(ctx, a, 0, 'ats'), -1);
+});
+
+test('the array knows whether ATCs are to be told, from its publication on', (t) => {
+  const { ctx } = new DriverRig();
+  t.false(arrayHasAts(ctx, 0));
+  const a = merge(ctx, 0, NESTED1);
+  t.true(arrayHasAts(ctx, a));
+  unref(ctx, a, [own('ats', 3)]);
+  t.true(arrayHasAts(ctx, a), 'a reader may still have seen its user');
+  t.false(arrayHasAts(ctx, merge(ctx, a, [own('s2-tag', 2)])));
+  unref(ctx, a, [own('s2-tag', 1)]);
+  t.false(arrayHasAts(ctx, purge(ctx, a)));
+});
+
+test('a device with one StreamID twice counts twice', (t) => {
+  const { ctx } = new DriverRig();
+  const twice = [own('s1-tag', 1), own('ats', 3), own('ats', 3)];
+  let a = merge(ctx, 0, twice);
+  t.deepEqual(ids(ctx, a), { ids: [1, 3, 3], users: [1, 1, 1], trash: 0 });
+  a = merge(ctx, a, twice);
+  t.is(ids(ctx, a).users.reduce((sum, n) => sum + n, 0), 6);
+  unref(ctx, a, twice);
+  unref(ctx, a, twice);
+  t.deepEqual(ids(ctx, a), { ids: [], users: [], trash: 0 });
 });
