@@ -52,7 +52,7 @@ export const SEED1: readonly Claim[] = [
   {
     id: 'S1-14', claim: 'a tag is freed exactly when its last user goes',
     decidedBy: [
-      by([TAGS_TEST, 'a domain keeps its id on an SMMU while a device there uses it'], line(ATTACH, 'if (unref(ctx, array, tag) === 0) {', 'if (unref(ctx, array, tag) >= 0) {'), ['rule accounting']),
+      by([TAGS_TEST, 'a domain keeps its id on an SMMU while a device there uses it'], line(ATTACH, 'if (unref(ctx, array, [keyOf(tag)]) === 0) {', 'if (unref(ctx, array, [keyOf(tag)]) >= 0) {'), ['rule accounting']),
     ],
   },
   { id: 'S1-15', claim: 'a placeholder tag stands in the list until the real one is known (first version)', documentation: 'a state of the first version only: the model merges the tag itself and never holds a placeholder' },
