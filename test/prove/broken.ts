@@ -36,6 +36,17 @@ function middle(name: string, of: Planner, change: (out: Uint32Array, at: number
   };
 }
 
+/** A planner of single addresses whose long plans are changed as a whole. */
+function singles(name: string, change: (out: Uint32Array, count: number) => number): Planner {
+  return {
+    ...SINGLE_RANGE, name,
+    plan: (d, f, out) => {
+      const count = SINGLE_RANGE.plan(d, f, out);
+      return count > LONG && count < 500 ? change(out, count) : count;
+    },
+  };
+}
+
 /** Commands of a plan that is judged as a run. */
 const LONG = 30;
 
@@ -92,7 +103,12 @@ export const BROKEN: readonly Broken[] = [
   { bit: BAD.legality, planner: middle('single-with-hint', EXACT_RANGES, (out, at) => { out[at + 2] = word(out, at + 2) | 0x300; }) },
   { bit: BAD.legality, planner: middle('single-with-opcode', EXACT_RANGES, (out, at) => { out[at] = 0x10; }) },
   { bit: BAD.legality, planner: middle('single-with-tag', EXACT_RANGES, (out, at) => { out[at + 1] = 0x80000000; }) },
-  { bit: BAD.legality, planner: { ...EXACT_RANGES, name: 'words-not-written', plan: (d, f, out) => (f.range ? EXACT_RANGES.plan(d, f, out) : addressesOnly(EXACT_RANGES.plan(d, f, own), out)) } },
+  { bit: BAD.legality, planner: { ...EXACT_RANGES, name: 'words-not-written', promise: { range: 2 ** 18, single: 2 ** 18, over: () => 0 }, plan: (d, f, out) => addressesOnly(EXACT_RANGES.plan(d, { ...f, range: false }, own), out) } },
+  { bit: BAD.coverage, planner: singles('first-single-missing', (out, count) => { out.copyWithin(0, 4, count * 4); return count - 1; }) },
+  { bit: BAD.coverage, planner: singles('singles-leaf-always', (out, count) => { for (let i = 0; i < count; i += 1) out[i * 4 + 2] = word(out, i * 4 + 2) | 1; return count; }) },
+  { bit: BAD.over, planner: singles('one-single-more', (out, count) => { const at = count * 4; out.copyWithin(at, at - 4, at); out[at + 2] = 2 * word(out, at - 2) - word(out, at - 6); return count + 1; }) },
+  { bit: BAD.legality, planner: singles('last-single-with-tag', (out, count) => { out[count * 4 - 3] = 1; return count; }) },
+  { bit: BAD.legality, planner: singles('first-single-with-hint', (out, count) => { out[2] = word(out, 2) | 0x100; return count; }) },
   { bit: BAD.contiguous, planner: { ...DOUBLE_RANGE, name: 'cuts-runs', promise: DOUBLE_RANGE_CONT.promise as NonNullable<Planner['promise']> } },
 ];
 
