@@ -19,7 +19,7 @@ const spec: VerbSpec = {
   about: [
     'Decides what is claimed of each planner: that every damaged entry is removed, on ordinary hardware and with the contiguous erratum,',
     'that no command is illegal, and that commands and over-invalidation stay within what the planner promises. Every range in windows of',
-    '4096 entries (1024 granules where a planner expands ranges), all damaged levels, all granules, with and without range commands and',
+    '4096 entries (256 where each of them is hundreds of commands), all damaged levels, all granules, with and without range commands and',
     'DS: with --all each of them, else a sample of every kind. Claims for all inputs at once (method symbolic) are decided by a solver.',
     'Exit 0: each claim came out as expected (some are known not to hold, and must be refuted); 1: one did not, its smallest',
     'counterexample is stored as a case; 2: one is undecided.',

@@ -8,13 +8,17 @@
  * the deepest damaged level decides every level; where that pass finds a hole, each level is asked by itself with the commands that fit it.
  * With the contiguous erratum a run goes only with a range that spans it, or with a single address in it: then the ends are narrowed instead.
  * A command that is reserved, unpredictable or not supported need not remove anything.
+ *
+ * Single addresses at equal steps to the end of the plan are read as one run (singles.ts): every word is compared, and the run, whose commands are no
+ * further apart than the smallest damaged entries, reaches everything from its first to its last.
  */
 import { POW2 } from '../spec/bits.js';
 import { rangeAlignment } from '../spec/command.js';
 import { commandTg, contiguousEntries, levelFrames, type Tg } from '../spec/granule.js';
 import { levelBit } from '../stack/description.js';
 import { WHOLE_TAG, type PlannerFeatures, type PlannerPromise } from '../stack/planner.js';
-import { tallyShape } from './shapes.js';
+import { tallyShape, tallySingles } from './shapes.js';
+import { frameOf, Singles } from './singles.js';
 
 /** What can be wrong with a plan: bits of the answer of `check`. */
 export const BAD = { coverage: 1, contiguous: 2, legality: 4, bound: 8, over: 16 } as const;
@@ -74,6 +78,10 @@ export function legalPayload(words: Uint32Array, at: number, f: PlannerFeatures)
 export class Judge {
   /** How often a command of this shape was seen: see shapes.ts. */
   readonly shapes: Float64Array | null;
+  readonly #singles: Singles;
+  /** What `tallySingles` is told, made once. */
+  readonly #run = { first: 0, step: 0, n: 0 };
+  readonly #kind: { ds: boolean; tg: Tg; leaf: number } = { ds: false, tg: 12, leaf: 0 };
   #features: PlannerFeatures = { range: false, ds: false };
   #tg: Tg = 12;
   #tgField = 1;
@@ -92,14 +100,18 @@ export class Judge {
   #bound = Infinity;
   #over: (n: number) => number = () => Infinity;
 
-  constructor(shapes: Float64Array | null = null) {
+  /** `leastRun`: commands of the shortest run of singles that is read as one. */
+  constructor(shapes: Float64Array | null = null, leastRun?: number) {
     this.shapes = shapes;
+    this.#singles = new Singles(leastRun);
   }
 
   /** What the following plans are for. */
   prepare(f: PlannerFeatures, tg: Tg, levels: { readonly leaves: number; readonly tables: number }, promise: PlannerPromise | undefined): void {
     this.#features = f;
     this.#tg = tg;
+    this.#kind.ds = f.ds;
+    this.#kind.tg = tg;
     this.#tgField = commandTg(tg);
     this.#granule = POW2[tg - 12] as number;
     this.#leaves = levels.leaves;
@@ -138,7 +150,8 @@ export class Judge {
     let spanned = false;
     let plain = true; // every command is legal, fits all the damage, and begins where the one before does or behind
     let before = 0;
-    for (let i = 0, at = 0; i < count; i += 1, at += 4) {
+    const run = this.#runFrom(words, count);
+    for (let i = 0, at = 0; i < run; i += 1, at += 4) {
       const w2 = words[at + 2] as number;
       if (this.shapes !== null) tallyShape(this.shapes, this.#features.ds, this.#tg, words, at);
       if (!legalPayload(words, at, this.#features)) {
@@ -165,12 +178,35 @@ export class Judge {
       if (tg !== 0 && from <= first && to > last) spanned = true;
       if (to > next && Math.floor(from * perEntry) * entry <= next) next = Math.ceil(to * perEntry) * entry;
     }
+    if (run < count) {
+      const from = frameOf(words, run * 4);
+      const to = frameOf(words, count * 4 - 4) + 1;
+      if (from < low) low = from;
+      if (to > high) high = to;
+      const full = this.#full[((words[run * 4 + 2] as number) & 1) * 4] !== 0;
+      if (from < before || !full) plain = false;
+      if (full && to > next && Math.floor(from * perEntry) * entry <= next) next = Math.ceil(to * perEntry) * entry;
+    }
     const beyond = first - low + high - last - 1;
     if (beyond > 0 && beyond / this.#granule > this.#over((last - first + 1) / this.#granule)) bad |= BAD.over;
     if (next <= last && this.firstHole(first, last, words, count) !== null) return bad | BAD.coverage | BAD.contiguous;
     if (spanned || ranges === 0 || this.#runs === 0) return bad;
     const go = plain ? this.#runsGo(first, last, words, count) : this.firstRun(first, last, words, count) === null;
     return go ? bad : bad | BAD.contiguous;
+  }
+
+  /** Where a run of singles begins that lasts to the end of the plan and leaves no damaged entry between two of them; `count`: nowhere. */
+  #runFrom(words: Uint32Array, count: number): number {
+    const begin = this.#singles.begin(words, count);
+    const run = this.#run;
+    run.step = this.#singles.step;
+    if (begin === count || run.step > this.#entry) return count;
+    if (this.shapes === null) return begin;
+    run.first = frameOf(words, begin * 4);
+    run.n = count - begin;
+    this.#kind.leaf = (words[begin * 4 + 2] as number) & 1;
+    tallySingles(this.shapes, this.#kind, run);
+    return begin;
   }
 
   /** From now on `check` says nothing about the erratum, until the next `prepare`. */

@@ -6,6 +6,7 @@
  */
 import { POW2 } from '../spec/bits.js';
 import { levelFrames, type Tg } from '../spec/granule.js';
+import { multiples } from './singles.js';
 
 const SCALES = 40;
 const NUM_CLASSES = ['0', '1..30', '31'] as const;
@@ -36,6 +37,16 @@ export function tallyShape(shapes: Float64Array, ds: boolean, tg: Tg, words: Uin
   const scale = Math.min((w0 >>> 20) & 63, SCALES - 1);
   const index = (((((((ds ? TGS : 0) + field) * SCALES + scale) * 3 + (num === 0 ? 0 : num === 31 ? 2 : 1)) * TTLS + ((w2 >>> 8) & 3)) * 2 + (w2 & 1)) * 3 + aligned);
   shapes[index] = (shapes[index] as number) + 1;
+}
+
+/** Counts `n` single addresses, `step` frames apart from `first` on, as `tallyShape` would count each. */
+export function tallySingles(shapes: Float64Array, kind: { readonly ds: boolean; readonly tg: Tg; readonly leaf: number }, run: { readonly first: number; readonly step: number; readonly n: number }): void {
+  const two = multiples(run.first, run.step, run.n, levelFrames(kind.tg, 2));
+  const one = multiples(run.first, run.step, run.n, levelFrames(kind.tg, 1));
+  const index = ((kind.ds ? TGS : 0) * SCALES * 3 * TTLS * 2 + kind.leaf) * 3;
+  shapes[index] = (shapes[index] as number) + run.n - two;
+  shapes[index + 1] = (shapes[index + 1] as number) + two - one;
+  shapes[index + 2] = (shapes[index + 2] as number) + one;
 }
 
 export interface Shape {

@@ -11,9 +11,9 @@
  * caller that invalidates a range of pages without looking at the tables may have them.
  *
  * Where: 4096 entries of the deepest level from address 0 (`low`), around the first boundary two levels up (`middle`), and up to the top
- * of the address space (`top`); and, for sizes beyond any window, lengths around k * 2^n from a few starts (`sizes`). Where a planner expands
- * a range into a command for each granule, without a bound such as 512, windows are 1024 granules, and 16 entries at least: judging a plan
- * costs as much as it has commands, and 4096 would be days.
+ * of the address space (`top`); and, for sizes beyond any window, lengths around k * 2^n from a few starts (`sizes`). One exception: a planner
+ * that expands a range without a bound such as 512 gives a command for each granule of a removed table, up to 2^18 in a plan. Where the deepest
+ * entries are of level 2 and tables were removed, each entry is 512 commands (4K) to 8192 (64K): there windows are 256 entries. 4096 would be days.
  */
 import { levelFrames, type Tg } from '../spec/granule.js';
 import { levelBit } from '../stack/description.js';
@@ -34,9 +34,9 @@ export interface Stratum {
   readonly count: number;
 }
 
-/** Units of a window; granules of one for planners that expand. */
+/** Units of a window; and of one where each unit is hundreds of commands. */
 export const WINDOW = 4096;
-export const EXPANDED_WINDOW = 1024;
+export const EXPANDED_WINDOW = 256;
 /** Frames of 52 bits, of half of the whole address space, and of all of it. */
 const SPACE = 2 ** 40;
 const HALF = 2 ** 43;
@@ -67,21 +67,23 @@ export function bitsIn(n: number): number {
   return bits;
 }
 
-/** Fewest units of a window. */
-const UNITS_MIN = 16;
+/** Units of the windows of a set of levels: see above. Entries of level 1 and up are too large to be expanded. */
+function windowOf(levels: { readonly leaves: number; readonly tables: number }, expands: boolean): number {
+  return expands && levels.tables !== 0 && deepestLevel(levels) === 2 ? EXPANDED_WINDOW : WINDOW;
+}
 
-function windows(tg: Tg, deepest: number, expands: boolean): readonly Pick<Stratum, 'place' | 'base' | 'unit' | 'count'>[] {
+function windows(tg: Tg, levels: { readonly leaves: number; readonly tables: number }, expands: boolean): readonly Pick<Stratum, 'place' | 'base' | 'unit' | 'count'>[] {
+  const deepest = deepestLevel(levels);
   const unit = levelFrames(tg, deepest);
   const granule = levelFrames(tg, 3);
-  const most = expands ? Math.max(UNITS_MIN, (EXPANDED_WINDOW * granule) / unit) : WINDOW;
-  const pages = expands ? EXPANDED_WINDOW : WINDOW;
+  const most = windowOf(levels, expands);
   const count = Math.min(most, SPACE / unit);
   const middle = levelFrames(tg, deepest - 2) - (most / 2) * unit;
   return [
     { place: 'low', base: 0, unit, count },
     ...(middle > 0 && middle + most * unit <= SPACE ? [{ place: 'middle' as const, base: middle, unit, count }] : []),
     { place: 'top', base: TOP - count * unit, unit, count },
-    ...(deepest < 3 ? [{ place: 'any' as const, base: levelFrames(tg, 1) - (pages / 2) * granule, unit: granule, count: pages }] : []),
+    ...(deepest < 3 ? [{ place: 'any' as const, base: levelFrames(tg, 1) - (WINDOW / 2) * granule, unit: granule, count: WINDOW }] : []),
     { place: 'sizes', base: 0, unit, count: 0 },
   ];
 }
@@ -107,7 +109,7 @@ export function allStrata(promise: PlannerPromise | undefined): readonly Stratum
       for (const leaves of subsets(leafLevels(tg, features.ds))) {
         for (const tables of subsets(tableLevels(tg, features.ds))) {
           if (leaves === 0 && tables === 0) continue;
-          for (const w of windows(tg, deepestLevel({ leaves, tables }), expands(promise, features))) out.push({ tg, features, leaves, tables, ...w });
+          for (const w of windows(tg, { leaves, tables }, expands(promise, features))) out.push({ tg, features, leaves, tables, ...w });
         }
       }
     }

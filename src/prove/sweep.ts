@@ -50,6 +50,9 @@ export function partsOf(s: Stratum): number {
   return s.place === 'sizes' ? 1 : Math.ceil(s.count / PART_STARTS);
 }
 
+/** What stands in the words before a plan: nothing that a planner may leave. */
+const POISON = 0xffffffff;
+
 export class Sweep {
   /** Commands by shape (shapes.ts), of everything since the last reset. */
   readonly shapes = new Float64Array(SHAPES);
@@ -61,6 +64,8 @@ export class Sweep {
   #stratum = 0;
   #granule = 1;
   #part: Part = newPart();
+  /** Words that plans wrote since the last POISON. */
+  #written = 0;
   /** Are ranges taken smallest first, then lowest first? */
   #ascending = false;
 
@@ -125,10 +130,17 @@ export class Sweep {
     this.#d.leaves = s.leaves;
     this.#d.tables = s.tables;
     this.#judge.prepare(s.features, s.tg, s, this.#planner.promise);
+    this.#poison();
     return s;
   }
 
-  /** The hot loop: shorter ranges first, so that what is found first is the smallest of the part. */
+  /** A planner that does not write every word must not live on what the plan before it wrote. */
+  #poison(): void {
+    this.#words.fill(POISON, 0, this.#written);
+    this.#written = 0;
+  }
+
+  /** The hot loop: shorter ranges first, so that what is found first is the smallest of the part. The first range of each length finds poison. */
   #window(s: Stratum, from: number, to: number): void {
     const { features, base, unit, count } = s;
     const planner = this.#planner;
@@ -140,11 +152,14 @@ export class Sweep {
     for (let units = 1; units <= count - from; units += 1) {
       const frames = units * unit;
       const end = Math.min(to, count - units + 1);
+      this.#poison();
       for (let at = from; at < end; at += 1) {
         const first = base + at * unit;
         d.first = first;
         d.last = first + frames - 1;
-        const bad = judge.check(first, d.last, words, planner.plan(d, features, words));
+        const planned = planner.plan(d, features, words);
+        if (planned * PAYLOAD_WORDS > this.#written) this.#written = planned * PAYLOAD_WORDS;
+        const bad = judge.check(first, d.last, words, planned);
         if (bad !== 0) this.#note(bad);
       }
       cases += end - from;
@@ -157,7 +172,10 @@ export class Sweep {
     d.first = first;
     d.last = first + frames - 1;
     this.#part.cases += 1;
-    const bad = this.#judge.check(first, d.last, this.#words, this.#planner.plan(d, s.features, this.#words));
+    this.#poison();
+    const planned = this.#planner.plan(d, s.features, this.#words);
+    this.#written = Math.max(0, planned * PAYLOAD_WORDS);
+    const bad = this.#judge.check(first, d.last, this.#words, planned);
     if (bad !== 0) this.#note(bad);
   }
 

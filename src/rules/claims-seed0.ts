@@ -214,13 +214,13 @@ export const SEED0: readonly Claim[] = [
   {
     id: 'S0-33', claim: 'two ranges: exact on both ends',
     decidedBy: [
-      by([DOUBLE_TEST, '33 granules are NUM 15, SCALE 1 and from 32 on NUM 0, SCALE 0'], line(DOUBLE_RANGE, 'const trail = sizeFor(n - granulesOf(first));', 'const trail = sizeFor(n - granulesOf(first) + 1);'), ['rule command-bound', 'rule over-invalidation', 'prove over-invalidation/double-range']),
+      by([DOUBLE_TEST, '33 granules are NUM 15, SCALE 1 and from 32 on NUM 0, SCALE 0'], line(DOUBLE_RANGE, 'const trail = shortSizeFor(n - shortGranulesOf(first));', 'const trail = shortSizeFor(n - shortGranulesOf(first) + 1);'), ['rule command-bound', 'rule over-invalidation', 'prove over-invalidation/double-range']),
     ],
   },
   {
     id: 'S0-34', claim: 'with the contiguous erratum: three ranges at most, and every run whole in one of them',
     decidedBy: [
-      by([DOUBLE_TEST, 'granule 2^12: the seam cuts the run of 64K at granules 32 to 47; the fixed form has it in one range'], line(DOUBLE_RANGE_CONT, 'if (cutRun(d, f.ds, halves)) {', 'if (n === 0 && cutRun(d, f.ds, halves)) {'), ['rule command-bound', 'prove contiguous/double-range-cont']),
+      by([DOUBLE_TEST, 'granule 2^12: the seam cuts the run of 64K at granules 32 to 47; the fixed form has it in one range'], line(DOUBLE_RANGE_CONT, 'if (run !== 0 && start >= 0 && run < n - start && run >= covered - start) { // see cutRun', 'if (n === 0 && start >= 0) {'), ['rule command-bound', 'prove contiguous/double-range-cont']),
       by([DOUBLE_TEST, 'where a longer second range would begin before the damage, a third has exactly the run'], line(DOUBLE_RANGE_CONT, 'if (farther <= n) {', 'if (farther > 0) {')),
     ],
   },

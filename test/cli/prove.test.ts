@@ -112,15 +112,28 @@ test('all of it: ends when the time is over, undecided, and goes on from its sta
   t.regex(cut.stderr, /state\.json: the text ends in the middle/);
 });
 
-test('a signal: partial results, exit 130', async (t) => {
+test('a signal: partial results, exit 130, and the next run goes on from them', async (t) => {
   const state = join(folder(), 'state.json');
-  const e = await run(['prove', '--all', '--planner', 'single-range', '--method', 'exhaustive', '--state', state], {
+  const args = ['prove', '--all', '--planner', 'single-range', '--method', 'exhaustive', '--state', state];
+  const e = await run(args, {
     watch: (stdout, kill) => { if (stdout.includes('\n')) setTimeout(() => { kill('SIGINT'); }, 1500); },
   });
   t.is(e.code, 130, e.stderr);
   t.regex(e.stdout, /\[inconclusive\] \d+ claims undecided .*ended early by SIGINT/);
   t.true(existsSync(state));
+  const kept = doneIn(state);
+  const next = await run([...args, '--time', '1s', '--json']);
+  t.is(next.code, 2, next.stderr);
+  const cases = claims(next).find((c) => c.id === 'command-bound/single-range')?.cases ?? 0;
+  t.true(cases >= kept, `${cases} after ${kept}`);
+  t.is(cases, doneIn(state));
 });
+
+/** Cases that a state says are judged. */
+function doneIn(state: string): number {
+  const { parts } = JSON.parse(readFileSync(state, 'utf8')) as { readonly parts: readonly { readonly gathered: { readonly cases: number }; readonly any: { readonly cases: number } }[] };
+  return parts.reduce((sum, p) => sum + p.gathered.cases + p.any.cases, 0);
+}
 
 const REFUSED: readonly (readonly [readonly string[], RegExp])[] = [
   [['--planner', 'nobody'], /option --planner must be one of single-range/],

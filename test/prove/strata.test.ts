@@ -57,9 +57,20 @@ test('sizes reach both ends and lie in one half', (t) => {
   return undefined;
 });
 
-test('planners that expand ranges get windows of granules', (t) => {
+test('planners that expand ranges get windows of 256 entries where each is very many commands, and of 4096 else', (t) => {
   t.deepEqual(PLANNERS.filter((p) => expands(p.promise, { range: false, ds: false })).map((p) => p.name), ['per-granule', 'exact-ranges']);
   t.deepEqual(PLANNERS.filter((p) => expands(p.promise, { range: true, ds: false })).map((p) => p.name), ['per-granule']);
-  for (const s of allStrata(findPlanner('per-granule')?.promise)) if (s.place !== 'sizes') t.true(s.count === 16 || s.count * s.unit <= EXPANDED_WINDOW * levelFrames(s.tg, 3));
+  const full = new Map(STRATA.map((s) => [[s.tg, s.features.range, s.features.ds, s.leaves, s.tables, s.place].join(), s]));
+  let small = 0;
+  for (const s of allStrata(findPlanner('per-granule')?.promise)) {
+    const same = full.get([s.tg, s.features.range, s.features.ds, s.leaves, s.tables, s.place].join());
+    if (s.place === 'sizes' || s.place === 'any' || s.tables === 0 || deepestLevel(s) !== 2) {
+      t.deepEqual(s, same);
+      continue;
+    }
+    small += 1;
+    t.is(s.count, EXPANDED_WINDOW);
+  }
+  t.is(small, 600);
   t.is(bitsIn(0b1011), 3);
 });

@@ -12,11 +12,18 @@ import { BROKEN } from './broken.js';
 /** Units of a window. */
 export const WINDOW = 64;
 export const judge = new Judge();
+/** Judges that read two singles as a run, and none: they must say the same. */
+const others = [new Judge(null, 2), new Judge(null, Infinity)];
+
+export function prepare(...what: Parameters<Judge['prepare']>): void {
+  for (const j of [judge, ...others]) j.prepare(...what);
+}
 
 /** What both say, or where they differ. `bad`: of the judge. */
 export function both(d: Description, s: Pick<Stratum, 'features'>, words: Uint32Array, count: number, over: number): { readonly bad: number; readonly slow: number } {
   const f = { ...s.features, wholeRunOnly: false };
   const bad = judge.check(d.first, d.last, words, count);
+  for (const other of others) if (other.check(d.first, d.last, words, count) !== bad) throw new Error(`runs of singles: judges differ about ${JSON.stringify(d)}`);
   const l = literal(d, f, words, count);
   const hole = l.hole !== null ? BAD.coverage : 0;
   const run = l.run !== null ? BAD.contiguous : 0;
@@ -37,7 +44,7 @@ export function window(t: ExecutionContext, s: Stratum, step: number, seen: Map<
       const words = buffer(p);
       const made = p.plan(d, s.features, words);
       const granules = (d.last - d.first + 1) / levelFrames(s.tg, 3);
-      judge.prepare(s.features, s.tg, s, p.promise);
+      prepare(s.features, s.tg, s, p.promise);
       const { bad, slow } = both(d, s, words, made, s.features.range ? (p.promise?.over(granules) ?? Infinity) : 0);
       seen.set(bad, (seen.get(bad) ?? 0) + 1);
       if (bad !== slow) t.is(bad, slow, `${p.name} ${JSON.stringify(d)} ${JSON.stringify(s.features)}`);

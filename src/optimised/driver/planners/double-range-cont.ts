@@ -8,7 +8,8 @@ import { contiguousEntries, levelFrames, TGS, type Tg } from '../../../spec/gran
 import type { Description } from '../../../stack/description.js';
 import { PLAN_MAX, WHOLE_TAG, type Planner, type PlannerFeatures } from '../../../stack/planner.js';
 import {
-  GRANULE_FRAMES, granules, GRANULES_PER_FRAME, granulesOf, hintFor, ONE_UNIT, planSingles, scaleMax, scaleOf, sizeFor, unitSize, writeRange,
+  GRANULE_FRAMES, granules, GRANULES_PER_FRAME, granulesOf, hintFor, ONE_UNIT, planSingles, scaleMax, scaleOf, SHORT, shortGranulesOf, shortSizeFor, sizeFor, unitSize,
+  writeRange,
 } from './payload.js';
 
 const LEVELS = 5;
@@ -19,6 +20,14 @@ const RUNS = new Int32Array(6 * LEVELS);
 for (const tg of TGS) for (const ds of [false, true]) for (let bit = 0; bit < LEVELS; bit += 1) {
   const members = contiguousEntries(tg, 3 - bit, ds);
   RUNS[runIndex(tg, ds, bit)] = members === 1 ? 0 : (members * levelFrames(tg, 3 - bit)) / GRANULE_FRAMES[tg] - 1;
+}
+
+const onlyIndex = (tg: Tg, ds: boolean, leaves: number): number => (((tg - 12) | Number(ds)) << LEVELS) | leaves;
+
+/** The same for the only damaged leaf level; 0 also where there is no leaf, -1 where there are several levels. */
+const RUN_OF_ONLY = new Int32Array(6 << LEVELS);
+for (const tg of TGS) for (const ds of [false, true]) for (let leaves = 1; leaves < 1 << LEVELS; leaves += 1) {
+  RUN_OF_ONLY[onlyIndex(tg, ds, leaves)] = (leaves & (leaves - 1)) === 0 ? (RUNS[runIndex(tg, ds, 31 - Math.clz32(leaves))] as number) : -1;
 }
 
 /** The two ranges of a description, in granules from its first: the one has [0, covered), the other [seam, n). */
@@ -51,10 +60,36 @@ function cutRun(d: Description, ds: boolean, h: typeof halves): boolean {
 function plan(d: Description, f: PlannerFeatures, out: Uint32Array): number {
   if (d.all) return WHOLE_TAG;
   if (!f.range) return planSingles(d, out);
+  const all = granules(d);
+  const run = RUN_OF_ONLY[onlyIndex(d.tg, f.ds, d.leaves)] as number;
+  if (all > SHORT || run < 0) return planAny(d, f.ds, out);
+  // What nearly every plan is: short, and leaves of one level at most.
+  const n = all | 0;
+  const size = shortSizeFor(n);
+  const hint = hintFor(d, f.ds);
+  const full = shortGranulesOf(size);
+  writeRange(out, 0, d.first, full === n ? size : size - ONE_UNIT, hint);
+  if (full === n) return 1;
+  const covered = full - (1 << scaleOf(size));
+  let trail = shortSizeFor(n - covered);
+  let reach = shortGranulesOf(trail);
+  const before = n - reach - 1;
+  const start = before - ((d.first * GRANULES_PER_FRAME[d.tg] + before) & run);
+  if (run !== 0 && start >= 0 && run < n - start && run >= covered - start) { // see cutRun
+    trail = shortSizeFor(n - start);
+    reach = shortGranulesOf(trail);
+    if (reach > n) return planAny(d, f.ds, out);
+  }
+  writeRange(out, 4, d.last + 1 - reach * GRANULE_FRAMES[d.tg], trail, hint);
+  return 2;
+}
+
+/** A plan with range commands for any length and any levels. */
+function planAny(d: Description, ds: boolean, out: Uint32Array): number {
   const n = granules(d);
   const size = sizeFor(n);
-  if (scaleOf(size) > scaleMax(f.ds)) return WHOLE_TAG;
-  const hint = hintFor(d, f.ds);
+  if (scaleOf(size) > scaleMax(ds)) return WHOLE_TAG;
+  const hint = hintFor(d, ds);
   const full = granulesOf(size);
   writeRange(out, 0, d.first, full === n ? size : size - ONE_UNIT, hint);
   if (full === n) return 1;
@@ -65,7 +100,7 @@ function plan(d: Description, f: PlannerFeatures, out: Uint32Array): number {
   halves.n = n;
   halves.covered = covered;
   halves.seam = n - reach;
-  if (cutRun(d, f.ds, halves)) {
+  if (cutRun(d, ds, halves)) {
     const longer = sizeFor(n - cut.start);
     const farther = granulesOf(longer);
     if (farther <= n) {
