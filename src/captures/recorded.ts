@@ -40,9 +40,10 @@ export type RecordedWhat =
   | { readonly kind: 'prod'; readonly value: number }
   | { readonly kind: 'take'; readonly idx: number; readonly op: string }
   | { readonly kind: 'cons'; readonly value: number }
-  | { readonly kind: 'xlat'; readonly sid: number; readonly iova: number; readonly pa: number; readonly hit: boolean; readonly walk: readonly WalkStep[] }
-  | { readonly kind: 'bypass'; readonly sid: number; readonly iova: number }
-  | { readonly kind: 'fault'; readonly sid: number; readonly type: string; readonly iova: number; readonly walk: readonly WalkStep[] }
+  /** `ssid`: the PASID, -1 without. */
+  | { readonly kind: 'xlat'; readonly sid: number; readonly ssid: number; readonly iova: number; readonly pa: number; readonly hit: boolean; readonly walk: readonly WalkStep[] }
+  | { readonly kind: 'bypass'; readonly sid: number; readonly ssid: number; readonly iova: number }
+  | { readonly kind: 'fault'; readonly sid: number; readonly ssid: number; readonly type: string; readonly iova: number; readonly walk: readonly WalkStep[] }
   | { readonly kind: 'attached'; readonly text: string }
   /** Never read: a reconstruction cannot place something. */
   | { readonly kind: 'unplaced'; readonly what: string }
@@ -154,12 +155,13 @@ function queue(e: CaptureEvent): RecordedWhat {
 
 function access(e: CaptureEvent): RecordedWhat {
   const sid = small(e, 'sid', 2 ** 32);
-  if (e.kind === 'xlat.bypass') return { kind: 'bypass', sid, iova: e.numberOr('iova', 0) };
+  const ssid = e.has('ssid') ? small(e, 'ssid', 2 ** 20 - 1) : -1;
+  if (e.kind === 'xlat.bypass') return { kind: 'bypass', sid, ssid, iova: e.numberOr('iova', 0) };
   const walk = e.has('walk') ? walkOf(e) : [];
-  if (e.kind === 'xlat') return { kind: 'xlat', sid, iova: e.number('iova'), pa: e.number('pa'), hit: e.numberOr('hit', 0) !== 0, walk };
+  if (e.kind === 'xlat') return { kind: 'xlat', sid, ssid, iova: e.number('iova'), pa: e.number('pa'), hit: e.numberOr('hit', 0) !== 0, walk };
   const type = e.text('type');
   if (!Object.hasOwn(EVENT, type)) e.fail('"type" must be the name of an SMMU event such as F_TRANSLATION');
-  return { kind: 'fault', sid, type, iova: e.has('iova') ? e.number('iova') : -1, walk };
+  return { kind: 'fault', sid, ssid, type, iova: e.has('iova') ? e.number('iova') : -1, walk };
 }
 
 function walkOf(e: CaptureEvent): WalkStep[] {

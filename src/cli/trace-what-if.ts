@@ -5,9 +5,9 @@ import { findPlanner, PLANNERS } from '../parts/planners.js';
 import { wrongBlock } from '../report/compare.js';
 import { explainedLines } from '../report/trace.js';
 import { whatIfBlock, whatIfDocument, whatIfVerdict } from '../report/trace-variations.js';
-import { faultRow, whatIf, type WhatIf } from '../trace/what-if.js';
+import { faultRow, NotReplanned, whatIf, type Row, type WhatIf } from '../trace/what-if.js';
 import { nameCandidate, watch, type Named } from './candidate-watch.js';
-import { EXIT, type ExitCode } from './exit.js';
+import { EXIT, UsageError, type ExitCode } from './exit.js';
 import type { Output } from './output.js';
 
 export interface WhatIfSettings {
@@ -26,7 +26,7 @@ function named(text: string): Named[] {
 
 export async function replanned(s: WhatIfSettings, out: Output): Promise<ExitCode> {
   const candidates = named(s.planners);
-  const rows = [await whatIf(s.file, null, s.range)];
+  const rows = [await recorded(s)];
   const told: WhatIf[] = [];
   const blocks: string[] = [];
   for (const c of candidates) {
@@ -40,6 +40,15 @@ export async function replanned(s: WhatIfSettings, out: Output): Promise<ExitCod
   out.print([...blocks.map((b) => `${b}\n`), whatIfBlock(s.file, rows)].join('\n'));
   out.document(whatIfDocument(s.file, rows, told));
   return { ok: EXIT.ok, violation: EXIT.violation, inconclusive: EXIT.inconclusive }[whatIfVerdict(rows)];
+}
+
+async function recorded(s: WhatIfSettings): Promise<Row> {
+  try {
+    return await whatIf(s.file, null, s.range);
+  } catch (error) {
+    if (error instanceof NotReplanned) throw new UsageError(error.message);
+    throw error;
+  }
 }
 
 async function byCandidate(c: Named, s: WhatIfSettings): Promise<WhatIf> {

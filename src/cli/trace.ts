@@ -102,7 +102,8 @@ async function extracted(file: string, named: string | undefined, out: Output): 
 
 async function mutated(file: string, how: { readonly each: number; readonly seed: string; readonly markdown: boolean }, out: Output): Promise<ExitCode> {
   const { each, seed, markdown } = how;
-  const { result } = await traceRecording(file);
+  const { result, machine } = await traceRecording(file);
+  if (machine === 'whole') throw new UsageError(`${file} has more than stage 1 of 4K granules at EL1, and only such recordings are damaged here`);
   if (result.verdict !== 'ok') throw new UsageError(`${file} is not an honest recording (${result.verdict}), so damage to it shows nothing`);
   const tallies = await campaign(file, each, (kind) => new RandomChooser(`${seed} ${kind}`));
   out.print(markdown ? mutationsMarkdown(basename(file).replace(/\.jsonl(\.gz)?$/, ''), each, seed, tallies) : mutationsBlock(file, seed, tallies));

@@ -1,5 +1,5 @@
 /**
- * Duties: the rules, asked of the facts of the weakest machine at the moments that promise something (rule.md: the return of a sync, an address range that
+ * Duties: the rules, asked of the facts of the stage-1 machine at the moments that promise something (rule.md: the return of a sync, an address range that
  * is handed out again, the SYNC of the entry writer, the return of an attach, a freed page, SMMUEN). The same rules as everywhere; here every breach is
  * noted and judging goes on, because a recording goes on as well.
  */
@@ -10,33 +10,16 @@ import { steAction } from '../spec/ste.js';
 import { entryFrames, isCurrent, waySpan, type EntryFact, type LeafRec, type Regime, type Way } from '../reference/stage1/facts.js';
 import type { Stage1Reference } from '../reference/stage1/machine.js';
 import { cacheableLeaf, type TableListener } from '../reference/stage1/tables.js';
-import type { Ledger } from '../rules/ledger.js';
 import { at } from '../rules/scene.js';
-import type { FactPlace, RuleId } from '../stack/violation.js';
+import type { FactPlace } from '../stack/violation.js';
 import type { Life } from './intent.js';
-import type { Dirty, Lives } from './lives.js';
+import type { Dirty, Touched } from './lives.js';
 import type { Origin } from './types.js';
-import type { Watch } from './watch.js';
-
-export interface Breach {
-  readonly rule: RuleId;
-  readonly cause: string;
-  readonly expected: string;
-  readonly actual: string;
-  readonly place: FactPlace | null;
-  readonly from: Origin | null;
-}
-
-interface Setting {
-  readonly lives: Lives;
-  readonly ledger: Ledger;
-  readonly watch: Watch | null;
-  report(b: Breach): void;
-}
+import type { Breach, Due, Duties, Setting } from './weakest.js';
 
 const PAGE = 4096;
 
-export class Duties {
+export class Stage1Duties implements Duties {
   readonly #s: Setting;
   readonly #machine: Stage1Reference;
   /** Facts that were reported already: they stay cached, and every later duty would find them again. */
@@ -199,9 +182,10 @@ export class Duties {
   }
 
   /** An attach or detach returned: each stream that it touched sees its new target and nothing else, under a tag that is its domain's alone. */
-  attached(streams: Iterable<number>, wanted: 'stage1' | 'bypass' | 'abort' | null, life: Life | null): void {
+  attached(touched: readonly Touched[], { wanted: due, life }: Due): void {
     const c = this.#machine.configuration;
-    for (const sid of streams) {
+    const wanted = due === 'translate' ? 'stage1' : due;
+    for (const sid of new Set(touched.map((u) => u.sid))) {
       this.#s.ledger.judge('stale-configuration');
       for (const ste of c.stesOf(sid)) {
         const action = steAction(ste.words, 0, this.#machine.features.ste);

@@ -15,14 +15,14 @@ import { Unmodelled, ViolationError } from '../stack/violation.js';
 import type { Recorded, RecordedWhat } from '../captures/recorded.js';
 import { CaptureError } from '../captures/read.js';
 import { Accesses } from './accesses.js';
-import { Duties, type Breach } from './duties.js';
 import type { Life } from './intent.js';
-import { Lives, type Cpu } from './lives.js';
+import { Lives, type Attaching, type Cpu } from './lives.js';
 import { Contradiction, RecordedMachine } from './machine.js';
-import type { Pending } from '../reference/stage1/facts.js';
 import type { Command } from '../spec/command.js';
 import type { Doubt, Finding, TraceResult } from './types.js';
 import type { Watch } from './watch.js';
+import type { Breach, Due, Duties, MachineKind, Pending, Told, Weakest } from './weakest.js';
+import { WholeWeakest } from './whole.js';
 import { describeLine } from './words.js';
 
 export const FINDINGS_KEPT = 100;
@@ -32,20 +32,30 @@ const LEAF_BYTES = 4096;
 
 type Of<K extends RecordedWhat['kind']> = Extract<RecordedWhat, { readonly kind: K }>;
 
-/** `watch`: collects what concerns one fact, while a finding is being explained. `synced`: told of each SYNC that is complete. */
+/**
+ * `watch`: collects what concerns one fact, while a finding is being explained on the stage-1 machine; `tell`: on the whole one, what is needed to tell is
+ * kept from this line on. `synced`: told of each SYNC that is complete.
+ */
 export interface Hooks {
+  readonly machine: MachineKind;
   readonly watch: Watch | null;
+  readonly tell: number | null;
   readonly synced: ((covered: readonly Pending[], line: number) => void) | null;
 }
 
+const NO_HOOKS: Hooks = { machine: 'stage1', watch: null, tell: null, synced: null };
+
 export class Judge {
-  readonly machine = new RecordedMachine();
+  readonly machine: RecordedMachine;
   readonly lives = new Lives();
   readonly ledger = new Ledger();
   readonly findings: Finding[] = [];
   readonly #path: string;
   readonly #watch: Watch | null;
+  readonly #tell: number | null;
   readonly #accesses: Accesses;
+  /** While a finding is being explained: when each line began. */
+  readonly #times: { readonly time: number; readonly line: number }[] = [];
   readonly #doubts: Doubt[] = [];
   readonly #unknown = new Map<string, number>();
   readonly #pages = new Map<string, { readonly pa: number; readonly size: number }>();
@@ -59,18 +69,48 @@ export class Judge {
   #stopped = false;
   #now: { readonly line: number; readonly text: string } = { line: 0, text: '' };
   #how: Finding['how'] = 'violation';
+  /** By finding: what the whole machine told of it. */
+  readonly told = new Map<number, Told>();
   /** Stores that were not recorded stand behind what is judged now. */
   assumed = false;
 
-  constructor(path: string, hooks: Hooks = { watch: null, synced: null }) {
+  constructor(path: string, hooks: Hooks = NO_HOOKS) {
     this.#path = path;
     this.#watch = hooks.watch;
+    this.#tell = hooks.tell;
+    this.machine = new RecordedMachine(hooks.machine);
     this.#accesses = new Accesses(this.machine, this.lives, this.ledger);
-    this.machine.started = (m) => {
-      this.#duties = new Duties(m, { lives: this.lives, ledger: this.ledger, watch: this.#watch, report: (b) => { this.#report(b); } });
-      const { watch, synced } = hooks;
-      m.listener = watch === null && synced === null ? null : { commandSeen: (c) => { watch?.command(c); }, synced: (covered) => { watch?.synced(); synced?.(covered, this.#line); } };
-    };
+    this.machine.started = (m) => { this.#started(m, hooks); };
+  }
+
+  #started(m: Weakest, { watch, synced }: Hooks): void {
+    this.#duties = m.duties({
+      lives: this.lives, ledger: this.ledger, watch, report: (b) => { this.#report(b); }, doubt: (why) => { this.doubt(this.#line, why); },
+      lineAt: this.#tell === null ? null : (time) => this.#lineAt(time),
+    });
+    m.listen(watch === null && synced === null ? null : { commandSeen: (c) => { watch?.command(c); }, synced: (covered) => { watch?.synced(); synced?.(covered, this.#line); } });
+  }
+
+  /** The line at which a moment lies, in words. */
+  #lineAt(time: number): string {
+    let low = 0;
+    let high = this.#times.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#times[middle] as { time: number }).time < time) low = middle + 1; else high = middle;
+    }
+    const found = this.#times[low - 1];
+    return found === undefined ? 'an earlier line' : `line ${found.line}`;
+  }
+
+  /** What a fact's story needs is kept from now on. */
+  #remember(line: number): void {
+    if (this.#tell === null || line < this.#tell || !(this.machine.weakest instanceof WholeWeakest)) return;
+    this.machine.weakest.machine.remember();
+    const time = this.machine.memory.journal.clock.now;
+    const last = this.#times[this.#times.length - 1];
+    if (last?.time === time) this.#times.pop();
+    this.#times.push({ time, line });
   }
 
   /** Address of the table page that the driver knows by this pointer. */
@@ -78,12 +118,16 @@ export class Judge {
 
   get stopped(): boolean { return this.#stopped; }
 
+  /** The stage-1 machine met what it does not model: the whole one must judge it from the beginning. */
+  needsWhole = false;
+
   /** `next`: the line behind it, which may really have come first when another did it. */
   add(r: Recorded, next: Recorded | null = null): void {
     this.#line = r.line;
     this.#lines = Math.max(this.#lines, r.line);
     const w = r.what;
     if (this.#watch !== null) this.#look(this.#watch, r);
+    if (this.#tell !== null) this.#remember(r.line);
     if (w.kind === 'unknown' || ((w.kind === 'call' || w.kind === 'ret') && !KNOWN_CALLS.test(w.f))) this.#name(r.name);
     if (this.#stopped && w.kind !== 'meta') return;
     try {
@@ -108,7 +152,7 @@ export class Judge {
 
   /** Commands of one batch, with a SYNC, that the driver did not issue. */
   insert(...commands: readonly Command[]): void {
-    const m = this.machine.reference;
+    const m = this.machine.weakest;
     if (m === null || this.#stopped) return;
     for (const c of commands) this.#watch?.command(c);
     this.#watch?.synced();
@@ -116,7 +160,7 @@ export class Judge {
     clock.now += 1;
     const visible = clock.now;
     clock.now += 1;
-    m.synced(commands.map((command) => ({ command, visible })));
+    m.complete(commands.map((command) => ({ command, visible })));
   }
 
   #name(name: string): void {
@@ -137,6 +181,7 @@ export class Judge {
     if (error instanceof Contradiction) throw new CaptureError(`${this.#path}:${r.line}: ${error.message}: the recording contradicts itself`);
     if (error instanceof MemoryFull) throw new CaptureError(`${this.#path}:${r.line}: ${error.message}`);
     if (error instanceof Unmodelled) {
+      this.needsWhole = this.machine.kind === 'stage1' && r.what.kind !== 'unseen';
       this.doubt(r.line, `${error.message}; from this line on nothing is judged`);
       this.#stopped = true;
     } else if (error instanceof ViolationError) {
@@ -159,7 +204,9 @@ export class Judge {
 
   #report(b: Breach): void {
     if (this.findings.length >= FINDINGS_KEPT) { this.#more += 1; return; }
-    this.findings.push({ ...b, how: this.#how, line: this.#now.line, at: this.#now.text, assumed: this.assumed, mark: this.#mark });
+    const { told, ...rest } = b;
+    if (told !== undefined) this.told.set(this.findings.length, told);
+    this.findings.push({ ...rest, how: this.#how, line: this.#now.line, at: this.#now.text, assumed: this.assumed, mark: this.#mark });
   }
 
   #take(r: Recorded, w: RecordedWhat): void {
@@ -193,16 +240,20 @@ export class Judge {
   }
 
   #stored(r: Recorded, to: 'pt' | 'ste' | 'cd' | 'l1', pa: number, words: number): void {
-    if (to === 'pt') return;
     const cpu = this.lives.cpu(r.cpu);
+    if (to === 'pt') {
+      const owner = cpu.mapping?.life ?? cpu.unmapping?.life;
+      if (owner !== undefined) this.lives.stores(Math.floor(pa / LEAF_BYTES), owner);
+      return;
+    }
     for (let at = pa - (pa % (to === 'l1' ? 8 : 64)); at < pa + words * 8; at += to === 'l1' ? 8 : 64) {
       const sid = to === 'ste' ? this.machine.streamAt(at) : -1;
+      if (to !== 'l1') this.machine.entryStored(to, at, sid);
       if (to === 'ste' && sid < 0) continue;
       const key = `${to} ${at}`;
       if (!cpu.dirty.has(key)) cpu.dirty.set(key, { kind: to, at: to === 'ste' ? sid : at, line: r.line });
       if (cpu.attaching === null) continue;
-      if (to === 'ste') cpu.attaching.touched.add(sid);
-      if (to === 'cd') for (const s of this.machine.streamsOfCd(at)) cpu.attaching.touched.add(s);
+      for (const u of to === 'ste' ? [{ sid, ssid: -1 }] : to === 'cd' ? this.machine.usersOfCd(at) : []) cpu.attaching.touched.set(`${u.sid} ${u.ssid}`, u);
     }
   }
 
@@ -226,6 +277,7 @@ export class Judge {
       const slot = this.machine.memory.knownSlot(Math.floor(at / LEAF_BYTES));
       if (slot < 0) continue;
       this.#duties?.freed(slot);
+      this.lives.freedTable(Math.floor(at / LEAF_BYTES));
       this.machine.memory.forget(Math.floor(at / LEAF_BYTES));
     }
   }
@@ -271,8 +323,9 @@ export class Judge {
     const pointer = w.dom ?? w.a0;
     if (w.f === 'iommu_unmap' || w.f === 'iommu_unmap_fast' || w.f === 'arm_smmu_iotlb_sync' || w.f === 'arm_smmu_flush_iotlb_all') {
       cpu.open.set(w.f, { life: pointer === null ? null : this.lives.of(pointer), line: r.line });
-    } else if (w.f.startsWith('arm_smmu_attach_dev') || w.f === 'arm_smmu_release_device') {
-      cpu.attaching = { f: w.f, life: w.f === 'arm_smmu_attach_dev' && w.a0 !== null ? this.lives.of(w.a0) : null, line: r.line, touched: new Set() };
+    } else if (attaches(w.f)) {
+      if (w.f === 'arm_smmu_sva_set_dev_pasid') this.doubt(r.line, 'the tables of a process are not in the recording: what a PASID shares with one (SVA) is not judged');
+      cpu.attaching = { f: w.f, life: NAMES_DOMAIN.has(w.f) && w.a0 !== null ? this.lives.of(w.a0) : null, line: r.line, touched: new Map() };
     } else if (w.f === 'arm_smmu_domain_free_paging' && w.a0 !== null) {
       this.lives.end(this.lives.of(w.a0));
     }
@@ -289,7 +342,7 @@ export class Judge {
         return;
       case '__iommu_dma_unmap': this.#queued(r, cpu); return;
       case 'arm_smmu_domain_inv_range': if (this.#tracing && cpu.invalidating !== null) { this.#at(r.line, `return of ${w.f}`); this.#synced(cpu, cpu.invalidating); } return;
-      default: if (w.f.startsWith('arm_smmu_attach_dev') || w.f === 'arm_smmu_release_device') this.#attached(r, cpu);
+      default: if (attaches(w.f)) this.#attached(r, cpu);
     }
   }
 
@@ -315,8 +368,7 @@ export class Judge {
     cpu.attaching = null;
     if (a === null) return;
     this.#at(r.line, `return of ${a.f} (called at line ${a.line})`);
-    const wanted = a.f === 'arm_smmu_attach_dev' ? 'stage1' : a.f === 'arm_smmu_attach_dev_identity' ? 'bypass' : a.f === 'arm_smmu_attach_dev_blocked' ? 'abort' : null;
-    this.#duties?.attached(a.touched, wanted, a.life);
+    this.#duties?.attached([...a.touched.values()], dueOf(a));
   }
 
   /** Tracing: the invalidation of leaves, outside of a map or unmap, is what a sync does. */
@@ -378,9 +430,28 @@ function joined(ranges: readonly { life: Life; iova: number; size: number }[]): 
   return out;
 }
 
+/** Calls that change what a stream, or one PASID of it, leads to. */
+const PASID_CALLS: ReadonlySet<string> = new Set(['arm_smmu_s1_set_dev_pasid', 'arm_smmu_sva_set_dev_pasid', 'arm_smmu_blocking_set_dev_pasid']);
+/** Those whose first argument is a domain that the recording knows by its maps. */
+const NAMES_DOMAIN: ReadonlySet<string> = new Set(['arm_smmu_attach_dev', 'arm_smmu_s1_set_dev_pasid']);
+
+function attaches(f: string): boolean {
+  return f.startsWith('arm_smmu_attach_dev') || f === 'arm_smmu_release_device' || PASID_CALLS.has(f);
+}
+
+function dueOf(a: Attaching): Due {
+  const pasid = PASID_CALLS.has(a.f);
+  switch (a.f) {
+    case 'arm_smmu_attach_dev': case 'arm_smmu_s1_set_dev_pasid': return { wanted: 'translate', life: a.life, pasid };
+    case 'arm_smmu_attach_dev_identity': return { wanted: 'bypass', life: null, pasid };
+    case 'arm_smmu_attach_dev_blocked': case 'arm_smmu_blocking_set_dev_pasid': return { wanted: 'abort', life: null, pasid };
+    default: return { wanted: null, life: null, pasid };
+  }
+}
+
 /** Functions whose calls and returns mean something here, or are known to mean nothing. */
 const KNOWN_CALLS = new RegExp(`^(${[
   'iommu_unmap', 'iommu_unmap_fast', '__iommu_dma_unmap', 'arm_smmu_iotlb_sync', 'arm_smmu_flush_iotlb_all', 'fq_flush_iotlb', 'arm_smmu_attach_dev\\w*', 'arm_smmu_release_device',
   'arm_smmu_domain_free_paging', 'arm_smmu_domain_finalise_s1', 'arm_smmu_attach_prepare_invs', 'arm_smmu_install_old_domain_invs', 'arm_smmu_write_cd_entry', 'arm_smmu_install_ste_for_dev',
-  'arm_smmu_probe_device', 'arm_smmu_tlb_inv_context', 'arm_smmu_tlb_inv_walk', 'arm_smmu_domain_inv_range',
+  'arm_smmu_probe_device', 'arm_smmu_tlb_inv_context', ...PASID_CALLS, 'arm_smmu_tlb_inv_walk', 'arm_smmu_domain_inv_range',
 ].join('|')})$`);

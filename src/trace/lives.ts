@@ -17,8 +17,14 @@ export interface Attaching {
   /** The domain that a stage-1 attach names. */
   readonly life: Life | null;
   readonly line: number;
-  /** Streams whose STE or CD was stored since. */
-  readonly touched: Set<number>;
+  /** STEs and CDs that were stored since, by `sid ssid`. */
+  readonly touched: Map<string, Touched>;
+}
+
+/** An STE (ssid -1) or the CD of an index of a stream. */
+export interface Touched {
+  readonly sid: number;
+  readonly ssid: number;
 }
 
 /** An STE (by stream), CD (by address) or level-1 descriptor that was stored and not synced yet. */
@@ -49,6 +55,8 @@ export class Lives {
   readonly #byAllocator = new Map<string, Life>();
   readonly #cpus = new Map<number, Cpu>();
   readonly #byNumber = new Map<number, Life>();
+  /** Table pages by frame: as many as memory has at the most. */
+  readonly #tables = new Map<number, Life>();
   #count = 0;
 
   get count(): number {
@@ -104,6 +112,20 @@ export class Lives {
 
   numbered(n: number): Life | undefined {
     return this.#byNumber.get(n);
+  }
+
+  /** A map or unmap of the life stores to this page: it is one of its tables. */
+  stores(frame: number, life: Life): void {
+    this.#tables.set(frame, life);
+  }
+
+  storedTo(frame: number): Life | undefined {
+    return this.#tables.get(frame);
+  }
+
+  /** The page is given back. */
+  freedTable(frame: number): void {
+    this.#tables.delete(frame);
   }
 
   /** The domain is freed: its pointers mean something else from now on. */

@@ -1,22 +1,28 @@
 /**
  * The recorded SMMU: what the recording stored, wrote to registers and put into the queue drives the weakest legal machine, raw words by physical
- * address. It is the stage-1 machine of the fuzzer with the features that the recorded ID registers say. What that machine does not model (stage 2,
- * substreams, ATS, EL2 commands, granules other than 4K, the contiguous hint) throws Unmodelled: inconclusive from that line on.
+ * address, with the features that the recorded ID registers say. It begins as the stage-1 machine (weakest.ts). What that one does not model (stage 2,
+ * substreams, ATS, EL2, granules other than 4K, the contiguous hint, hardware updates of flags) throws NeedsWhole: the recording is judged again on the whole
+ * machine. What the stage-1 machine would take silently for something else (an STE with STRW, EATS, S1CDMax or S2VMID, a CD with DS) is looked at here.
  *
  * A command is visible to the SMMU from its PROD write on (tracing alone does not show that: from the moment it is in the queue, the earliest there
  * is). A SYNC is complete when CONS is read behind it, or when the call that issued it returns. Switching the SMMU off keeps every cache: what comes
  * after may find anything in them, as after reset.
  */
 import { commandName, encodeCommand, newCommand, OP } from '../spec/command.js';
+import { getField } from '../spec/bits.js';
 import { CR0_SMMUEN, queueUsed, REG } from '../spec/register.js';
 import { extract, POW2 } from '../spec/bits.js';
 import { featuresOf, type Features } from '../spec/features.js';
 import { Journal } from '../memory/journal.js';
 import { ScatteredMemory } from '../memory/scattered.js';
-import { Stage1Reference } from '../reference/stage1/machine.js';
+import type { Stage1Reference } from '../reference/stage1/machine.js';
 import type { Stage1Features } from '../stack/machine.js';
-import { Unmodelled } from '../stack/violation.js';
 import { DEFAULT_SMMU } from '../stack/world.js';
+import { CD } from '../spec/cd.js';
+import { CONFIG_S2, STE } from '../spec/ste.js';
+import { Stage1Weakest } from './stage1.js';
+import { NeedsWhole, type MachineKind, type User, type Weakest } from './weakest.js';
+import { WholeWeakest } from './whole.js';
 
 /** The recording says two things that cannot both be. */
 export class Contradiction extends Error {
@@ -34,9 +40,13 @@ const NOWHERE = 2 ** 40;
 const NOWHERE_LOG2 = 12;
 const WORD = 8;
 
+/** log2 of the largest queue there can be (§6.3.26). */
+const QUEUE_MOST = 19;
+
 export class RecordedMachine {
   readonly memory = new ScatteredMemory(new Journal());
-  reference: Stage1Reference | null = null;
+  readonly kind: MachineKind;
+  weakest: Weakest | null = null;
   /** The ID registers as recorded. */
   readonly #ids = new Map<string, number>();
   readonly #registers = new Map<string, number>();
@@ -47,10 +57,14 @@ export class RecordedMachine {
   /** Opcode of the command at each place of the ring, -1: none yet. */
   #ops = new Int16Array(0);
   /** A new machine stands there: those who listen must turn to it. */
-  started: ((m: Stage1Reference) => void) | null = null;
+  started: ((m: Weakest) => void) | null = null;
+
+  constructor(kind: MachineKind) {
+    this.kind = kind;
+  }
 
   get enabled(): boolean {
-    return this.reference !== null && ((this.#registers.get('CR0') ?? 0) & CR0_SMMUEN) !== 0;
+    return this.weakest !== null && ((this.#registers.get('CR0') ?? 0) & CR0_SMMUEN) !== 0;
   }
 
   get features(): Features {
@@ -58,24 +72,33 @@ export class RecordedMachine {
     return featuresOf(id('IDR0', 0xd44101b), id('IDR1', 0x2730010), id('IDR3', 0x1414), id('IDR5', 0x75), id('IIDR', 0));
   }
 
+  /** The stage-1 machine, if it is the one that judges. */
+  get reference(): Stage1Reference | null {
+    return this.weakest instanceof Stage1Weakest ? this.weakest.reference : null;
+  }
+
   /** Were the ID registers recorded? */
   get known(): boolean {
     return this.#ids.has('IDR0');
   }
 
-  #make(): Stage1Reference {
+  #make(): Weakest {
     const f = this.features;
+    this.memory.watchers = [];
+    this.memory.watched.fill(0);
+    const machine = this.kind === 'whole' ? new WholeWeakest(this.memory, { ...f, commandLog2: QUEUE_MOST, extraQueues: 0 }) : this.#stage1(f);
+    this.weakest = machine;
+    this.started?.(machine);
+    return machine;
+  }
+
+  #stage1(f: Features): Stage1Weakest {
     const idr0 = this.#ids.get('IDR0') ?? 0xd44101b;
     const features: Stage1Features = {
       command: { ...f, pri: extract(idr0, 0, 16, 1) !== 0, stall: extract(idr0, 0, 24, 2) !== 1 },
       ste: f, cd: f, twoLevelStreams: f.twoLevelStreams, hardwareFlags: f.httu > 0,
     };
-    this.memory.watchers = [];
-    this.memory.watched.fill(0);
-    const machine = new Stage1Reference(this.memory, { ...DEFAULT_SMMU, range: f.range, asidBits: f.asidBits, ...(f.forceSync ? { forceSync: true } : {}) }, features);
-    this.reference = machine;
-    this.started?.(machine);
-    return machine;
+    return new Stage1Weakest(this.memory, { ...DEFAULT_SMMU, range: f.range, asidBits: f.asidBits, ...(f.forceSync ? { forceSync: true } : {}) }, features);
   }
 
   register(name: string, value: number, read: boolean): void {
@@ -86,10 +109,19 @@ export class RecordedMachine {
     if (name === 'CMDQ_BASE') this.#placeQueue(value);
     if (name === 'CMDQ_PROD') { this.prod(value); return; }
     if (name === 'CMDQ_CONS') this.#cons = value;
-    if (name === 'CR2' && (value & 1) !== 0 && this.features.hyp) throw new Unmodelled('CR2.E2H = 1 (translations tagged EL2)');
-    const m = this.reference ?? this.#make();
+    if (name === 'CR2' && (value & 1) !== 0 && this.features.hyp) this.#needsWhole('CR2.E2H = 1 (translations tagged EL2)');
+    const m = this.weakest ?? this.#make();
     if (name === 'CR0' && (before & CR0_SMMUEN) !== 0 && (value & CR0_SMMUEN) === 0) this.#restart();
-    else m.writeRegister(OFFSETS[name] as number, value);
+    else m.writeRegister(OFFSETS[name] as number, this.#as(name, value));
+  }
+
+  #needsWhole(what: string): void {
+    if (this.kind === 'stage1') throw new NeedsWhole(what);
+  }
+
+  /** Both machines take the ring from the page that it is placed in: where in the page it begins is nobody's business. */
+  #as(name: string, value: number): number {
+    return name === 'CMDQ_BASE' ? this.#queueFrame * 4096 + this.#queueLog2 : value;
   }
 
   /** SMMUEN became 0: the caches keep what they have, which a machine after reset stands for. */
@@ -97,7 +129,7 @@ export class RecordedMachine {
     const m = this.#make();
     for (const name of ['CMDQ_BASE', 'STRTAB_BASE', 'STRTAB_BASE_CFG']) {
       const value = this.#registers.get(name);
-      if (value !== undefined) m.writeRegister(OFFSETS[name] as number, value);
+      if (value !== undefined) m.writeRegister(OFFSETS[name] as number, this.#as(name, value));
     }
     m.writeRegister(REG.CMDQ_PROD, this.#prod);
     m.writeRegister(REG.CMDQ_CONS, this.#cons);
@@ -107,7 +139,7 @@ export class RecordedMachine {
   #placeQueue(base: number): void {
     this.#queueFrame = Math.floor(base / 4096);
     this.#queueLog2 = base % 32;
-    if (this.#queueLog2 > 19) throw new Contradiction(`CMDQ_BASE asks for 2^${this.#queueLog2} entries, and 2^19 are the most there can be (§6.3.26)`);
+    if (this.#queueLog2 > QUEUE_MOST) throw new Contradiction(`CMDQ_BASE asks for 2^${this.#queueLog2} entries, and 2^19 are the most there can be (§6.3.26)`);
     this.#ops = new Int16Array(POW2[this.#queueLog2] as number).fill(-1);
     const frames = Math.max(1, (this.#ops.length * 16) / 4096);
     if (this.memory.knownSlot(this.#queueFrame) < 0) this.memory.reserve(this.#queueFrame, frames);
@@ -158,7 +190,7 @@ export class RecordedMachine {
     }
     this.#prod = value;
     this.#registers.set('CMDQ_PROD', value);
-    (this.reference ?? this.#make()).writeRegister(REG.CMDQ_PROD, value);
+    (this.weakest ?? this.#make()).writeRegister(REG.CMDQ_PROD, value);
   }
 
   /** The SMMU took the command at this place. */
@@ -175,12 +207,12 @@ export class RecordedMachine {
     const left = queueUsed(this.#prod, index, this.#queueLog2);
     if (left > queueUsed(this.#prod, this.#cons, this.#queueLog2)) throw new Contradiction(`CONS ${index} is read while it was ${this.#cons} and PROD is ${this.#prod}: it went back, or beyond PROD`);
     this.#cons = index;
-    this.reference?.queue.observe(index);
+    this.weakest?.observe(index);
   }
 
   /** A call that waited for the SYNC at `idx` returned (-1: at the last place). */
   completed(idx: number): void {
-    if (this.#ops.length === 0 || this.reference === null) return;
+    if (this.#ops.length === 0 || this.weakest === null) return;
     const behind = idx < 0 ? this.#prod : this.#behind(idx);
     if (queueUsed(this.#prod, behind, this.#queueLog2) < queueUsed(this.#prod, this.#cons, this.#queueLog2)) this.cons(behind);
   }
@@ -194,16 +226,40 @@ export class RecordedMachine {
 
   /** The stream whose STE is at this address, or -1. */
   streamAt(pa: number): number {
-    const slot = this.memory.knownSlot(Math.floor(pa / 4096));
-    return slot < 0 || this.reference === null ? -1 : this.reference.configuration.streamAt(slot, (pa % 4096) / WORD);
+    return this.weakest?.streamAt(pa) ?? -1;
   }
 
-  /** The streams that may fetch the CD at this address. */
-  streamsOfCd(pa: number): Set<number> {
-    const slot = this.memory.knownSlot(Math.floor(pa / 4096));
-    const ref = slot * 512 + (pa % 4096) / WORD;
-    const cds = slot < 0 || this.reference === null ? [] : this.reference.configuration.cdsIn(slot);
-    return new Set(cds.filter((cd) => cd.ref === ref).map((cd) => cd.sid));
+  /** The streams, with the index, that may fetch the CD at this address. */
+  usersOfCd(pa: number): readonly User[] {
+    return this.weakest?.usersOfCd(pa) ?? [];
+  }
+
+  /** An STE or CD at this address was stored: does it ask for what the stage-1 machine does not know to refuse? */
+  entryStored(to: 'ste' | 'cd', pa: number, sid: number): void {
+    const words = this.#entry(pa);
+    const f = this.features;
+    if (to === 'cd') {
+      if (f.ds && getField(words, CD.V) !== 0 && getField(words, CD.DS) !== 0) this.#needsWhole('52-bit addresses (CD.DS = 1)');
+      return;
+    }
+    this.weakest?.steStored(sid, words);
+    const config = getField(words, STE.Config);
+    if (getField(words, STE.V) === 0 || config < CONFIG_S2 - 1) return;
+    if (config >= CONFIG_S2) this.#needsWhole('stage 2 (STE.Config)');
+    if (f.hyp && getField(words, STE.STRW) !== 0) this.#needsWhole('a stream of EL2 (STE.STRW)');
+    if (f.ats && getField(words, STE.EATS) !== 0) this.#needsWhole('ATS (STE.EATS)');
+    if (f.ssidBits > 0 && getField(words, STE.S1CDMax) !== 0) this.#needsWhole('substreams (STE.S1CDMax)');
+    if (f.stage2 && getField(words, STE.S2VMID) !== 0) this.#needsWhole('a stage-1 stream with a VMID other than 0');
+  }
+
+  #entry(pa: number): Uint32Array {
+    const words = new Uint32Array(16);
+    const ref = this.ref(pa);
+    for (let i = 0; i < 8; i += 1) {
+      words[i * 2] = this.memory.lo[ref + i] as number;
+      words[i * 2 + 1] = this.memory.hi[ref + i] as number;
+    }
+    return words;
   }
 }
 

@@ -45,6 +45,8 @@ export class Tables {
   /** Every cached table descriptor and leaf. */
   translations: TranslationFact[] = [];
   regimes: Regime[] = [];
+  /** Told of each leaf that a descriptor in memory gives (not of what two stages combine). */
+  leafBorn: ((leaf: LeafFact) => void) | null = null;
   /** Is the store that is being heard the software's? */
   software = false;
 
@@ -222,6 +224,7 @@ export class Tables {
     for (const f of fresh) {
       kids.push(f);
       this.#addLeaf(f);
+      if (this.leafBorn !== null) this.leafBorn(f);
     }
   }
 
@@ -229,7 +232,8 @@ export class Tables {
     this.translations.push(f);
     if (f.stage === 1 && f.regime.nested) for (const s2 of this.stage2Leaves(f.vmid)) this.#combine(f, s2);
     if (f.stage !== 2) return;
-    for (const other of this.translations.slice()) {
+    // Nested facts have a regime that is listed: without one there is nothing to be combined with.
+    for (const other of this.regimes.some((r) => r.nested && r.vmid === f.vmid) ? this.translations.slice() : []) {
       if (other.vmid !== f.vmid || other.stage !== 1 || !other.regime.nested) continue;
       if (other.kind === 'leaf') this.#combine(other, f);
       else this.#through(other, f);

@@ -1,0 +1,73 @@
+/** The stage-1 machine as the judge asks it (weakest.ts). */
+import { EVENT } from '../spec/event.js';
+import { cdGranule } from '../spec/cd.js';
+import type { ScatteredMemory } from '../memory/scattered.js';
+import type { Regime } from '../reference/stage1/facts.js';
+import { Stage1Reference } from '../reference/stage1/machine.js';
+import type { Stage1Features } from '../stack/machine.js';
+import type { Outcome } from '../stack/outcome.js';
+import type { SmmuConfig } from '../stack/world.js';
+import { Stage1Duties } from './duties.js';
+import type { Asked, Duties, Heard, Pending, Setting, Start, User, Weakest } from './weakest.js';
+
+const PAGE = 4096;
+const REASONS = 4;
+
+export class Stage1Weakest implements Weakest {
+  readonly reference: Stage1Reference;
+  readonly #memory: ScatteredMemory;
+
+  constructor(memory: ScatteredMemory, config: SmmuConfig, features: Stage1Features) {
+    this.#memory = memory;
+    this.reference = new Stage1Reference(memory, config, features);
+  }
+
+  writeRegister(offset: number, value: number): void { this.reference.writeRegister(offset, value); }
+
+  observe(cons: number): void { this.reference.queue.observe(cons); }
+
+  complete(K: readonly Pending[]): void { this.reference.synced(K); }
+
+  listen(to: Heard | null): void { this.reference.listener = to; }
+
+  streamAt(pa: number): number {
+    const slot = this.#memory.knownSlot(Math.floor(pa / PAGE));
+    return slot < 0 ? -1 : this.reference.configuration.streamAt(slot, (pa % PAGE) / 8);
+  }
+
+  usersOfCd(pa: number): readonly User[] {
+    const slot = this.#memory.knownSlot(Math.floor(pa / PAGE));
+    const ref = slot * 512 + (pa % PAGE) / 8;
+    const cds = slot < 0 ? [] : this.reference.configuration.cdsIn(slot);
+    return [...new Set(cds.filter((cd) => cd.ref === ref).map((cd) => cd.sid))].map((sid) => ({ sid, ssid: 0 }));
+  }
+
+  steStored(): void { /* without ATS nothing but the STE itself changes */ }
+
+  permits(a: Asked, outcome: Outcome): boolean { return this.reference.permits(a.sid, a.frame, false, outcome); }
+
+  reasons(a: Asked): string[] {
+    const texts: string[] = [];
+    this.reference.permitted(a.sid, a.frame, false, (o, why) => {
+      texts.push(`${o.kind === 0 ? `0x${(o.frame * PAGE).toString(16)}` : o.kind === 1 ? Object.keys(EVENT).find((k) => EVENT[k as keyof typeof EVENT] === o.event) ?? 'a fault' : 'abort'} (${why})`);
+      return texts.length >= REASONS;
+    });
+    return texts;
+  }
+
+  #of(sid: number): Regime[] {
+    return this.reference.regimes.filter((r) => r.supports.some((s) => s.ste.sid === sid));
+  }
+
+  lives(u: User): number[] {
+    return this.#of(u.sid).filter((r) => r.domain >= 0).map((r) => r.domain);
+  }
+
+  start(sid: number): Start | null {
+    const r = this.#of(sid)[0];
+    const words = r?.supports[0]?.cd.words;
+    return r === undefined || words === undefined ? null : { tg: cdGranule(words, 0) === 0 ? 12 : cdGranule(words, 0), level: r.startLevel };
+  }
+
+  duties(s: Setting): Duties { return new Stage1Duties(this.reference, s); }
+}
