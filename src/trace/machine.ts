@@ -17,6 +17,7 @@ import { Journal } from '../memory/journal.js';
 import { ScatteredMemory } from '../memory/scattered.js';
 import type { Stage1Reference } from '../reference/stage1/machine.js';
 import type { Stage1Features } from '../stack/machine.js';
+import { violate } from '../stack/violation.js';
 import { DEFAULT_SMMU } from '../stack/world.js';
 import { CD } from '../spec/cd.js';
 import { CONFIG_S2, STE } from '../spec/ste.js';
@@ -40,6 +41,8 @@ const NOWHERE = 2 ** 40;
 const NOWHERE_LOG2 = 12;
 const WORD = 8;
 
+/** What tracing alone does not show: an SMMU of today. */
+const IDR0 = 0xd44101b;
 /** log2 of the largest queue there can be (§6.3.26). */
 const QUEUE_MOST = 19;
 
@@ -69,7 +72,7 @@ export class RecordedMachine {
 
   get features(): Features {
     const id = (name: string, otherwise: number): number => this.#ids.get(name) ?? otherwise;
-    return featuresOf(id('IDR0', 0xd44101b), id('IDR1', 0x2730010), id('IDR3', 0x1414), id('IDR5', 0x75), id('IIDR', 0));
+    return featuresOf(id('IDR0', IDR0), id('IDR1', 0x2730010), id('IDR3', 0x1414), id('IDR5', 0x75), id('IIDR', 0));
   }
 
   /** The stage-1 machine, if it is the one that judges. */
@@ -86,16 +89,21 @@ export class RecordedMachine {
     const f = this.features;
     this.memory.watchers = [];
     this.memory.watched.fill(0);
-    const machine = this.kind === 'whole' ? new WholeWeakest(this.memory, { ...f, commandLog2: QUEUE_MOST, extraQueues: 0 }) : this.#stage1(f);
+    const machine = this.kind === 'whole' ? new WholeWeakest(this.memory, { ...f, commandLog2: QUEUE_MOST, extraQueues: 0 }, this.#beyond()) : this.#stage1(f);
     this.weakest = machine;
     this.started?.(machine);
     return machine;
   }
 
+  /** IDR0.PRI, and STALL_MODEL other than 1. */
+  #beyond(): { pri: boolean; stall: boolean } {
+    const idr0 = this.#ids.get('IDR0') ?? IDR0;
+    return { pri: extract(idr0, 0, 16, 1) !== 0, stall: extract(idr0, 0, 24, 2) !== 1 };
+  }
+
   #stage1(f: Features): Stage1Weakest {
-    const idr0 = this.#ids.get('IDR0') ?? 0xd44101b;
     const features: Stage1Features = {
-      command: { ...f, pri: extract(idr0, 0, 16, 1) !== 0, stall: extract(idr0, 0, 24, 2) !== 1 },
+      command: { ...f, ...this.#beyond() },
       ste: f, cd: f, twoLevelStreams: f.twoLevelStreams, hardwareFlags: f.httu > 0,
     };
     return new Stage1Weakest(this.memory, { ...DEFAULT_SMMU, range: f.range, asidBits: f.asidBits, ...(f.forceSync ? { forceSync: true } : {}) }, features);
@@ -170,15 +178,35 @@ export class RecordedMachine {
     if (named !== undefined && named !== code) throw new Contradiction(`the command is called ${op}, but its opcode is 0x${code.toString(16)} (${commandName(code) ?? 'reserved'})`);
     if (this.#queueFrame < 0) throw new Contradiction('a command is put into a queue whose base was never written');
     const at = idx % this.#ops.length;
+    if (this.kind === 'whole') this.#unpublished(at, raw);
     this.#ops[at] = code;
     this.store(this.#queueFrame * 4096 + at * 16, raw);
   }
 
+  /** Entries between CONS and PROD stay as they are (§3.21.2). The stage-1 machine sees to that by itself. */
+  #unpublished(at: number, raw: readonly number[]): void {
+    const size = this.#ops.length;
+    const first = this.ref(this.#queueFrame * 4096 + at * 16);
+    const same = raw.every((half, i) => (i % 2 === 0 ? this.memory.lo : this.memory.hi)[first + (i >> 1)] === half);
+    if (same || (at - (this.#cons % size) + size) % size >= queueUsed(this.#prod, this.#cons, this.#queueLog2)) return;
+    violate({
+      rule: 'queue-integrity', cause: 'published-entry-changed', expected: 'published commands stay unchanged until consumed (§3.21.2)', actual: `entry ${at} was overwritten while CONS is ${this.#cons} and PROD is ${this.#prod}`, because: [],
+    });
+  }
+
   /** Tracing alone: the command is published as it comes, at the next place. `raw` null: a CMD_SYNC. */
   append(op: string, raw: readonly number[] | null): void {
-    if (this.#queueFrame < 0) this.register('CMDQ_BASE', NOWHERE + NOWHERE_LOG2, false);
+    if (this.#queueFrame < 0) this.#placeNowhere();
     this.command(this.#prod % this.#ops.length, op, raw ?? SYNC);
     this.prod((this.#prod + 1) % (2 * this.#ops.length));
+  }
+
+  /** The base can be written while CMDQEN is 0 only. */
+  #placeNowhere(): void {
+    const cr0 = this.#registers.get('CR0') ?? 0;
+    if (cr0 !== 0) this.weakest?.writeRegister(REG.CR0, 0);
+    this.register('CMDQ_BASE', NOWHERE + NOWHERE_LOG2, false);
+    if (cr0 !== 0) this.weakest?.writeRegister(REG.CR0, cr0);
   }
 
   prod(value: number): void {

@@ -25,8 +25,11 @@ import type { Asked, Duties, Heard, Pending, Setting, Start, User, Wanted, Weake
 const PAGE = 4096;
 const REASONS = 4;
 const TLB_ENTRIES = 64;
-/** Commands that the machine does not follow to their end. */
-const FOREIGN: ReadonlySet<number> = new Set([OP.RESUME, OP.STALL_TERM, OP.PRI_RESP]);
+/** What the recorded SMMU has and the machine does not. */
+export interface Beyond {
+  readonly pri: boolean;
+  readonly stall: boolean;
+}
 
 /** How a stream reaches a domain's tables: by its own addresses, or with those of a guest in between. */
 export type Use = 'address' | 'through a guest';
@@ -34,12 +37,14 @@ export type Use = 'address' | 'through a guest';
 export class WholeWeakest implements Weakest {
   readonly machine: ReferenceMachine;
   readonly #features: Features;
+  readonly #beyond: Beyond;
   readonly #bound = new WeakMap<Regime, Life>();
   #lives: Lives | null = null;
   #heard: Heard | null = null;
 
-  constructor(memory: ScatteredMemory, features: Features) {
+  constructor(memory: ScatteredMemory, features: Features, beyond: Beyond) {
     this.#features = features;
+    this.#beyond = beyond;
     this.machine = new ReferenceMachine(memory, { features, tlbEntries: TLB_ENTRIES, mergeRuns: false, strictReserved: true });
     this.machine.judged = true;
     this.machine.listener = {
@@ -50,10 +55,11 @@ export class WholeWeakest implements Weakest {
   }
 
   #seen(c: Command, v: CommandVerdict): void {
+    const foreign = c.op === OP.PRI_RESP ? this.#beyond.pri : (c.op === OP.RESUME || c.op === OP.STALL_TERM) && this.#beyond.stall;
+    if (foreign) throw new Unmodelled(`command ${commandName(c.op) ?? ''} (page requests and stalls)`);
     if (v.verdict !== 'legal') {
       violate({ rule: 'illegal-command', cause: `${commandName(c.op) ?? `opcode 0x${c.op.toString(16)}`}: ${v.why}`, expected: 'a legal command', actual: `${describeCommand(c)}: ${v.why}`, because: [] });
     }
-    if (FOREIGN.has(c.op)) throw new Unmodelled(`command ${commandName(c.op) ?? ''}`);
     this.#heard?.commandSeen(c);
   }
 

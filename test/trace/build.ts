@@ -137,6 +137,8 @@ export class Domain {
     d.store('pt', this.root, hex(this.level1 + 3)).store('pt', this.level1, hex(this.level2 + 3));
   }
 
+  get driver(): Driver { return this.#d; }
+
   /** Frame numbers below 512. */
   map(page: number, pa: number, o: { readonly stored?: number } = {}): this {
     this.#d.add({ cpu: this.#d.cpu, ev: 'map', pt: `${this.pointer}f`, dom: this.pointer, iova: hex(page * PAGE), pa: hex(pa), pgsize: '0x1000', count: 1, prot: '0x7' });

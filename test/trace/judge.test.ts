@@ -250,13 +250,23 @@ test('illegal-command and queue-integrity end the judging, and say so', async (t
   await broken(t, e, 'queue-integrity', /published-entry-changed/);
 });
 
-test('what is not modelled is inconclusive from there on', async (t) => {
+test('what the stage-1 machine does not model is judged on the whole one, from the beginning', async (t) => {
   const { d, dom } = attached();
   d.issue([{ op: OP.TLBI_S12_VMALL, vmid: 3 }]);
   dom.map(4, PA).unmap(4).sync([]);
+  const r = await broken(t, d, 'stale-translation', /outlives/);
+  t.is(r.machine, 'whole');
+  t.is((await broken(t, attached().dom.map(4, PA).unmap(4).sync([]).driver, 'stale-translation', /outlives/)).machine, 'stage1');
+});
+
+test('what neither machine models is inconclusive from there on', async (t) => {
+  const d = new Driver().boot({ idr0: '0xd45101b' });
+  const dom = new Domain(d, '0xd0', 1);
+  d.attach(3, dom).issue([{ op: OP.PRI_RESP, sid: 3, resp: 1 }]);
+  dom.map(4, PA).unmap(4).sync([]);
   const { result } = await traceRecording(d.write());
   t.is(result.verdict, 'inconclusive');
-  t.regex(result.doubts[0]?.why ?? '', /^not modelled: command 0x28; from this line on nothing is judged$/);
+  t.regex(result.doubts[0]?.why ?? '', /^not modelled: command PRI_RESP \(page requests and stalls\); from this line on nothing is judged$/);
 });
 
 test('a recording that contradicts itself is refused with the line', async (t) => {
