@@ -16,12 +16,13 @@ import type { Recorded, RecordedWhat } from '../captures/recorded.js';
 import { CaptureError } from '../captures/read.js';
 import { Accesses } from './accesses.js';
 import type { Life } from './intent.js';
-import { Lives, type Attaching, type Cpu } from './lives.js';
+import { attaches, dueOf, KNOWN_CALLS, NAMES_DOMAIN } from './calls.js';
+import { Lives, type Cpu } from './lives.js';
 import { Contradiction, RecordedMachine } from './machine.js';
 import type { Command } from '../spec/command.js';
 import type { Doubt, Finding, TraceResult } from './types.js';
 import type { Watch } from './watch.js';
-import type { Breach, Due, Duties, MachineKind, Pending, Told, Weakest } from './weakest.js';
+import type { Breach, Duties, MachineKind, Pending, Told, Weakest } from './weakest.js';
 import { WholeWeakest } from './whole.js';
 import { describeLine } from './words.js';
 
@@ -429,29 +430,3 @@ function joined(ranges: readonly { life: Life; iova: number; size: number }[]): 
   }
   return out;
 }
-
-/** Calls that change what a stream, or one PASID of it, leads to. */
-const PASID_CALLS: ReadonlySet<string> = new Set(['arm_smmu_s1_set_dev_pasid', 'arm_smmu_sva_set_dev_pasid', 'arm_smmu_blocking_set_dev_pasid']);
-/** Those whose first argument is a domain that the recording knows by its maps. */
-const NAMES_DOMAIN: ReadonlySet<string> = new Set(['arm_smmu_attach_dev', 'arm_smmu_s1_set_dev_pasid']);
-
-function attaches(f: string): boolean {
-  return f.startsWith('arm_smmu_attach_dev') || f === 'arm_smmu_release_device' || PASID_CALLS.has(f);
-}
-
-function dueOf(a: Attaching): Due {
-  const pasid = PASID_CALLS.has(a.f);
-  switch (a.f) {
-    case 'arm_smmu_attach_dev': case 'arm_smmu_s1_set_dev_pasid': return { wanted: 'translate', life: a.life, pasid };
-    case 'arm_smmu_attach_dev_identity': return { wanted: 'bypass', life: null, pasid };
-    case 'arm_smmu_attach_dev_blocked': case 'arm_smmu_blocking_set_dev_pasid': return { wanted: 'abort', life: null, pasid };
-    default: return { wanted: null, life: null, pasid };
-  }
-}
-
-/** Functions whose calls and returns mean something here, or are known to mean nothing. */
-const KNOWN_CALLS = new RegExp(`^(${[
-  'iommu_unmap', 'iommu_unmap_fast', '__iommu_dma_unmap', 'arm_smmu_iotlb_sync', 'arm_smmu_flush_iotlb_all', 'fq_flush_iotlb', 'arm_smmu_attach_dev\\w*', 'arm_smmu_release_device',
-  'arm_smmu_domain_free_paging', 'arm_smmu_domain_finalise_s1', 'arm_smmu_attach_prepare_invs', 'arm_smmu_install_old_domain_invs', 'arm_smmu_write_cd_entry', 'arm_smmu_install_ste_for_dev',
-  'arm_smmu_probe_device', 'arm_smmu_tlb_inv_context', ...PASID_CALLS, 'arm_smmu_tlb_inv_walk', 'arm_smmu_domain_inv_range',
-].join('|')})$`);
