@@ -90,7 +90,7 @@ export class Stage1Duties implements Duties {
         if (leaf.va < end && first < leaf.va + entryFrames(leaf.level)) this.#stale(life, regime, leaf, from);
       }
       for (const way of regime.wayRecs) if (way.va < end && first < way.va + waySpan(way)) this.#below(life, regime, way, { first, end, from });
-      this.#inMemory(life, regime, { first, end, from });
+      this.#inMemory(life, regime, regime.root, { first, end, from });
     }
   }
 
@@ -127,19 +127,23 @@ export class Stage1Duties implements Duties {
     for (const kid of way.kids.values()) if (kid.va < d.end && d.first < kid.va + waySpan(kid)) this.#below(life, regime, kid, d);
   }
 
-  /** Asked at the ends and in the middle of the range. */
-  #inMemory(life: Life, regime: Regime, d: { first: number; end: number; from: Origin | null }): void {
-    if (regime.root === null) return;
-    for (const frame of [d.first, Math.floor((d.first + d.end) / 2), d.end - 1]) {
-      this.#machine.tables.leavesAt(regime, frame, (lo, hi, level, va, stale) => {
-        if (stale) return false;
-        const pa = leafFrame(lo, hi, level);
-        const frames = entryFrames(level);
-        if (life.permits(va * PAGE, frames * PAGE, pa * PAGE, leafWritable(lo))) return false;
-        this.#tell(null, { rule: 'stale-translation', cause: 'memory still shows the SMMU what was taken away', expected: `${at(va)}: ${life.describe(va * PAGE)}`,
-          actual: `the descriptor of ${at(va)} still stands in memory: {-> ${at(pa)} level ${level}}`, place: null, from: d.from });
-        return false;
-      });
+  /** Leaves of the range that stand in memory. */
+  #inMemory(life: Life, regime: Regime, way: Way | null, d: { readonly first: number; readonly end: number; readonly from: Origin | null }): void {
+    if (way === null || way.slot < 0 || this.#machine.memory.odd[way.slot] === 0) return;
+    const { lo, hi } = this.#machine.memory;
+    const frames = entryFrames(way.level);
+    for (let i = Math.max(0, Math.floor((d.first - way.va) / frames)); i < 512 && way.va + i * frames < d.end; i += 1) {
+      const l = lo[way.slot * 512 + i] as number;
+      const h = hi[way.slot * 512 + i] as number;
+      if ((l & 1) === 0) continue;
+      const kid = way.kids.get(i);
+      if (kid !== undefined) { this.#inMemory(life, regime, kid, d); continue; }
+      if (!cacheableLeaf(l, h, way.level, regime.outputBits)) continue;
+      const va = way.va + i * frames;
+      const pa = leafFrame(l, h, way.level);
+      if (life.permits(va * PAGE, frames * PAGE, pa * PAGE, leafWritable(l))) continue;
+      this.#tell(null, { rule: 'stale-translation', cause: 'memory still shows the SMMU what was taken away', expected: `${at(va)}: ${life.describe(va * PAGE)}`,
+        actual: `the descriptor of ${at(va)} still stands in memory: {-> ${at(pa)} level ${way.level}}`, place: null, from: d.from });
     }
   }
 

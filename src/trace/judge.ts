@@ -413,7 +413,7 @@ export class Judge {
 
 const ASSUMED: readonly string[] = [
   'page-table stores, from map and unmap calls; STE and CD stores, from the entries to be installed and the CFGIs that follow',
-  'commands are visible as soon as they are in the queue; the features of the SMMU: range invalidation, 16-bit ASIDs, two-level stream table',
+  'commands are visible as soon as they are in the queue; the SMMU has every feature that a command or structure asks for; a two-level stream table',
 ];
 
 function isAccess(w: RecordedWhat): boolean {

@@ -41,8 +41,11 @@ const NOWHERE = 2 ** 40;
 const NOWHERE_LOG2 = 12;
 const WORD = 8;
 
-/** What tracing alone does not show: an SMMU of today. */
-const IDR0 = 0xd44101b;
+/**
+ * ID registers that were not recorded (tracing alone): all that a command or structure may ask for is taken to be there, so that nothing is called illegal
+ * that this SMMU may well have: both stages, Hyp, hardware flags, ATS, PRI, stalls, 16-bit ASIDs and VMIDs, two levels, 32-bit StreamIDs, 20-bit SubstreamIDs, ranges, all granules, DS.
+ */
+const UNKNOWN = { IDR0: 0xe4d369b, IDR1: 0x2730520, IDR3: 0x1414, IDR5: 0x4f6, IIDR: 0 } as const;
 /** log2 of the largest queue there can be (§6.3.26). */
 const QUEUE_MOST = 19;
 
@@ -71,8 +74,8 @@ export class RecordedMachine {
   }
 
   get features(): Features {
-    const id = (name: string, otherwise: number): number => this.#ids.get(name) ?? otherwise;
-    return featuresOf(id('IDR0', IDR0), id('IDR1', 0x2730010), id('IDR3', 0x1414), id('IDR5', 0x75), id('IIDR', 0));
+    const id = (name: keyof typeof UNKNOWN): number => this.#ids.get(name) ?? UNKNOWN[name];
+    return featuresOf(id('IDR0'), id('IDR1'), id('IDR3'), id('IDR5'), id('IIDR'));
   }
 
   /** The stage-1 machine, if it is the one that judges. */
@@ -97,7 +100,7 @@ export class RecordedMachine {
 
   /** IDR0.PRI, and STALL_MODEL other than 1. */
   #beyond(): { pri: boolean; stall: boolean } {
-    const idr0 = this.#ids.get('IDR0') ?? IDR0;
+    const idr0 = this.#ids.get('IDR0') ?? UNKNOWN.IDR0;
     return { pri: extract(idr0, 0, 16, 1) !== 0, stall: extract(idr0, 0, 24, 2) !== 1 };
   }
 
@@ -106,7 +109,7 @@ export class RecordedMachine {
       command: { ...f, ...this.#beyond() },
       ste: f, cd: f, twoLevelStreams: f.twoLevelStreams, hardwareFlags: f.httu > 0,
     };
-    return new Stage1Weakest(this.memory, { ...DEFAULT_SMMU, range: f.range, asidBits: f.asidBits, ...(f.forceSync ? { forceSync: true } : {}) }, features);
+    return new Stage1Weakest(this.memory, { ...DEFAULT_SMMU, range: f.range, asidBits: f.asidBits, ...(f.forceSync ? { forceSync: true } : {}) }, features, f);
   }
 
   register(name: string, value: number, read: boolean): void {

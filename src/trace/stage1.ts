@@ -1,11 +1,15 @@
 /** The stage-1 machine as the judge asks it (weakest.ts). */
+import { effectVerdict } from '../spec/command-verdict.js';
+import { commandName, describeCommand, type Command } from '../spec/command.js';
 import { EVENT } from '../spec/event.js';
+import type { Features } from '../spec/features.js';
 import { cdGranule } from '../spec/cd.js';
 import type { ScatteredMemory } from '../memory/scattered.js';
 import type { Regime } from '../reference/stage1/facts.js';
 import { Stage1Reference } from '../reference/stage1/machine.js';
 import type { Stage1Features } from '../stack/machine.js';
 import type { Outcome } from '../stack/outcome.js';
+import { violate } from '../stack/violation.js';
 import type { SmmuConfig } from '../stack/world.js';
 import { Stage1Duties } from './duties.js';
 import type { Asked, Duties, Heard, Pending, Setting, Start, User, Weakest } from './weakest.js';
@@ -17,9 +21,20 @@ export class Stage1Weakest implements Weakest {
   readonly reference: Stage1Reference;
   readonly #memory: ScatteredMemory;
 
-  constructor(memory: ScatteredMemory, config: SmmuConfig, features: Stage1Features) {
+  readonly #all: Features;
+
+  /** `all`: what the recorded SMMU has, of which `features` are those that this machine asks about. */
+  constructor(memory: ScatteredMemory, config: SmmuConfig, features: Stage1Features, all: Features) {
     this.#memory = memory;
+    this.#all = all;
     this.reference = new Stage1Reference(memory, config, features);
+    this.listen(null);
+  }
+
+  /** A StreamID or SubstreamID that this SMMU does not have: the machine has no names for such commands (§4.1.7). */
+  #named(c: Command): void {
+    const { verdict, why } = effectVerdict(c, this.#all);
+    if (verdict === 'ineffective') violate({ rule: 'illegal-command', cause: `${commandName(c.op) ?? ''}: ${why}`, expected: 'a legal command', actual: `${describeCommand(c)}: ${why}`, because: [] });
   }
 
   writeRegister(offset: number, value: number): void { this.reference.writeRegister(offset, value); }
@@ -28,7 +43,9 @@ export class Stage1Weakest implements Weakest {
 
   complete(K: readonly Pending[]): void { this.reference.synced(K); }
 
-  listen(to: Heard | null): void { this.reference.listener = to; }
+  listen(to: Heard | null): void {
+    this.reference.listener = { commandSeen: (c) => { this.#named(c); to?.commandSeen(c); }, synced: (covered) => { to?.synced(covered); } };
+  }
 
   streamAt(pa: number): number {
     const slot = this.#memory.knownSlot(Math.floor(pa / PAGE));

@@ -73,6 +73,26 @@ test('stale-translation: the descriptor still stands', async (t) => {
   await broken(t, d, 'stale-translation', /memory still shows/);
 });
 
+test('stale-translation: one descriptor among many still stands', async (t) => {
+  for (const left of [1, 2, 5, 6]) {
+    const { d, dom } = attached();
+    for (let i = 0; i < 8; i += 1) dom.map(8 + i, PA + i * 0x1000);
+    d.call('iommu_unmap_fast', { dom: '0xd0' }).add({ cpu: 0, ev: 'unmap', pt: '0xd0f', iova: '0x8000', pgsize: '0x1000', count: 8 });
+    for (let i = 0; i < 8; i += 1) if (i !== left) d.store('pt', dom.level3 + (8 + i) * 8, '0x0');
+    d.add({ cpu: 0, ev: 'unmap.ret', size: '0x8000' }).ret('iommu_unmap_fast');
+    dom.sync([dom.tlbi(8, { tg: 1, ttl: 3, num: 7 })]);
+    const { result } = await broken(t, d, 'stale-translation', /memory still shows/);
+    t.deepEqual(result.findings.map((f) => f.actual), [`the descriptor of ${hex((8 + left) * 4096)} still stands in memory: {-> ${hex(PA + left * 0x1000)} level 3}`]);
+  }
+});
+
+test('illegal-command: streams and substreams that the SMMU does not have', async (t) => {
+  for (const c of [{ op: OP.CFGI_STE, sid: 65536 }, { op: OP.CFGI_CD, sid: 3, ssid: 1 }]) {
+    const { d } = attached();
+    await broken(t, d.issue([c]), 'illegal-command', /beyond IDR1\.(SIDSIZE|SSIDSIZE)/);
+  }
+});
+
 test('what a device did is told apart from what it could have done', async (t) => {
   const { d, dom } = attached();
   dom.map(4, PA).unmap(4).sync([]);
