@@ -30,7 +30,7 @@ export type RecordedWhat =
   | { readonly kind: 'range'; readonly what: 'alloc' | 'free'; readonly iovad: string; readonly dom: string | null; readonly iova: number; readonly size: number }
   | { readonly kind: 'call'; readonly f: string; readonly a0: string | null; readonly dom: string | null }
   | { readonly kind: 'ret'; readonly f: string }
-  | { readonly kind: 'inv'; readonly dom: string; readonly pt: string | null; readonly iova: number; readonly size: number; readonly leaf: boolean; readonly id: number }
+  | { readonly kind: 'inv'; readonly dom: string; readonly pt: string | null; readonly iova: number; readonly size: number; readonly leaf: boolean; readonly stage: 1 | 2; readonly id: number }
   | { readonly kind: 'issue'; readonly count: number; readonly sync: boolean }
   | { readonly kind: 'issue.ret' }
   /** `raw`: four uint32; null: tracing does not see the SYNC that it implies. */
@@ -116,7 +116,7 @@ function seldom(e: CaptureEvent): RecordedWhat {
     };
     case 'entry': return { kind: 'entry', va: e.text('va'), words: eight(e) };
     case 'inv': return {
-      kind: 'inv', dom: e.has('dom') ? e.text('dom') : '', pt: e.has('pt') ? e.text('pt') : null, iova: e.number('iova'), size: e.number('size'), leaf: e.has('leaf') && e.number('leaf') !== 0, id: e.numberOr('id', -1),
+      kind: 'inv', dom: e.has('dom') ? e.text('dom') : '', pt: e.has('pt') ? e.text('pt') : null, iova: e.number('iova'), size: e.number('size'), leaf: e.has('leaf') && e.number('leaf') !== 0, stage: e.numberOr('stage', 1) === 2 ? 2 : 1, id: e.numberOr('id', -1),
     };
     case 'attach': return { kind: 'attached', text: e.has('text') ? e.text('text').slice(0, 200) : '' };
     case 'selfcheck': return { kind: 'selfcheck', mismatch: e.numberOr('mismatch', 0) + e.numberOr('cmd_mismatch', 0) };

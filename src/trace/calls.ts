@@ -14,13 +14,15 @@ export function attaches(f: string): boolean {
   return f.startsWith('arm_smmu_attach_dev') || f === 'arm_smmu_release_device' || PASID_CALLS.has(f);
 }
 
-export function dueOf(a: Attaching): Due {
+/** `tracing`: the call of a PASID was put in, and its return with it. */
+export function dueOf(a: Attaching, tracing: boolean): Due {
   const pasid = PASID_CALLS.has(a.f);
+  const returned = !(tracing && pasid);
   switch (a.f) {
-    case 'arm_smmu_attach_dev': case 'arm_smmu_s1_set_dev_pasid': return { wanted: 'translate', life: a.life, pasid };
-    case 'arm_smmu_attach_dev_identity': return { wanted: 'bypass', life: null, pasid };
-    case 'arm_smmu_attach_dev_blocked': case 'arm_smmu_blocking_set_dev_pasid': return { wanted: 'abort', life: null, pasid };
-    default: return { wanted: null, life: null, pasid };
+    case 'arm_smmu_attach_dev': case 'arm_smmu_s1_set_dev_pasid': return { wanted: 'translate', life: a.life, pasid, returned };
+    case 'arm_smmu_attach_dev_identity': return { wanted: 'bypass', life: null, pasid, returned };
+    case 'arm_smmu_attach_dev_blocked': case 'arm_smmu_blocking_set_dev_pasid': return { wanted: 'abort', life: null, pasid, returned };
+    default: return { wanted: null, life: null, pasid, returned };
   }
 }
 

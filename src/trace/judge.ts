@@ -369,7 +369,7 @@ export class Judge {
     cpu.attaching = null;
     if (a === null) return;
     this.#at(r.line, `return of ${a.f} (called at line ${a.line})`);
-    this.#duties?.attached([...a.touched.values()], dueOf(a));
+    this.#duties?.attached([...a.touched.values()], dueOf(a, this.#tracing));
   }
 
   /** Tracing: the invalidation of leaves, outside of a map or unmap, is what a sync does. */

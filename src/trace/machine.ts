@@ -46,6 +46,11 @@ const WORD = 8;
  * that this SMMU may well have: both stages, Hyp, hardware flags, ATS, PRI, stalls, 16-bit ASIDs and VMIDs, two levels, 32-bit StreamIDs, 20-bit SubstreamIDs, ranges, all granules, DS.
  */
 const UNKNOWN = { IDR0: 0xe4d369b, IDR1: 0x2730520, IDR3: 0x1414, IDR5: 0x4f6, IIDR: 0 } as const;
+/** The SMMU that is assumed where tracing shows nothing of it. */
+export function assumedFeatures(): Features {
+  return featuresOf(UNKNOWN.IDR0, UNKNOWN.IDR1, UNKNOWN.IDR3, UNKNOWN.IDR5, UNKNOWN.IIDR);
+}
+
 /** log2 of the largest queue there can be (§6.3.26). */
 const QUEUE_MOST = 19;
 

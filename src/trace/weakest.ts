@@ -112,6 +112,8 @@ export interface Due {
   readonly life: Life | null;
   /** It is about a PASID, and not about the traffic without one. */
   readonly pasid: boolean;
+  /** Is it known when the call returns? Else the commands to the endpoint may still come. */
+  readonly returned: boolean;
 }
 
 /** The rules, asked at the moments that promise something. */

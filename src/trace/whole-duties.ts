@@ -237,9 +237,9 @@ export class WholeDuties implements Duties {
     }
     this.#w.bind(r, life);
     for (const f of this.#m.tables.translations) {
-      if (f.regime !== r || f.kind !== 'leaf' || f.stage === 3 || life.permits(f.va * PAGE, f.frames * PAGE, f.target * PAGE, writable(f))) continue;
-      if (!isStale(f)) { this.#mapped(f, life); continue; }
-      this.#reused(r, [f], `${tagOf(r)} is in use again, and the SMMU may still hold the ${describeFact(f)}`);
+      if (f.regime !== r || f.kind !== 'leaf' || f.stage === 3) continue;
+      if (!isStale(f)) { this.#s.ledger.judge('isolation'); this.#mapped(f, life); continue; }
+      if (!life.permits(f.va * PAGE, f.frames * PAGE, f.target * PAGE, writable(f))) this.#reused(r, [f], `${tagOf(r)} is in use again, and the SMMU may still hold the ${describeFact(f)}`);
     }
     this.#tag(r, life);
   }
@@ -262,7 +262,7 @@ export class WholeDuties implements Duties {
 
   /** What the endpoint was given before under this PASID, or without one. */
   #atcAttached(sid: number, touched: readonly Touched[], due: Due): void {
-    if (!this.#m.atc.endpoint(sid).ats) return;
+    if (!this.#m.atc.endpoint(sid).ats || !due.returned) return;
     const indices = new Set(due.pasid ? touched.map((u) => u.ssid) : [-1]);
     this.#s.ledger.judge('stale-atc');
     for (const e of this.#m.atc.records) {
