@@ -256,7 +256,7 @@ export class RecordedMachine {
   /** The index behind entry `idx`, with the wrap bit that it has while it is not far behind PROD. */
   #behind(idx: number): number {
     const size = this.#ops.length;
-    const back = (this.#prod - 1 - idx + 2 * size) % size;
+    const back = (this.#prod - 1 - (idx % size) + 2 * size) % size;
     return (this.#prod - back + 2 * size) % (2 * size);
   }
 
