@@ -1,7 +1,8 @@
 /**
  * Recorded: one line of a recording as data that an engine can judge, for both vocabularies: the full recording and what
  * tracing alone gives. Fields are checked here; what they mean together is the engine's business. Addresses and sizes are in bytes, 64-bit words are
- * pairs of uint32, low first. `line` is the line in the file, `cpu` the CPU that did it, -1 for the SMMU and its devices.
+ * pairs of uint32, low first. Beyond the events of the recordings that there are: `clean {pa,size}`, the lines of a range of memory cleaned to where a
+ * walker sees them (`"clean":1` in `meta`: they are recorded from the beginning), and `ssid` of a translation or fault, its PASID. `line` is the line in the file, `cpu` the CPU that did it, -1 for the SMMU and its devices.
  */
 import { EVENT } from '../spec/event.js';
 import type { CaptureEvent } from './read.js';
@@ -11,12 +12,14 @@ export type StoreTo = 'pt' | 'ste' | 'cd' | 'l1';
 
 /** `kind` in the recording's own names, but for those that differ only in a detail. */
 export type RecordedWhat =
-  | { readonly kind: 'meta'; readonly tracing: boolean; readonly name: string; readonly roles: readonly Role[] }
+  | { readonly kind: 'meta'; readonly tracing: boolean; readonly cleans: boolean; readonly name: string; readonly roles: readonly Role[] }
   | { readonly kind: 'mark'; readonly text: string }
   /** A register was written, or read (`read`). `value`: bits [51:0]. */
   | { readonly kind: 'register'; readonly name: string; readonly value: number; readonly read: boolean }
   | { readonly kind: 'store'; readonly to: StoreTo; readonly pa: number; readonly words: readonly number[] }
   | { readonly kind: 'fill'; readonly to: StoreTo; readonly pa: number; readonly size: number; readonly byte: number }
+  /** Lines of the CPU caches were cleaned. */
+  | { readonly kind: 'clean'; readonly pa: number; readonly size: number }
   | { readonly kind: 'init'; readonly pa: number; readonly count: number; readonly words: readonly number[] }
   /** A table page; `pa` is -1 where only its kernel address is recorded. */
   | { readonly kind: 'page'; readonly what: 'alloc' | 'free'; readonly va: string; readonly pa: number; readonly size: number }
@@ -107,13 +110,14 @@ function whatOf(e: CaptureEvent): RecordedWhat {
 
 function seldom(e: CaptureEvent): RecordedWhat {
   switch (e.kind) {
-    case 'meta': return { kind: 'meta', tracing: e.value('source') === 'ftrace', name: e.has('name') ? e.text('name').slice(0, 80) : '', roles: roles(e) };
+    case 'meta': return { kind: 'meta', tracing: e.value('source') === 'ftrace', cleans: e.numberOr('clean', 0) !== 0, name: e.has('name') ? e.text('name').slice(0, 80) : '', roles: roles(e) };
     case 'mark': return { kind: 'mark', text: e.text('text').slice(0, 200) };
     case 'reg': case 'reg.r': return { kind: 'register', name: name(e, 'reg'), value: Number(e.word('v') & 0xfffffffffffffn), read: e.kind === 'reg.r' };
     case 'ste.init': return { kind: 'init', pa: word(e, 'pa'), count: small(e, 'count', MAX_ENTRIES), words: eight(e) };
     case 'pt.alloc': case 'pt.free': return {
       kind: 'page', what: e.kind === 'pt.alloc' ? 'alloc' : 'free', va: e.text('va'), pa: e.has('pa') ? word(e, 'pa') : -1, size: e.has('size') ? small(e, 'size', MAX_FILL) : 4096,
     };
+    case 'clean': return { kind: 'clean', pa: e.number('pa'), size: small(e, 'size', MAX_FILL) };
     case 'entry': return { kind: 'entry', va: e.text('va'), words: eight(e) };
     case 'inv': return {
       kind: 'inv', dom: e.has('dom') ? e.text('dom') : '', pt: e.has('pt') ? e.text('pt') : null, iova: e.number('iova'), size: e.number('size'), leaf: e.has('leaf') && e.number('leaf') !== 0, stage: e.numberOr('stage', 1) === 2 ? 2 : 1, id: e.numberOr('id', -1),

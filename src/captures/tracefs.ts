@@ -26,7 +26,7 @@ const STAGE_2 = 1;
 const SEEN_WORDS = 8;
 
 export class TraceText {
-  static readonly meta: Recorded = { line: 0, cpu: -1, name: 'meta', what: { kind: 'meta', tracing: true, name: '', roles: [] } };
+  static readonly meta: Recorded = { line: 0, cpu: -1, name: 'meta', what: { kind: 'meta', tracing: true, cleans: false, name: '', roles: [] } };
   readonly #path: string;
   /** By CPU: does the call that issues commands ask for a SYNC? */
   readonly #sync = new Map<number, boolean>();

@@ -28,7 +28,7 @@ export function dueOf(a: Attaching, tracing: boolean): Due {
 
 /** Functions whose calls and returns mean something here, or are known to mean nothing. */
 export const KNOWN_CALLS = new RegExp(`^(${[
-  'iommu_unmap', 'iommu_unmap_fast', '__iommu_dma_unmap', 'arm_smmu_iotlb_sync', 'arm_smmu_flush_iotlb_all', 'fq_flush_iotlb', 'arm_smmu_attach_dev\\w*', 'arm_smmu_release_device',
+  'iommu_map', 'iommu_unmap', 'iommu_unmap_fast', '__iommu_dma_unmap', 'arm_smmu_iotlb_sync', 'arm_smmu_flush_iotlb_all', 'fq_flush_iotlb', 'arm_smmu_attach_dev\\w*', 'arm_smmu_release_device',
   'arm_smmu_domain_free_paging', 'arm_smmu_domain_finalise_s1', 'arm_smmu_attach_prepare_invs', 'arm_smmu_install_old_domain_invs', 'arm_smmu_write_cd_entry', 'arm_smmu_install_ste_for_dev',
   'arm_smmu_probe_device', 'arm_smmu_tlb_inv_context', ...PASID_CALLS, 'arm_smmu_tlb_inv_walk', 'arm_smmu_domain_inv_range',
 ].join('|')})$`);

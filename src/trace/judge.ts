@@ -16,8 +16,11 @@ import type { Recorded, RecordedWhat } from '../captures/recorded.js';
 import { CaptureError } from '../captures/read.js';
 import { Accesses } from './accesses.js';
 import type { Life } from './intent.js';
+import { ASSUMED } from './reconstruct.js';
+import { Cleaning } from './cleaning.js';
 import { attaches, dueOf, KNOWN_CALLS, NAMES_DOMAIN } from './calls.js';
-import { Lives, type Cpu } from './lives.js';
+import { LineClock } from './line-clock.js';
+import { joined, Lives, type Cpu } from './lives.js';
 import { Contradiction, RecordedMachine } from './machine.js';
 import type { Command } from '../spec/command.js';
 import type { Doubt, Finding, TraceResult } from './types.js';
@@ -50,13 +53,13 @@ export class Judge {
   readonly machine: RecordedMachine;
   readonly lives = new Lives();
   readonly ledger = new Ledger();
+  readonly cleaning = new Cleaning();
   readonly findings: Finding[] = [];
   readonly #path: string;
   readonly #watch: Watch | null;
   readonly #tell: number | null;
   readonly #accesses: Accesses;
-  /** While a finding is being explained: when each line began. */
-  readonly #times: { readonly time: number; readonly line: number }[] = [];
+  readonly #clock = new LineClock();
   readonly #doubts: Doubt[] = [];
   readonly #unknown = new Map<string, number>();
   readonly #pages = new Map<string, { readonly pa: number; readonly size: number }>();
@@ -68,6 +71,8 @@ export class Judge {
   #mark = '';
   /** The machine does not model what came: nothing is judged any more. */
   #stopped = false;
+  /** The line at which an SMMU was switched on that does not see the CPU caches; -1: none. */
+  #blind = -1;
   #now: { readonly line: number; readonly text: string } = { line: 0, text: '' };
   #how: Finding['how'] = 'violation';
   /** By finding: what the whole machine told of it. */
@@ -87,31 +92,16 @@ export class Judge {
   #started(m: Weakest, { watch, synced }: Hooks): void {
     this.#duties = m.duties({
       lives: this.lives, ledger: this.ledger, watch, report: (b) => { this.#report(b); }, doubt: (why) => { this.doubt(this.#line, why); },
-      lineAt: this.#tell === null ? null : (time) => this.#lineAt(time),
+      lineAt: this.#tell === null ? null : (time) => this.#clock.at(time),
     });
     m.listen(watch === null && synced === null ? null : { commandSeen: (c) => { watch?.command(c); }, synced: (covered) => { watch?.synced(); synced?.(covered, this.#line); } });
-  }
-
-  /** The line at which a moment lies, in words. */
-  #lineAt(time: number): string {
-    let low = 0;
-    let high = this.#times.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((this.#times[middle] as { time: number }).time < time) low = middle + 1; else high = middle;
-    }
-    const found = this.#times[low - 1];
-    return found === undefined ? 'an earlier line' : `line ${found.line}`;
   }
 
   /** What a fact's story needs is kept from now on. */
   #remember(line: number): void {
     if (this.#tell === null || line < this.#tell || !(this.machine.weakest instanceof WholeWeakest)) return;
     this.machine.weakest.machine.remember();
-    const time = this.machine.memory.journal.clock.now;
-    const last = this.#times[this.#times.length - 1];
-    if (last?.time === time) this.#times.pop();
-    this.#times.push({ time, line });
+    this.#clock.begins(this.machine.memory.journal.clock.now, line);
   }
 
   /** Address of the table page that the driver knows by this pointer. */
@@ -205,18 +195,23 @@ export class Judge {
 
   #report(b: Breach): void {
     if (this.findings.length >= FINDINGS_KEPT) { this.#more += 1; return; }
-    const { told, ...rest } = b;
+    const { told, ...said } = b;
+    const rest = said.cause.startsWith('memory still shows') && this.cleaning.waiting ? { ...said, actual: `${said.actual} (stores to tables wait for their lines to be cleaned)` } : said;
     if (told !== undefined) this.told.set(this.findings.length, told);
     this.findings.push({ ...rest, how: this.#how, line: this.#now.line, at: this.#now.text, assumed: this.assumed, mark: this.#mark });
   }
 
   #take(r: Recorded, w: RecordedWhat): void {
     switch (w.kind) {
-      case 'meta': this.#tracing = w.tracing; this.assumed = w.tracing; return;
+      case 'meta': this.#tracing = w.tracing; this.assumed = w.tracing; this.cleaning.on = w.cleans; return;
       case 'mark': this.#mark = w.text; return;
       case 'register': this.#register(r, w); return;
-      case 'store': this.machine.store(w.pa, w.words); this.#stored(r, w.to, w.pa, w.words.length / 2); return;
-      case 'fill': this.machine.fill(w.pa, w.size, w.byte); this.#stored(r, w.to, w.pa, w.size / 8); return;
+      case 'store': this.#store(r, w); this.#stored(r, w.to, w.pa, w.words.length / 2); return;
+      case 'fill': this.#fill(r, w); this.#stored(r, w.to, w.pa, w.size / 8); return;
+      case 'clean':
+        this.cleaning.on = true;
+        this.cleaning.clean(w.pa, w.size, (pa, lo, hi) => { this.machine.store(pa, [lo, hi]); });
+        return;
       case 'init': for (let i = 0; i < w.count; i += 1) this.machine.store(w.pa + i * 64, w.words); return;
       case 'page': this.#page(r, w); return;
       case 'map': case 'map.ret': case 'unmap': case 'unmap.ret': this.#mapping(r, w); return;
@@ -236,8 +231,43 @@ export class Judge {
     this.machine.register(w.name, w.value, w.read);
     if (w.read || before || !this.machine.enabled) return;
     this.#at(r.line, 'the write of CR0 that sets SMMUEN');
-    if (this.machine.known && !this.machine.features.coherent) this.doubt(r.line, 'the SMMU does not see the CPU caches (IDR0.COHACC = 0), and the recording does not show what was cleaned');
+    if (this.machine.known && !this.machine.features.coherent) this.#blind = r.line;
     this.#duties?.reset();
+  }
+
+  /** Does the walker see stores to tables only when their lines are cleaned, and does the recording show that? */
+  get #behindCaches(): boolean { return this.cleaning.on && this.machine.known && !this.machine.features.coherent; }
+
+  #store(r: Recorded, w: Of<'store'>): void {
+    if (w.to !== 'pt' || !this.#behindCaches) this.machine.store(w.pa, w.words);
+    else this.#hidden(r, w.pa, w.words);
+  }
+
+  #fill(r: Recorded, w: Of<'fill'>): void {
+    if (w.to !== 'pt' || !this.#behindCaches) this.machine.fill(w.pa, w.size, w.byte);
+    else this.#hidden(r, w.pa, Array.from({ length: w.size / 4 }, () => Math.imul(w.byte, 0x01010101) >>> 0));
+  }
+
+  /** Stores that the walker need not see. */
+  #hidden(r: Recorded, pa: number, words: readonly number[]): void {
+    const cpu = this.lives.cpu(r.cpu);
+    this.ledger.judge('publication');
+    this.#broken(r, describeLine(r), this.cleaning.hide({ pa, words }, r.line, cpu.mapping === null ? null : cpu.stored));
+  }
+
+  /** The map is done: the walker must see what it stored. */
+  #visible(r: Recorded, cpu: Cpu, f: string): void {
+    if (cpu.stored.length === 0) return;
+    this.ledger.judge('table-coherency');
+    this.#broken(r, `return of ${f}`, this.cleaning.mapped(cpu.stored));
+    cpu.stored.length = 0;
+  }
+
+  #broken(r: Recorded, text: string, b: Breach | null): void {
+    if (b === null) return;
+    this.ledger.countViolated(b.rule);
+    this.#at(r.line, text);
+    this.#report(b);
   }
 
   #stored(r: Recorded, to: 'pt' | 'ste' | 'cd' | 'l1', pa: number, words: number): void {
@@ -265,6 +295,7 @@ export class Judge {
     }
     if (w.what === 'alloc') {
       if (w.pa < 0) return;
+      if (this.#behindCaches) this.cleaning.fresh(w.pa, w.size);
       if (w.pa % LEAF_BYTES === 0) for (let at = w.pa; at < w.pa + w.size; at += LEAF_BYTES) this.#zero(at);
       if (this.#pages.size >= 200_000) throw new MemoryFull();
       this.#pages.set(w.va, { pa: w.pa, size: w.size });
@@ -273,6 +304,7 @@ export class Judge {
     const page = this.#pages.get(w.va);
     if (page === undefined) { this.doubt(r.line, 'a table page is freed whose allocation is not in the recording'); return; }
     this.#pages.delete(w.va);
+    this.cleaning.forget(page.pa, page.size);
     this.#at(r.line, `the table page at 0x${page.pa.toString(16)} is freed`);
     for (let at = page.pa; at < page.pa + page.size; at += LEAF_BYTES) {
       const slot = this.machine.memory.knownSlot(Math.floor(at / LEAF_BYTES));
@@ -298,6 +330,7 @@ export class Judge {
     } else if (w.kind === 'map.ret') {
       if (!w.ok && cpu.mapping !== null) cpu.mapping.life.unmap(cpu.mapping.iova, cpu.mapping.size, r.line);
       cpu.mapping = null;
+      if (!cpu.open.has('iommu_map')) this.#visible(r, cpu, 'map');
     } else if (w.kind === 'unmap') {
       const life = this.lives.tableLife(w.pt);
       cpu.unmapping = null;
@@ -322,7 +355,7 @@ export class Judge {
   #call(r: Recorded, w: Of<'call'>): void {
     const cpu = this.lives.cpu(r.cpu);
     const pointer = w.dom ?? w.a0;
-    if (w.f === 'iommu_unmap' || w.f === 'iommu_unmap_fast' || w.f === 'arm_smmu_iotlb_sync' || w.f === 'arm_smmu_flush_iotlb_all') {
+    if (w.f === 'iommu_map' || w.f === 'iommu_unmap' || w.f === 'iommu_unmap_fast' || w.f === 'arm_smmu_iotlb_sync' || w.f === 'arm_smmu_flush_iotlb_all') {
       cpu.open.set(w.f, { life: pointer === null ? null : this.lives.of(pointer), line: r.line });
     } else if (attaches(w.f)) {
       if (w.f === 'arm_smmu_sva_set_dev_pasid') this.doubt(r.line, 'the tables of a process are not in the recording: what a PASID shares with one (SVA) is not judged');
@@ -341,6 +374,7 @@ export class Judge {
         this.#at(r.line, `return of ${w.f}${open === undefined ? '' : ` (called at line ${open.line})`}`);
         this.#synced(cpu, open?.life ?? null);
         return;
+      case 'iommu_map': this.#visible(r, cpu, w.f); return;
       case '__iommu_dma_unmap': this.#queued(r, cpu); return;
       case 'arm_smmu_domain_inv_range': if (this.#tracing && cpu.invalidating !== null) { this.#at(r.line, `return of ${w.f}`); this.#synced(cpu, cpu.invalidating); } return;
       default: if (attaches(w.f)) this.#attached(r, cpu);
@@ -403,6 +437,7 @@ export class Judge {
   }
 
   result(): TraceResult {
+    if (this.#blind >= 0 && !this.cleaning.on) this.doubt(this.#blind, 'the SMMU does not see the CPU caches (IDR0.COHACC = 0), and the recording does not show what was cleaned');
     const verdict = this.findings.length > 0 ? 'violation' : this.#doubts.length > 0 ? 'inconclusive' : 'ok';
     return {
       form: this.#tracing ? 'tracing' : 'full', lines: this.#lines, verdict, findings: this.findings, more: this.#more, doubts: this.#doubts,
@@ -411,22 +446,6 @@ export class Judge {
   }
 }
 
-const ASSUMED: readonly string[] = [
-  'page-table stores, from map and unmap calls; STE and CD stores, from the entries to be installed and the CFGIs that follow',
-  'commands are visible as soon as they are in the queue; the SMMU has every feature that a command or structure asks for; a two-level stream table',
-];
-
 function isAccess(w: RecordedWhat): boolean {
   return w.kind === 'xlat' || w.kind === 'bypass' || w.kind === 'fault';
-}
-
-/** Neighbouring ranges of one life as one. */
-function joined(ranges: readonly { life: Life; iova: number; size: number }[]): { life: Life; iova: number; size: number }[] {
-  const out: { life: Life; iova: number; size: number }[] = [];
-  for (const g of ranges) {
-    const last = out[out.length - 1];
-    if (last !== undefined && last.life === g.life && last.iova + last.size === g.iova) last.size += g.size;
-    else out.push({ ...g });
-  }
-  return out;
 }

@@ -42,6 +42,8 @@ export class Cpu {
   attaching: Attaching | null = null;
   mapping: { readonly life: Life; readonly iova: number; readonly size: number } | null = null;
   unmapping: { readonly life: Life; readonly iova: number; readonly size: number } | null = null;
+  /** Addresses of the descriptors that the map under way stored, where the walker sees only what is cleaned. */
+  readonly stored: number[] = [];
   /** Of the call that issues commands: where its last one went, and whether it waits for its SYNC. */
   lastIdx = -1;
   waits = false;
@@ -146,4 +148,15 @@ export class Lives {
     const r = life.leaving.overlapping(iova, 1)[0];
     return r === undefined ? null : { line: r.value.line, text: `unmap of 0x${r.start.toString(16)} +0x${r.size.toString(16)}` };
   }
+}
+
+/** Neighbouring ranges of one life as one. */
+export function joined(ranges: readonly Gathered[]): { life: Life; iova: number; size: number }[] {
+  const out: { life: Life; iova: number; size: number }[] = [];
+  for (const g of ranges) {
+    const last = out[out.length - 1];
+    if (last !== undefined && last.life === g.life && last.iova + last.size === g.iova) last.size += g.size;
+    else out.push({ ...g });
+  }
+  return out;
 }

@@ -36,6 +36,12 @@ const MAX_TABLES = 10_000;
 type MapLine = Extract<RecordedWhat, { readonly kind: 'map' }>;
 type UnmapLine = Extract<RecordedWhat, { readonly kind: 'unmap' }>;
 
+/** What rests on more than the recording says, in words. */
+export const ASSUMED: readonly string[] = [
+  'page-table stores, from map and unmap calls; STE and CD stores, from the entries to be installed and the CFGIs that follow',
+  'commands are visible as soon as they are in the queue; the SMMU has every feature that a command or structure asks for; a two-level stream table',
+];
+
 /** One page table as far as its calls tell. */
 interface Table {
   readonly pointer: string;
