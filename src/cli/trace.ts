@@ -37,7 +37,7 @@ const spec: VerbSpec = {
     { name: 'around', value: 'LINE', about: 'print the lanes near a line instead: driver, queue, SMMU, device' },
     { name: 'probes', about: 'print the lines that make a recording by tracing alone on a machine with an SMMU' },
     { name: 'extract', about: 'turn the part around the first violation into a case that both of our stacks replay' },
-    { name: 'out', value: 'DIR', about: 'for --extract: where to (default: a scratch directory, printed)' },
+    { name: 'out', value: 'DIR', about: 'for --extract, and for wrong plans of --what-if: where to (default: a scratch directory, printed)' },
     { name: 'what-if', value: 'PLANNERS', about: `the same recording planned by others, verdict and cost side by side: ${PLANNER_NAMES.join(', ')}, all, or candidates of compare (./mine.wasm, ./mine.js); several with commas` },
     { name: 'no-range', about: 'for --what-if: as if the SMMU had no range invalidation' },
     { name: 'timeout', value: 'TIME', about: 'for --what-if: longest time for one plan of a candidate (default 2s)' },
@@ -66,13 +66,13 @@ async function run(p: Parsed, out: Output): Promise<ExitCode> {
   const each = wholeNumber(p, 'mutate', 1, 100_000);
   if (each !== undefined) return mutated(file, { each, seed: p.values.get('seed') ?? '1', markdown: p.values.has('markdown') }, out);
   const planners = p.values.get('what-if');
-  if (planners !== undefined) return replanned({ file, planners, range: !p.values.has('no-range'), timeoutMs: duration(p, 'timeout') ?? TIMEOUT_MS }, out);
+  if (planners !== undefined) return replanned({ file, planners, range: !p.values.has('no-range'), timeoutMs: duration(p, 'timeout') ?? TIMEOUT_MS, out: p.values.get('out') }, out);
   if (p.values.has('timeout')) throw new UsageError('option --timeout goes with --what-if');
   if (p.values.has('no-range')) throw new UsageError('option --no-range goes with --what-if');
   if (p.values.has('markdown')) throw new UsageError('option --markdown goes with --mutate');
   if (p.values.has('seed')) throw new UsageError('option --seed goes with --mutate');
   if (p.values.has('extract')) return extracted(file, p.values.get('out'), out);
-  if (p.values.has('out')) throw new UsageError('option --out goes with --extract');
+  if (p.values.has('out')) throw new UsageError('option --out goes with --extract or --what-if');
   const start = now();
   const report = await traceRecording(file);
   const context = { file, program: out.program, elapsedMs: now() - start };

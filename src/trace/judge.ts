@@ -46,7 +46,6 @@ export interface Hooks {
   readonly tell: number | null;
   readonly synced: ((covered: readonly Pending[], line: number) => void) | null;
 }
-
 const NO_HOOKS: Hooks = { machine: 'stage1', watch: null, tell: null, synced: null };
 
 export class Judge {
@@ -108,7 +107,6 @@ export class Judge {
   page(va: string): number { return this.#pages.get(va)?.pa ?? -1; }
 
   get stopped(): boolean { return this.#stopped; }
-
   /** The stage-1 machine met what it does not model: the whole one must judge it from the beginning. */
   needsWhole = false;
 
