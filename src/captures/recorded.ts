@@ -85,11 +85,14 @@ const MAX_FILL = 2 ** 22;
 const MAX_ENTRIES = 65_536;
 const MAX_WORDS = 4096;
 const MAX_WALK = 16;
+const MAX_CPU = 65_535;
+/** Pages or blocks of one call. */
+export const MAX_PAGES = 2 ** 22;
 
 export function recordedOf(e: CaptureEvent): Recorded {
   const what = whatOf(e);
   const call = what.kind === 'call' || what.kind === 'ret';
-  return { line: e.line, cpu: e.has('cpu') ? e.number('cpu') : -1, name: call ? `${e.kind} ${what.f}` : e.kind, what };
+  return { line: e.line, cpu: e.has('cpu') ? small(e, 'cpu', MAX_CPU) : -1, name: call ? `${e.kind} ${what.f}` : e.kind, what };
 }
 
 function whatOf(e: CaptureEvent): RecordedWhat {
@@ -135,6 +138,7 @@ function mapping(e: CaptureEvent): RecordedWhat {
     default: {
       const at = { pt: e.text('pt'), iova: e.number('iova'), pgsize: e.number('pgsize'), count: e.number('count') };
       if (at.iova % 4096 !== 0 || at.pgsize % 4096 !== 0 || at.pgsize === 0) e.fail('"iova" and "pgsize" must be multiples of 4096');
+      if (at.count > MAX_PAGES) e.fail(`"count" is larger than ${MAX_PAGES}`);
       if (!Number.isSafeInteger(at.iova + at.pgsize * at.count)) e.fail('the range is beyond 2^53');
       if (e.kind === 'unmap') return { kind: 'unmap', ...at };
       return { kind: 'map', ...at, dom: e.has('dom') ? e.text('dom') : null, pa: e.number('pa'), write: (e.numberOr('prot', IOMMU_WRITE) & IOMMU_WRITE) !== 0 };

@@ -14,7 +14,7 @@
  */
 import { commandName } from '../spec/command.js';
 import { CaptureError } from './read.js';
-import type { Recorded, RecordedWhat } from './recorded.js';
+import { MAX_PAGES, type Recorded, type RecordedWhat } from './recorded.js';
 
 const MAX_TEXT = 8192;
 const LINE = /\[(\d{3,4})\] \S+ +(\d+\.\d+): (\w+): ?(.*)$/;
@@ -116,6 +116,7 @@ export class TraceText {
 function mapping(f: Fields): { pt: string; iova: number; pgsize: number; count: number } {
   const at = { pt: f.text('ops'), iova: f.number('iova'), pgsize: f.number('pgsize'), count: f.number('cnt') };
   if (at.iova % 4096 !== 0 || at.pgsize % 4096 !== 0 || at.pgsize === 0) f.fail('"iova" and "pgsize" must be multiples of 4096');
+  if (at.count > MAX_PAGES) f.fail(`"cnt=" is larger than ${MAX_PAGES}`);
   if (!Number.isSafeInteger(at.iova + at.pgsize * at.count)) f.fail('the range is beyond 2^53');
   return at;
 }

@@ -79,6 +79,7 @@ export class Stage1Duties implements Duties {
 
   /** What was taken away in [iova, iova + size) must be gone: cached, below a cached table, and in memory. */
   gone(life: Life, iova: number, size: number): void {
+    this.#bindAll();
     const from = this.#s.lives.origin(life, iova);
     life.due(iova, size);
     const first = Math.floor(iova / PAGE);
@@ -91,6 +92,18 @@ export class Stage1Duties implements Duties {
       }
       for (const way of regime.wayRecs) if (way.va < end && first < way.va + waySpan(way)) this.#below(life, regime, way, { first, end, from });
       this.#inMemory(life, regime, regime.root, { first, end, from });
+    }
+  }
+
+  /** Tables that no attach named: whose maps stored to their root? */
+  #bindAll(): void {
+    for (const regime of this.#machine.regimes) {
+      if (regime.domain >= 0 || regime.supports.length === 0 || this.#s.lives.attaching) continue;
+      const life = this.#s.lives.storedTo(regime.frame);
+      if (life?.alive === true) {
+        regime.domain = life.number;
+        if (regime.root !== null) this.#tree(regime.root);
+      } else this.#s.doubt(`tables are in use that belong to no recorded domain (asid ${regime.asid}): what they map is not judged`);
     }
   }
 

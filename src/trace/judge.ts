@@ -20,7 +20,7 @@ import { ASSUMED } from './reconstruct.js';
 import { Cleaning } from './cleaning.js';
 import { attaches, dueOf, KNOWN_CALLS, NAMES_DOMAIN } from './calls.js';
 import { LineClock } from './line-clock.js';
-import { joined, Lives, type Cpu } from './lives.js';
+import { joined, Lives, TooMany, type Cpu } from './lives.js';
 import { Contradiction, RecordedMachine } from './machine.js';
 import type { Command } from '../spec/command.js';
 import type { Doubt, Finding, TraceResult } from './types.js';
@@ -168,7 +168,7 @@ export class Judge {
 
   #failed(error: unknown, r: Recorded): void {
     if (error instanceof Contradiction) throw new CaptureError(`${this.#path}:${r.line}: ${error.message}: the recording contradicts itself`);
-    if (error instanceof MemoryFull) throw new CaptureError(`${this.#path}:${r.line}: ${error.message}`);
+    if (error instanceof MemoryFull || error instanceof TooMany) throw new CaptureError(`${this.#path}:${r.line}: ${error.message}`);
     if (error instanceof Unmodelled) {
       this.needsWhole = this.machine.kind === 'stage1' && r.what.kind !== 'unseen';
       this.doubt(r.line, `${error.message}; from this line on nothing is judged`);
@@ -303,6 +303,7 @@ export class Judge {
     if (page === undefined) { this.doubt(r.line, 'a table page is freed whose allocation is not in the recording'); return; }
     this.#pages.delete(w.va);
     this.cleaning.forget(page.pa, page.size);
+    if (page.pa % LEAF_BYTES !== 0 || page.size % LEAF_BYTES !== 0) { this.doubt(r.line, 'a table that is smaller than a page is freed: what may still point to it is not judged'); return; }
     this.#at(r.line, `the table page at 0x${page.pa.toString(16)} is freed`);
     for (let at = page.pa; at < page.pa + page.size; at += LEAF_BYTES) {
       const slot = this.machine.memory.knownSlot(Math.floor(at / LEAF_BYTES));
@@ -320,27 +321,9 @@ export class Judge {
 
   #mapping(r: Recorded, w: Of<'map' | 'map.ret' | 'unmap' | 'unmap.ret'>): void {
     const cpu = this.lives.cpu(r.cpu);
-    if (w.kind === 'map') {
-      const life = this.lives.ofTable(w.pt, w.dom);
-      const size = w.pgsize * w.count;
-      cpu.mapping = { life, iova: w.iova, size };
-      life.map(w.iova, size, { pa: w.pa, write: w.write });
-    } else if (w.kind === 'map.ret') {
-      if (!w.ok && cpu.mapping !== null) cpu.mapping.life.unmap(cpu.mapping.iova, cpu.mapping.size, r.line);
-      cpu.mapping = null;
-      if (!cpu.open.has('iommu_map')) this.#visible(r, cpu, 'map');
-    } else if (w.kind === 'unmap') {
-      const life = this.lives.tableLife(w.pt);
-      cpu.unmapping = null;
-      if (life === undefined) return;
-      cpu.unmapping = { life, iova: w.iova, size: w.pgsize * w.count };
-      life.unmap(w.iova, cpu.unmapping.size, r.line);
-    } else if (cpu.unmapping !== null) {
-      const { life, iova, size } = cpu.unmapping;
-      cpu.unmapping = null;
-      if (w.size < size) life.restore(iova + w.size, size - w.size);
-      if (w.size > 0) cpu.gathered.push({ life, iova, size: Math.min(size, w.size) });
-    }
+    const unknown = this.lives.mapping(cpu, w, r.line);
+    if (unknown !== null) this.doubt(r.line, unknown);
+    if (w.kind === 'map.ret' && !cpu.open.has('iommu_map')) this.#visible(r, cpu, 'map');
   }
 
   #range(r: Recorded, w: Of<'range'>): void {
@@ -371,6 +354,7 @@ export class Judge {
       case 'arm_smmu_iotlb_sync': case 'iommu_unmap':
         this.#at(r.line, `return of ${w.f}${open === undefined ? '' : ` (called at line ${open.line})`}`);
         this.#synced(cpu, open?.life ?? null);
+        this.#elsewhere(r, cpu, open?.life ?? null);
         return;
       case 'iommu_map': this.#visible(r, cpu, w.f); return;
       case '__iommu_dma_unmap': this.#queued(r, cpu); return;
@@ -387,6 +371,14 @@ export class Judge {
     cpu.gathered.length = 0;
     cpu.gathered.push(...rest);
     for (const g of joined(due)) this.#duties?.gone(g.life, g.iova, g.size);
+  }
+
+  /** A sync without an unmap of its own: the caller may have moved from another CPU in between. */
+  #elsewhere(r: Recorded, own: Cpu, life: Life | null): void {
+    if (life === null || own.unmapped.delete(life)) return;
+    for (const cpu of this.lives.cpus()) {
+      if (cpu !== own && cpu.gathered.some((g) => g.life === life)) this.doubt(r.line, 'a sync on one CPU while what its domain unmapped was unmapped on another: whether it is due is not known');
+    }
   }
 
   /** The caller of the unmap is done and nothing was synced: the flush queue has it. */

@@ -2,8 +2,21 @@
  * Lives: which domain a recorded pointer means. `dom`, `pt` and `iovad` are pointers and get reused, so each is looked up in the lifetime that is
  * current; a life ends when its domain is freed. And what is under way on each CPU.
  */
+import type { RecordedWhat } from '../captures/recorded.js';
 import type { Origin } from './types.js';
 import { Life } from './intent.js';
+
+/** Domains of one recording, one after the other, at the most. */
+const LIVES_MAX = 100_000;
+
+/** More domains than can be followed. */
+export class TooMany extends Error {
+  constructor() {
+    super(`the recording names more than ${LIVES_MAX} domains`);
+  }
+}
+
+type MapLine = Extract<RecordedWhat, { readonly kind: 'map' | 'map.ret' | 'unmap' | 'unmap.ret' }>;
 
 /** A range that was unmapped on this CPU and that the next sync there must complete. */
 export interface Gathered {
@@ -36,6 +49,8 @@ export interface Dirty {
 
 export class Cpu {
   readonly gathered: Gathered[] = [];
+  /** Domains of which something was unmapped on this CPU since their last sync here. */
+  readonly unmapped = new Set<Life>();
   readonly dirty = new Map<string, Dirty>();
   /** Calls that have not returned, by function: the domain they name and the line. */
   readonly open = new Map<string, { readonly life: Life | null; readonly line: number }>();
@@ -74,6 +89,12 @@ export class Lives {
     return cpu;
   }
 
+  /** Is an attach under way? */
+  get attaching(): boolean {
+    for (const cpu of this.#cpus.values()) if (cpu.attaching !== null) return true;
+    return false;
+  }
+
   cpus(): Iterable<Cpu> {
     return this.#cpus.values();
   }
@@ -81,6 +102,7 @@ export class Lives {
   of(pointer: string): Life {
     let life = this.#byPointer.get(pointer);
     if (life === undefined) {
+      if (this.#byNumber.size >= LIVES_MAX) throw new TooMany();
       life = new Life(this.#count, pointer);
       this.#count += 1;
       this.#byPointer.set(pointer, life);
@@ -101,6 +123,41 @@ export class Lives {
     const life = this.of(`pt ${pt}`);
     this.#byTable.set(pt, life);
     return life;
+  }
+
+  /** A line of a map or unmap on a CPU. Gives what cannot be judged, or null. */
+  mapping(cpu: Cpu, w: MapLine, line: number): string | null {
+    switch (w.kind) {
+      case 'map': {
+        const life = this.ofTable(w.pt, w.dom);
+        const size = w.pgsize * w.count;
+        cpu.mapping = { life, iova: w.iova, size };
+        life.map(w.iova, size, { pa: w.pa, write: w.write });
+        return null;
+      }
+      case 'map.ret':
+        if (!w.ok && cpu.mapping !== null) cpu.mapping.life.unmap(cpu.mapping.iova, cpu.mapping.size, line);
+        if (!w.ok) cpu.stored.length = 0;
+        cpu.mapping = null;
+        return null;
+      case 'unmap': {
+        const life = this.tableLife(w.pt);
+        cpu.unmapping = null;
+        if (life === undefined) return 'an unmap of a page table that no map names: it is not judged';
+        cpu.unmapping = { life, iova: w.iova, size: w.pgsize * w.count };
+        life.unmap(w.iova, cpu.unmapping.size, line);
+        return null;
+      }
+      case 'unmap.ret': {
+        if (cpu.unmapping === null) return null;
+        const { life, iova, size } = cpu.unmapping;
+        cpu.unmapping = null;
+        if (w.size < size) life.restore(iova + w.size, size - w.size);
+        if (w.size > 0) cpu.gathered.push({ life, iova, size: Math.min(size, w.size) });
+        cpu.unmapped.add(life);
+        return null;
+      }
+    }
   }
 
   tableLife(pt: string): Life | undefined {
@@ -136,11 +193,6 @@ export class Lives {
     for (const known of [this.#byPointer, this.#byTable, this.#byAllocator]) {
       for (const [pointer, l] of known) if (l === life) known.delete(pointer);
     }
-  }
-
-  /** No fact is of this life any more. */
-  forget(life: Life): void {
-    if (!life.alive) this.#byNumber.delete(life.number);
   }
 
   /** Where [iova] was taken away, in words. */

@@ -10,14 +10,14 @@
  */
 import { commandName, encodeCommand, newCommand, OP } from '../spec/command.js';
 import { getField } from '../spec/bits.js';
-import { CR0_SMMUEN, queueUsed, REG } from '../spec/register.js';
+import { CERROR_ATC_INV_SYNC, CERROR_ILL, CERROR_NONE, CR0_SMMUEN, queueUsed, REG, strtabSplit } from '../spec/register.js';
 import { extract, POW2 } from '../spec/bits.js';
 import { featuresOf, type Features } from '../spec/features.js';
 import { Journal } from '../memory/journal.js';
-import { ScatteredMemory } from '../memory/scattered.js';
+import { MemoryFull, SCATTERED_MAX, ScatteredMemory } from '../memory/scattered.js';
 import type { Stage1Reference } from '../reference/stage1/machine.js';
 import type { Stage1Features } from '../stack/machine.js';
-import { violate } from '../stack/violation.js';
+import { Unmodelled, violate } from '../stack/violation.js';
 import { DEFAULT_SMMU } from '../stack/world.js';
 import { CD } from '../spec/cd.js';
 import { CONFIG_S2, STE } from '../spec/ste.js';
@@ -123,6 +123,7 @@ export class RecordedMachine {
     const before = this.#registers.get('CR0') ?? 0;
     this.#registers.set(name, value);
     if (name === 'CMDQ_BASE') this.#placeQueue(value);
+    if (name === 'STRTAB_BASE_CFG' && streamBytes(value) > SCATTERED_MAX * 4096) throw new MemoryFull();
     if (name === 'CMDQ_PROD') { this.prod(value); return; }
     if (name === 'CMDQ_CONS') this.#cons = value;
     if (name === 'CR2' && (value & 1) !== 0 && this.features.hyp) this.#needsWhole('CR2.E2H = 1 (translations tagged EL2)');
@@ -239,11 +240,22 @@ export class RecordedMachine {
   }
 
   cons(value: number): void {
+    this.#stoppedWith(Math.floor(value / (POW2[24] as number)) % 128, value % (POW2[20] as number));
     const index = value % (2 * Math.max(1, this.#ops.length));
     const left = queueUsed(this.#prod, index, this.#queueLog2);
     if (left > queueUsed(this.#prod, this.#cons, this.#queueLog2)) throw new Contradiction(`CONS ${index} is read while it was ${this.#cons} and PROD is ${this.#prod}: it went back, or beyond PROD`);
     this.#cons = index;
     this.weakest?.observe(index);
+  }
+
+  /** CMDQ_CONS.ERR: the recorded SMMU stopped (§7.1). */
+  #stoppedWith(error: number, index: number): void {
+    if (error === CERROR_NONE) return;
+    const at = index % Math.max(1, this.#ops.length);
+    const code = this.#ops[at] ?? -1;
+    const name = code < 0 ? 'an entry that was never written' : commandName(code) ?? `opcode 0x${code.toString(16)}`;
+    if (error !== CERROR_ILL) throw new Unmodelled(`the SMMU stopped at ${name} (entry ${at}) with ${error === CERROR_ATC_INV_SYNC ? 'an ATC invalidation that was not answered' : `error ${error}`}`);
+    violate({ rule: 'illegal-command', cause: `the SMMU refused ${name}`, expected: 'a legal command', actual: `CMDQ_CONS.ERR = CERROR_ILL at entry ${at}: ${name}`, because: [] });
   }
 
   /** A call that waited for the SYNC at `idx` returned (-1: at the last place). */
@@ -304,3 +316,9 @@ const SYNC: readonly number[] = ((): number[] => {
   encodeCommand({ ...newCommand(), op: OP.SYNC }, raw);
   return [...raw];
 })();
+
+/** Bytes of a stream table, or of its level-1 table. */
+function streamBytes(cfg: number): number {
+  const split = strtabSplit(cfg);
+  return split === 0 ? 2 ** (cfg % 64) * 64 : 2 ** Math.max(0, (cfg % 64) - split) * 8;
+}

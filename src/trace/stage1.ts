@@ -61,7 +61,8 @@ export class Stage1Weakest implements Weakest {
 
   steStored(): void { /* without ATS nothing but the STE itself changes */ }
 
-  permits(a: Asked, outcome: Outcome): boolean { return this.reference.permits(a.sid, a.frame, false, outcome); }
+  /** A recorded access may have been a write. */
+  permits(a: Asked, outcome: Outcome): boolean { return [false, true].some((write) => this.reference.permits(a.sid, a.frame, write, outcome)); }
 
   reasons(a: Asked): string[] {
     const texts: string[] = [];

@@ -70,11 +70,19 @@ export class WholeDuties implements Duties {
     const g: Gone = { life, first: Math.floor(iova / PAGE), end: Math.ceil((iova + size) / PAGE), from: this.#s.lives.origin(life, iova), taken };
     life.due(iova, size);
     this.#s.ledger.judge('stale-translation');
+    this.#owned();
     for (const f of this.#m.tables.translations) {
       if (f.kind === 'leaf') this.#leafGone(f, g);
       else if (f.stage === 3) this.#pointerGone(f, g);
     }
     this.#atcGone(g);
+  }
+
+  #owned(): void {
+    if (this.#s.lives.attaching) return;
+    for (const r of this.#m.tables.regimes) {
+      if (r.supports.length > 0 && !r.nested && r.half === 0 && this.#w.ownerOf(r) === undefined) this.#s.doubt(`tables are in use that belong to no recorded domain (${tagOf(r)}): what they map is not judged`);
+    }
   }
 
   /** Of the stage that the domain maps: the leaf, and the input address there. */

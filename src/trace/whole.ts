@@ -25,6 +25,8 @@ import type { Asked, Duties, Heard, Pending, Setting, Start, User, Wanted, Weake
 const PAGE = 4096;
 const REASONS = 4;
 const TLB_ENTRIES = 64;
+const KINDS = [false, true].flatMap((write) => [false, true].flatMap((privileged) => (write ? [false] : [false, true]).map((instruction) => ({ write, privileged, instruction }))));
+
 /** What the recorded SMMU has and the machine does not. */
 export interface Beyond {
   readonly pri: boolean;
@@ -98,12 +100,12 @@ export class WholeWeakest implements Weakest {
     return { ...newTransaction(), sid: a.sid, ssid: a.ssid, frame: a.frame };
   }
 
-  /** A recorded access may have been privileged or a fetch, as far as it says: one of them must fit. */
+  /** A recorded access may have been a write, privileged or a fetch: one of them must fit. */
   permits(a: Asked, o: Outcome): boolean {
     const fits = (w: Answer): boolean => (w.kind === OUTCOME_OK ? o.kind === OUTCOME_OK && (w.frame === o.frame || w.frame === UNKNOWN_FRAME)
       : w.kind === OUTCOME_FAULT ? o.kind === OUTCOME_FAULT && w.event === o.event : w.kind === OUTCOME_ABORT && o.kind === OUTCOME_ABORT);
     const t = this.#transaction(a);
-    return [false, true].some((privileged) => this.machine.permitted('access', { ...t, privileged }, fits));
+    return KINDS.some((kind) => this.machine.permitted('access', { ...t, ...kind }, fits));
   }
 
   reasons(a: Asked): string[] {

@@ -325,3 +325,81 @@ test('the SMMU switched off and on again starts like after reset', async (t) => 
   t.is((await clean(t, off(true))).result.accesses.skipped, 1);
   await broken(t, off(false), 'stale-configuration', /from before reset/);
 });
+
+// ---- What must not be dropped in silence
+
+test('tables that no attach names are those of the domain whose maps store to their root', async (t) => {
+  const nameless = (flush: boolean): Driver => {
+    const { d, dom } = attached();
+    d.lines = d.lines.filter((l) => !(l['ev'] === 'call' || l['ev'] === 'ret') || !String(l['f']).startsWith('arm_smmu_attach_dev'));
+    dom.map(4, PA);
+    d.store('pt', dom.root + 8, '0x0');
+    d.lines.splice(d.lines.findIndex((l) => l['ev'] === 'map') + 1, 0, { cpu: 0, ev: 'wr', to: 'pt', pa: hex(dom.root), v: [hex(dom.level1 + 3)] });
+    dom.unmap(4).sync(flush ? [dom.tlbi(4)] : []);
+    return d;
+  };
+  await clean(t, nameless(true));
+  await broken(t, nameless(false), 'stale-translation', /outlives/);
+});
+
+test('what cannot be judged says so: tables of nobody, unmaps of unknown tables, a sync on another CPU, small tables', async (t) => {
+  const doubts = async (d: Driver): Promise<string> => {
+    const { result } = await traceRecording(d.write());
+    t.deepEqual(result.findings, []);
+    t.is(result.verdict, 'inconclusive');
+    return result.doubts.map((x) => x.why).join(' | ');
+  };
+  const { d, dom } = attached();
+  d.lines = d.lines.filter((l) => l['f'] !== 'arm_smmu_attach_dev');
+  const other = new Domain(d, '0xd1', 2);
+  d.attach(4, other);
+  other.map(4, PA).unmap(4).sync([other.tlbi(4)]);
+  t.is(dom.asid, 1);
+  t.regex(await doubts(d), /^tables are in use that belong to no recorded domain \(asid 1\): what they map is not judged$/);
+  const { d: e } = attached();
+  t.regex(await doubts(e.add({ cpu: 0, ev: 'unmap', pt: '0x77', iova: '0x4000', pgsize: '0x1000', count: 1 }, { cpu: 0, ev: 'unmap.ret', size: '0x1000' })), /^an unmap of a page table that no map names: it is not judged$/);
+  const { d: f, dom: moving } = attached();
+  moving.map(4, PA).unmap(4);
+  f.cpu = 1;
+  moving.sync([]);
+  t.regex(await doubts(f), /^a sync on one CPU while what its domain unmapped was unmapped on another/);
+  const { d: g } = attached();
+  g.add({ cpu: 0, ev: 'pt.alloc', va: 'small', pa: hex(0x900040), size: '0x40' }, { cpu: 0, ev: 'pt.free', va: 'small', size: '0x40' });
+  t.regex(await doubts(g), /^a table that is smaller than a page is freed/);
+});
+
+test('a write that a read-only page refuses', async (t) => {
+  const { d, dom } = attached();
+  dom.map(4, PA);
+  d.lines = d.lines.map((l) => (l['ev'] === 'map' ? { ...l, prot: '0x1' } : l['ev'] === 'wr' && l['pa'] === hex(dom.level3 + 32) ? { ...l, v: [hex(PA + 0xfc7)] } : l));
+  d.add({ ev: 'fault', type: 'F_PERMISSION', sid: 3, iova: '0x4000' }).xlat(3, 0x4000, PA);
+  await clean(t, d);
+});
+
+test('CONS with an error: the recorded SMMU refused a command, or stopped for another reason', async (t) => {
+  const stopped = (error: number): Driver => {
+    const { d } = attached();
+    d.issue([{ op: OP.TLBI_NH_ASID, asid: 1 }]);
+    const at = d.lines.map((l) => l['ev']).lastIndexOf('cons');
+    d.lines[at] = { ...d.lines[at], v: error * 2 ** 24 + 12 };
+    return d;
+  };
+  await broken(t, stopped(1), 'illegal-command', /^the SMMU refused /);
+  for (const [error, why] of [[3, /an ATC invalidation that was not answered/], [2, /error 2/]] as const) {
+    const { result } = await traceRecording(stopped(error).write());
+    t.is(result.verdict, 'inconclusive');
+    t.regex(result.doubts[0]?.why ?? '', why);
+  }
+});
+
+test('hostile sizes are refused, with the line', async (t) => {
+  const with_ = (...lines: Record<string, unknown>[]): Driver => attached().d.add(...lines);
+  t.regex(await refused(t, with_({ cpu: 0, ev: 'map', pt: '0x1', dom: '0x1', iova: '0x0', pa: '0x0', pgsize: '0x1000', count: 2 ** 40 })), /"count" is larger than 4194304$/);
+  t.regex(await refused(t, with_({ cpu: 2 ** 40, ev: 'map.ret', ret: 0 })), /"cpu" is larger than 65535$/);
+  t.regex(await refused(t, with_({ cpu: -1, ev: 'map.ret', ret: 0 })), /"cpu" must be a number/);
+  t.regex(await refused(t, with_({ cpu: 0, ev: 'wr', to: 'pt', pa: '-0x8', v: ['0x0'] })), /"pa" must be a number/);
+  t.regex(await refused(t, with_({ cpu: 0, ev: 'clean', pa: '0x0', size: 2 ** 30 })), /"size" is larger/);
+  t.regex(await refused(t, with_({ ev: 'xlat', sid: 1, iova: 'NaN', pa: '0x0' })), /"iova" must be a number/);
+  t.regex(await refused(t, with_({ ev: 'reg', reg: 'CMDQ_BASE', v: '0x5000001f' })), /2\^19 are the most/);
+  t.regex(await refused(t, new Driver().boot().add({ ev: 'reg', reg: 'CR0', v: '0x8' }, { ev: 'reg', reg: 'STRTAB_BASE_CFG', v: '0x3f' }, { ev: 'reg', reg: 'CR0', v: '0xd' })), /more than 32768 pages/);
+});
