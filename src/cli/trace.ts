@@ -32,6 +32,10 @@ const spec: VerbSpec = {
     'SMMU, its map and unmap calls say what must be gone when, and the rules decide at every completion whether anything that was taken away could still',
     'be used. A finding "could be used" is the driver\'s fault whatever the recorded device did; "was used" is the proof. A recording that contradicts itself',
     'exits 64. Exit 2: something could not be decided, by what is not modelled or by the order of neighbouring lines.',
+    '',
+    'Stage 1 of 4K granules at EL1 is judged at some 200,000 lines a second; a recording that has more (EL2, 16K and 64K granules, stage 2, nesting, PASIDs,',
+    'ATS) is judged from its beginning on a machine that lists every fact, which is slower and grows with what is mapped. Of an SMMU without coherent walks',
+    '(IDR0.COHACC = 0) a recording must show what was cleaned: {"ev":"clean","cpu":0,"pa":"0x…","size":64}, and "clean":1 in its first line.',
   ],
   options: [
     { name: 'around', value: 'LINE', about: 'print the lanes near a line instead: driver, queue, SMMU, device' },

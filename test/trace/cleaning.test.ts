@@ -95,3 +95,23 @@ test('without such events nothing is known, and with a coherent walker they mean
   coherent.lines = coherent.lines.map((l) => (l['reg'] === 'IDR0' ? { ...l, v: '0xd44101b' } : l));
   t.is((await traceRecording(coherent.write())).result.verdict, 'ok');
 });
+
+test('a clean beside the PROD write of another CPU: inconclusive, whichever line is first', async (t) => {
+  for (const front of [true, false]) {
+    const d = new Cleaner().boot({ idr0: NOT_COHERENT });
+    d.lines[0] = { ...d.lines[0], clean: 1 };
+    const dom = new Domain(d, '0xd0', 1);
+    d.attach(3, dom);
+    dom.map(4, PA).unmap(4);
+    const before = d.lines.length;
+    d.cpu = 1;
+    d.issue([{ op: 0x12, asid: 1, frame: 4, leaf: 1 }]);
+    const prod = d.lines.findIndex((l, i) => i > before && l['ev'] === 'prod');
+    d.lines.splice(front ? prod : prod + 1, 0, { cpu: 0, ev: 'clean', pa: hex(dom.level3 + 32), size: 8 });
+    d.cpu = 0;
+    d.call('arm_smmu_iotlb_sync', { a0: '0xd0' }).ret('arm_smmu_iotlb_sync');
+    const { result, choices } = await traceRecording(d.write());
+    t.is(choices, 1);
+    t.is(result.verdict, 'inconclusive', JSON.stringify(result.findings));
+  }
+});
