@@ -27,7 +27,7 @@ export type Step =
 type Verdict = 'used' | 'ignored' | 'unknown';
 
 const IGNORED_KINDS: ReadonlySet<string> = new Set([
-  'meta', 'mark', 'pt.alloc', 'pt.free', 'invs', 'issue', 'issue.ret', 'cmd', 'prod', 'take', 'cons', 'selfcheck',
+  'meta', 'mark', 'clean', 'pt.alloc', 'pt.free', 'invs', 'issue', 'issue.ret', 'cmd', 'prod', 'take', 'cons', 'selfcheck',
   'dev.inval', 'dev.iotlb_inv_all', 'dev.iotlb_inv_asid_vmid', 'dev.cfginv', 'dev.cfgmiss', 'dev.ste', 'dev.cd',
 ]);
 const IGNORED_CALLS: ReadonlySet<string> = new Set([

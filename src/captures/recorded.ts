@@ -1,7 +1,8 @@
 /**
  * Recorded: one line of a recording as data that an engine can judge, for both vocabularies: the full recording and what
  * tracing alone gives. Fields are checked here; what they mean together is the engine's business. Addresses and sizes are in bytes, 64-bit words are
- * pairs of uint32, low first. `line` is the line in the file, `cpu` the CPU that did it, -1 for the SMMU and its devices.
+ * pairs of uint32, low first. Beyond the events of the recordings that there are: `clean {pa,size}`, the lines of a range of memory cleaned to where a
+ * walker sees them (`"clean":1` in `meta`: they are recorded from the beginning), and `ssid` of a translation or fault, its PASID. `line` is the line in the file, `cpu` the CPU that did it, -1 for the SMMU and its devices.
  */
 import { EVENT } from '../spec/event.js';
 import type { CaptureEvent } from './read.js';
@@ -11,12 +12,14 @@ export type StoreTo = 'pt' | 'ste' | 'cd' | 'l1';
 
 /** `kind` in the recording's own names, but for those that differ only in a detail. */
 export type RecordedWhat =
-  | { readonly kind: 'meta'; readonly tracing: boolean; readonly name: string; readonly roles: readonly Role[] }
+  | { readonly kind: 'meta'; readonly tracing: boolean; readonly cleans: boolean; readonly name: string; readonly roles: readonly Role[] }
   | { readonly kind: 'mark'; readonly text: string }
   /** A register was written, or read (`read`). `value`: bits [51:0]. */
   | { readonly kind: 'register'; readonly name: string; readonly value: number; readonly read: boolean }
   | { readonly kind: 'store'; readonly to: StoreTo; readonly pa: number; readonly words: readonly number[] }
   | { readonly kind: 'fill'; readonly to: StoreTo; readonly pa: number; readonly size: number; readonly byte: number }
+  /** Lines of the CPU caches were cleaned. */
+  | { readonly kind: 'clean'; readonly pa: number; readonly size: number }
   | { readonly kind: 'init'; readonly pa: number; readonly count: number; readonly words: readonly number[] }
   /** A table page; `pa` is -1 where only its kernel address is recorded. */
   | { readonly kind: 'page'; readonly what: 'alloc' | 'free'; readonly va: string; readonly pa: number; readonly size: number }
@@ -30,7 +33,7 @@ export type RecordedWhat =
   | { readonly kind: 'range'; readonly what: 'alloc' | 'free'; readonly iovad: string; readonly dom: string | null; readonly iova: number; readonly size: number }
   | { readonly kind: 'call'; readonly f: string; readonly a0: string | null; readonly dom: string | null }
   | { readonly kind: 'ret'; readonly f: string }
-  | { readonly kind: 'inv'; readonly dom: string; readonly pt: string | null; readonly iova: number; readonly size: number; readonly leaf: boolean; readonly id: number }
+  | { readonly kind: 'inv'; readonly dom: string; readonly pt: string | null; readonly iova: number; readonly size: number; readonly leaf: boolean; readonly stage: 1 | 2; readonly id: number }
   | { readonly kind: 'issue'; readonly count: number; readonly sync: boolean }
   | { readonly kind: 'issue.ret' }
   /** `raw`: four uint32; null: tracing does not see the SYNC that it implies. */
@@ -40,9 +43,10 @@ export type RecordedWhat =
   | { readonly kind: 'prod'; readonly value: number }
   | { readonly kind: 'take'; readonly idx: number; readonly op: string }
   | { readonly kind: 'cons'; readonly value: number }
-  | { readonly kind: 'xlat'; readonly sid: number; readonly iova: number; readonly pa: number; readonly hit: boolean; readonly walk: readonly WalkStep[] }
-  | { readonly kind: 'bypass'; readonly sid: number; readonly iova: number }
-  | { readonly kind: 'fault'; readonly sid: number; readonly type: string; readonly iova: number; readonly walk: readonly WalkStep[] }
+  /** `ssid`: the PASID, -1 without. */
+  | { readonly kind: 'xlat'; readonly sid: number; readonly ssid: number; readonly iova: number; readonly pa: number; readonly hit: boolean; readonly walk: readonly WalkStep[] }
+  | { readonly kind: 'bypass'; readonly sid: number; readonly ssid: number; readonly iova: number }
+  | { readonly kind: 'fault'; readonly sid: number; readonly ssid: number; readonly type: string; readonly iova: number; readonly walk: readonly WalkStep[] }
   | { readonly kind: 'attached'; readonly text: string }
   /** Never read: a reconstruction cannot place something. */
   | { readonly kind: 'unplaced'; readonly what: string }
@@ -81,11 +85,14 @@ const MAX_FILL = 2 ** 22;
 const MAX_ENTRIES = 65_536;
 const MAX_WORDS = 4096;
 const MAX_WALK = 16;
+const MAX_CPU = 65_535;
+/** Pages or blocks of one call. */
+export const MAX_PAGES = 2 ** 22;
 
 export function recordedOf(e: CaptureEvent): Recorded {
   const what = whatOf(e);
   const call = what.kind === 'call' || what.kind === 'ret';
-  return { line: e.line, cpu: e.has('cpu') ? e.number('cpu') : -1, name: call ? `${e.kind} ${what.f}` : e.kind, what };
+  return { line: e.line, cpu: e.has('cpu') ? small(e, 'cpu', MAX_CPU) : -1, name: call ? `${e.kind} ${what.f}` : e.kind, what };
 }
 
 function whatOf(e: CaptureEvent): RecordedWhat {
@@ -106,16 +113,17 @@ function whatOf(e: CaptureEvent): RecordedWhat {
 
 function seldom(e: CaptureEvent): RecordedWhat {
   switch (e.kind) {
-    case 'meta': return { kind: 'meta', tracing: e.value('source') === 'ftrace', name: e.has('name') ? e.text('name').slice(0, 80) : '', roles: roles(e) };
+    case 'meta': return { kind: 'meta', tracing: e.value('source') === 'ftrace', cleans: e.numberOr('clean', 0) !== 0, name: e.has('name') ? e.text('name').slice(0, 80) : '', roles: roles(e) };
     case 'mark': return { kind: 'mark', text: e.text('text').slice(0, 200) };
     case 'reg': case 'reg.r': return { kind: 'register', name: name(e, 'reg'), value: Number(e.word('v') & 0xfffffffffffffn), read: e.kind === 'reg.r' };
     case 'ste.init': return { kind: 'init', pa: word(e, 'pa'), count: small(e, 'count', MAX_ENTRIES), words: eight(e) };
     case 'pt.alloc': case 'pt.free': return {
       kind: 'page', what: e.kind === 'pt.alloc' ? 'alloc' : 'free', va: e.text('va'), pa: e.has('pa') ? word(e, 'pa') : -1, size: e.has('size') ? small(e, 'size', MAX_FILL) : 4096,
     };
+    case 'clean': return { kind: 'clean', pa: e.number('pa'), size: small(e, 'size', MAX_FILL) };
     case 'entry': return { kind: 'entry', va: e.text('va'), words: eight(e) };
     case 'inv': return {
-      kind: 'inv', dom: e.has('dom') ? e.text('dom') : '', pt: e.has('pt') ? e.text('pt') : null, iova: e.number('iova'), size: e.number('size'), leaf: e.has('leaf') && e.number('leaf') !== 0, id: e.numberOr('id', -1),
+      kind: 'inv', dom: e.has('dom') ? e.text('dom') : '', pt: e.has('pt') ? e.text('pt') : null, iova: e.number('iova'), size: e.number('size'), leaf: e.has('leaf') && e.number('leaf') !== 0, stage: e.numberOr('stage', 1) === 2 ? 2 : 1, id: e.numberOr('id', -1),
     };
     case 'attach': return { kind: 'attached', text: e.has('text') ? e.text('text').slice(0, 200) : '' };
     case 'selfcheck': return { kind: 'selfcheck', mismatch: e.numberOr('mismatch', 0) + e.numberOr('cmd_mismatch', 0) };
@@ -130,6 +138,7 @@ function mapping(e: CaptureEvent): RecordedWhat {
     default: {
       const at = { pt: e.text('pt'), iova: e.number('iova'), pgsize: e.number('pgsize'), count: e.number('count') };
       if (at.iova % 4096 !== 0 || at.pgsize % 4096 !== 0 || at.pgsize === 0) e.fail('"iova" and "pgsize" must be multiples of 4096');
+      if (at.count > MAX_PAGES) e.fail(`"count" is larger than ${MAX_PAGES}`);
       if (!Number.isSafeInteger(at.iova + at.pgsize * at.count)) e.fail('the range is beyond 2^53');
       if (e.kind === 'unmap') return { kind: 'unmap', ...at };
       return { kind: 'map', ...at, dom: e.has('dom') ? e.text('dom') : null, pa: e.number('pa'), write: (e.numberOr('prot', IOMMU_WRITE) & IOMMU_WRITE) !== 0 };
@@ -154,12 +163,13 @@ function queue(e: CaptureEvent): RecordedWhat {
 
 function access(e: CaptureEvent): RecordedWhat {
   const sid = small(e, 'sid', 2 ** 32);
-  if (e.kind === 'xlat.bypass') return { kind: 'bypass', sid, iova: e.numberOr('iova', 0) };
+  const ssid = e.has('ssid') ? small(e, 'ssid', 2 ** 20 - 1) : -1;
+  if (e.kind === 'xlat.bypass') return { kind: 'bypass', sid, ssid, iova: e.numberOr('iova', 0) };
   const walk = e.has('walk') ? walkOf(e) : [];
-  if (e.kind === 'xlat') return { kind: 'xlat', sid, iova: e.number('iova'), pa: e.number('pa'), hit: e.numberOr('hit', 0) !== 0, walk };
+  if (e.kind === 'xlat') return { kind: 'xlat', sid, ssid, iova: e.number('iova'), pa: e.number('pa'), hit: e.numberOr('hit', 0) !== 0, walk };
   const type = e.text('type');
   if (!Object.hasOwn(EVENT, type)) e.fail('"type" must be the name of an SMMU event such as F_TRANSLATION');
-  return { kind: 'fault', sid, type, iova: e.has('iova') ? e.number('iova') : -1, walk };
+  return { kind: 'fault', sid, ssid, type, iova: e.has('iova') ? e.number('iova') : -1, walk };
 }
 
 function walkOf(e: CaptureEvent): WalkStep[] {

@@ -7,24 +7,26 @@
  *   p:entry      arm_smmu_write_entry             at=, v=%8 words of the target
  *   p:pt_map     arm_lpae_map_pages               ops=, iova=, pa=, pgsize=, cnt=       r:pt_map_ret ret=
  *   p:pt_unmap   arm_lpae_unmap_pages             ops=, iova=, pgsize=, cnt=            r:pt_unmap_ret ret=
- *   p:inv        arm_smmu_domain_inv_range        dom=, iova=, size=, leaf=, ops=, id=  r:inv_ret
+ *   p:inv        arm_smmu_domain_inv_range        dom=, iova=, size=, leaf=, ops=, stage=, id=  r:inv_ret
  *   r:pt_alloc_ret __arm_lpae_alloc_pages va=     p:pt_free __arm_lpae_free_pages va=   r:dma_unmap_ret __iommu_dma_unmap
  *
  * and the trace event iommu:attach_device_to_domain and lines written to trace_marker.
  */
 import { commandName } from '../spec/command.js';
 import { CaptureError } from './read.js';
-import type { Recorded, RecordedWhat } from './recorded.js';
+import { MAX_PAGES, type Recorded, type RecordedWhat } from './recorded.js';
 
 const MAX_TEXT = 8192;
 const LINE = /\[(\d{3,4})\] \S+ +(\d+\.\d+): (\w+): ?(.*)$/;
 /** Other events of the tracer, and the entry halves of calls whose return is understood. */
 const KNOWN: ReadonlySet<string> = new Set(['map', 'unmap', 'add_device_to_group', 'remove_device_from_group', 'detach_device_from_domain', 'io_page_fault', 'pt_alloc']);
+/** A stage-2 domain among the driver's kinds (0: stage 1, 2: SVA). */
+const STAGE_2 = 1;
 /** 64-bit words of the command list that one probe can fetch. */
 const SEEN_WORDS = 8;
 
 export class TraceText {
-  static readonly meta: Recorded = { line: 0, cpu: -1, name: 'meta', what: { kind: 'meta', tracing: true, name: '', roles: [] } };
+  static readonly meta: Recorded = { line: 0, cpu: -1, name: 'meta', what: { kind: 'meta', tracing: true, cleans: false, name: '', roles: [] } };
   readonly #path: string;
   /** By CPU: does the call that issues commands ask for a SYNC? */
   readonly #sync = new Map<number, boolean>();
@@ -82,7 +84,7 @@ export class TraceText {
       case 'pt_unmap_ret': return [{ kind: 'unmap.ret', size: f.number('ret') }];
       case 'pt_alloc_ret': return [{ kind: 'page', what: 'alloc', va: f.text('va'), pa: -1, size: 4096 }];
       case 'pt_free': return [{ kind: 'page', what: 'free', va: f.text('va'), pa: -1, size: f.number('size') }];
-      case 'inv': return [{ kind: 'inv', dom: f.text('dom'), pt: f.text('ops'), iova: f.number('iova'), size: f.number('size'), leaf: f.number('leaf') !== 0, id: f.number('id') }];
+      case 'inv': return [{ kind: 'inv', dom: f.text('dom'), pt: f.text('ops'), iova: f.number('iova'), size: f.number('size'), leaf: f.number('leaf') !== 0, stage: f.has('stage') && f.number('stage') === STAGE_2 ? 2 : 1, id: f.number('id') }];
       case 'inv_ret': return [{ kind: 'ret', f: 'arm_smmu_domain_inv_range' }];
       case 'dma_unmap_ret': return [{ kind: 'ret', f: '__iommu_dma_unmap' }];
       case 'attach_device_to_domain': return [{ kind: 'attached', text: f.all.slice(0, 200) }];
@@ -114,6 +116,7 @@ export class TraceText {
 function mapping(f: Fields): { pt: string; iova: number; pgsize: number; count: number } {
   const at = { pt: f.text('ops'), iova: f.number('iova'), pgsize: f.number('pgsize'), count: f.number('cnt') };
   if (at.iova % 4096 !== 0 || at.pgsize % 4096 !== 0 || at.pgsize === 0) f.fail('"iova" and "pgsize" must be multiples of 4096');
+  if (at.count > MAX_PAGES) f.fail(`"cnt=" is larger than ${MAX_PAGES}`);
   if (!Number.isSafeInteger(at.iova + at.pgsize * at.count)) f.fail('the range is beyond 2^53');
   return at;
 }
@@ -126,6 +129,10 @@ class Fields {
   constructor(all: string, fail: (problem: string) => never) {
     this.all = all;
     this.fail = fail;
+  }
+
+  has(name: string): boolean {
+    return ` ${this.all}`.includes(` ${name}=`);
   }
 
   text(name: string): string {

@@ -24,6 +24,12 @@ export interface CompareOrigin {
   readonly run: number;
 }
 
+/** The same for a plan that a recording asked for: `line` is where the batch that it stands for returned. */
+export interface RecordedOrigin {
+  readonly recording: string;
+  readonly line: number;
+}
+
 /** The name of a candidate in a case: its file's name and the beginning of its SHA-256. */
 export function partName(file: string, hash: string): string {
   return `${file}#${hash.slice(0, 16)}`;
@@ -36,7 +42,7 @@ export function candidateCase(c: { readonly world: World; readonly operations: r
   };
 }
 
-export function candidatePlanCase(q: Question, wrong: Violation | Fault, part: string, origin: CompareOrigin): PlanCase {
+export function candidatePlanCase(q: Question, wrong: Violation | Fault, part: string, origin: CompareOrigin | RecordedOrigin): PlanCase {
   return {
     schema: 1, kind: 'plan', features: { ...q.features, wholeRunOnly: false }, description: { ...q.description },
     subject: { parts: { planner: part } }, expect: { verdict: 'ok' },

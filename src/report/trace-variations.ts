@@ -1,7 +1,7 @@
 /**
  * Trace variations: what became of the damage that was done to an honest recording, and of a recording that another planner planned. Pure.
  */
-import type { Row, WhatIf } from '../trace/what-if.js';
+import type { Row, Stored } from '../trace/what-if.js';
 import type { TraceVerdict } from '../trace/types.js';
 import { questionJson } from './compare.js';
 import { findingDocument } from './trace.js';
@@ -48,11 +48,12 @@ export function whatIfBlock(file: string, rows: readonly Row[]): string {
 }
 
 /** `told`: what came of candidates. */
-export function whatIfDocument(file: string, rows: readonly Row[], told: readonly WhatIf[]): unknown {
+export function whatIfDocument(file: string, rows: readonly Row[], told: readonly Stored[]): unknown {
   const candidates = told.map((o) => ({
     planner: o.row.planner, finding: o.explained === null ? null : findingDocument(o.explained.finding, o.explained),
     wrong: o.wrong === null ? null : { line: o.wrong.line, ...o.wrong.violation, question: questionJson(o.wrong.question) },
     fault: o.fault === null ? null : { kind: o.fault.kind, text: o.fault.text, question: o.fault.question === null ? null : questionJson(o.fault.question) },
+    file: o.file === null ? null : visible(o.file),
   }));
   return { schema: 1, verb: 'trace', verdict: whatIfVerdict(rows), file: visible(file), planners: rows, ...(candidates.length === 0 ? {} : { candidates }), timing: {} };
 }

@@ -43,7 +43,7 @@ export function explainedLines(e: Explained): string[] {
     ...labelled('expected', [visible(f.expected)]),
     ...labelled('actual', [visible(f.actual)]),
     ...labelled('due', [`line ${f.line}  ${visible(f.at)}${f.mark === '' ? '' : `   (mark "${visible(f.mark)}")`}`]),
-    ...labelled('because', [...(f.from === null || e.steps.some((s) => s.line === f.from?.line) ? [] : [`line ${f.from.line}  ${f.from.text}`]), ...lines, e.rest]),
+    ...labelled('because', [...(f.from === null || e.steps.some((s) => s.line === f.from?.line) ? [] : [`line ${f.from.line}  ${f.from.text}`]), ...lines, ...e.story.map(visible), ...(e.rest === '' ? [] : [e.rest])]),
     ...labelled('verified', [e.verified === null ? none : `inserting ${e.verified} removes it`]),
     ...(f.assumed ? labelled('assumed', ['it rests on stores that tracing does not show and that were reconstructed']) : []),
   ];
@@ -72,7 +72,8 @@ function summary(r: TraceReport): string[] {
     ...labelled('order', r.choices === 0 ? [] : [`${counted(r.choices, 'place')} where the order of neighbouring lines could matter: judged in both`]),
     ...labelled('assumed', result.assumed.map(visible)),
     ...labelled('unknown', unknown.length === 0 ? [] : unknown.map(([name, n]) => `${visible(name)} ${count(n)}`)),
-    ...labelled('not judged', ['what such a recording does not show: ATS, PASID, nesting, cache cleaning, the driver\'s own objects']),
+    ...labelled('machine', [r.machine === 'stage1' ? 'stage 1 of 4K granules at EL1' : 'the whole SMMU: the recording asks for more than stage 1 of 4K granules at EL1']),
+    ...labelled('not judged', ['what such a recording does not show: cache cleaning, a guest\'s own tables, those of a process (SVA), the driver\'s own objects']),
   ];
 }
 
@@ -90,7 +91,7 @@ export function costLines(c: CostProfile): string[] {
 export function traceDocument(r: TraceReport, context: TraceContext): unknown {
   const { result } = r;
   return {
-    schema: 1, verb: 'trace', verdict: result.verdict, file: visible(context.file), form: result.form, lines: result.lines, domains: result.domains,
+    schema: 1, verb: 'trace', verdict: result.verdict, file: visible(context.file), form: result.form, machine: r.machine, lines: result.lines, domains: result.domains,
     findings: result.findings.map((f) => findingDocument(f, r.explained.find((e) => e.finding === f))), moreFindings: result.more,
     inconclusive: result.doubts, unknown: result.unknown, accesses: result.accesses, assumed: result.assumed, orderChoices: r.choices, rules: result.rules, cost: r.cost,
     timing: { elapsedMs: Math.round(context.elapsedMs) },
@@ -100,7 +101,7 @@ export function traceDocument(r: TraceReport, context: TraceContext): unknown {
 export function findingDocument(f: Finding, e: Explained | undefined): unknown {
   return {
     how: f.how, rule: f.rule, cause: f.cause, expected: f.expected, actual: f.actual, line: f.line, at: f.at, from: f.from, assumed: f.assumed,
-    ...(e === undefined ? {} : { because: e.steps, rest: e.rest, verified: e.verified, tried: e.tried }),
+    ...(e === undefined ? {} : { because: e.steps, story: e.story, rest: e.rest, verified: e.verified, tried: e.tried }),
   };
 }
 

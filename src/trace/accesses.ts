@@ -5,15 +5,14 @@
  * translation that was taken away and due is the proof that something stale was used.
  */
 import { EVENT } from '../spec/event.js';
-import { levelShift } from '../spec/granule.js';
+import { levelShift, stride, type Tg } from '../spec/granule.js';
 import type { Recorded, RecordedWhat, WalkStep } from '../captures/recorded.js';
-import type { Regime } from '../reference/stage1/facts.js';
 import type { Ledger } from '../rules/ledger.js';
 import { newOutcome, setAbort, setFault, setOk, type Outcome } from '../stack/outcome.js';
-import type { Breach } from './duties.js';
 import type { Lives } from './lives.js';
 import { Contradiction, type RecordedMachine } from './machine.js';
 import type { AccessCounts } from './types.js';
+import type { Breach, User } from './weakest.js';
 
 type Access = Extract<RecordedWhat, { readonly kind: 'xlat' | 'bypass' | 'fault' }>;
 
@@ -78,12 +77,12 @@ export class Accesses {
 
   /** Null: the machine cannot say. */
   #opinion(w: Access): Opinion | null {
-    const m = this.#machine.reference;
+    const m = this.#machine.weakest;
     if (m === null || !this.#machine.enabled) return null;
     const frame = this.#frame(w);
     if (frame < 0) return null;
     this.#expect(w);
-    const permitted = m.permits(w.sid, frame, false, this.#out);
+    const permitted = m.permits({ ...userOf(w), frame }, this.#out);
     return { permitted, meant: !permitted || w.kind !== 'xlat' || this.#meant(w) };
   }
 
@@ -99,28 +98,22 @@ export class Accesses {
   #frame(w: Access): number {
     if (w.iova >= 0) return Math.floor(w.iova / PAGE);
     if (w.kind !== 'fault' || w.walk.length === 0) return -1;
-    const regime = this.#regimeOf(w.sid);
-    if (regime === null) return -1;
+    const start = this.#machine.weakest?.start(w.sid) ?? null;
+    if (start === null) return -1;
+    const tg = start.tg as Tg;
     let iova = 0;
     w.walk.forEach((step, i) => {
-      const level = regime.startLevel + i;
-      if (level <= 3) iova += (Math.floor(step.at / 8) % 512) * 2 ** levelShift(12, level);
+      const level = start.level + i;
+      if (level <= 3) iova += (Math.floor(step.at / 8) % 2 ** stride(tg)) * 2 ** levelShift(tg, level);
     });
     return Math.floor(iova / PAGE);
-  }
-
-  #regimeOf(sid: number): Regime | null {
-    const m = this.#machine.reference;
-    for (const r of m?.regimes ?? []) if (r.supports.some((s) => s.ste.sid === sid)) return r;
-    return null;
   }
 
   /** Does the domain that the stream is attached to mean this translation, or is it only just taking it away? */
   #meant(w: Extract<Access, { readonly kind: 'xlat' }>): boolean {
     let known = false;
-    for (const r of this.#machine.reference?.regimes ?? []) {
-      if (r.domain < 0 || !r.supports.some((s) => s.ste.sid === w.sid)) continue;
-      const life = this.#lives.numbered(r.domain);
+    for (const domain of this.#machine.weakest?.lives(userOf(w)) ?? []) {
+      const life = this.#lives.numbered(domain);
       if (life === undefined || !life.alive) continue;
       known = true;
       const iova = w.iova - (w.iova % PAGE);
@@ -145,20 +138,15 @@ export class Accesses {
   }
 
   #described(w: Access): string {
-    for (const r of this.#machine.reference?.regimes ?? []) {
-      const life = r.domain < 0 || !r.supports.some((s) => s.ste.sid === w.sid) ? undefined : this.#lives.numbered(r.domain);
+    for (const domain of this.#machine.weakest?.lives(userOf(w)) ?? []) {
+      const life = this.#lives.numbered(domain);
       if (life !== undefined) return life.describe(w.iova - (w.iova % PAGE));
     }
     return 'not mapped';
   }
 
   #permittedText(w: Access): string {
-    const texts: string[] = [];
-    this.#machine.reference?.permitted(w.sid, Math.max(0, this.#frame(w)), false, (o, why) => {
-      texts.push(`${o.kind === 0 ? `0x${(o.frame * PAGE).toString(16)}` : o.kind === 1 ? Object.keys(EVENT).find((k) => EVENT[k as keyof typeof EVENT] === o.event) ?? 'a fault' : 'abort'} (${why})`);
-      return texts.length >= 4;
-    });
-    return texts.join(', ');
+    return (this.#machine.weakest?.reasons({ ...userOf(w), frame: Math.max(0, this.#frame(w)) }) ?? []).join(', ');
   }
 
   /** A descriptor that the walk read and memory does not hold, in words. */
@@ -174,4 +162,8 @@ export class Accesses {
     }
     return null;
   }
+}
+
+function userOf(w: Access): User {
+  return { sid: w.sid, ssid: w.ssid };
 }

@@ -1,5 +1,5 @@
 /**
- * Duties: the rules, asked of the facts of the weakest machine at the moments that promise something (rule.md: the return of a sync, an address range that
+ * Duties: the rules, asked of the facts of the stage-1 machine at the moments that promise something (rule.md: the return of a sync, an address range that
  * is handed out again, the SYNC of the entry writer, the return of an attach, a freed page, SMMUEN). The same rules as everywhere; here every breach is
  * noted and judging goes on, because a recording goes on as well.
  */
@@ -10,33 +10,16 @@ import { steAction } from '../spec/ste.js';
 import { entryFrames, isCurrent, waySpan, type EntryFact, type LeafRec, type Regime, type Way } from '../reference/stage1/facts.js';
 import type { Stage1Reference } from '../reference/stage1/machine.js';
 import { cacheableLeaf, type TableListener } from '../reference/stage1/tables.js';
-import type { Ledger } from '../rules/ledger.js';
 import { at } from '../rules/scene.js';
-import type { FactPlace, RuleId } from '../stack/violation.js';
+import type { FactPlace } from '../stack/violation.js';
 import type { Life } from './intent.js';
-import type { Dirty, Lives } from './lives.js';
+import type { Dirty, Touched } from './lives.js';
 import type { Origin } from './types.js';
-import type { Watch } from './watch.js';
-
-export interface Breach {
-  readonly rule: RuleId;
-  readonly cause: string;
-  readonly expected: string;
-  readonly actual: string;
-  readonly place: FactPlace | null;
-  readonly from: Origin | null;
-}
-
-interface Setting {
-  readonly lives: Lives;
-  readonly ledger: Ledger;
-  readonly watch: Watch | null;
-  report(b: Breach): void;
-}
+import type { Breach, Due, Duties, Setting } from './weakest.js';
 
 const PAGE = 4096;
 
-export class Duties {
+export class Stage1Duties implements Duties {
   readonly #s: Setting;
   readonly #machine: Stage1Reference;
   /** Facts that were reported already: they stay cached, and every later duty would find them again. */
@@ -96,6 +79,7 @@ export class Duties {
 
   /** What was taken away in [iova, iova + size) must be gone: cached, below a cached table, and in memory. */
   gone(life: Life, iova: number, size: number): void {
+    this.#bindAll();
     const from = this.#s.lives.origin(life, iova);
     life.due(iova, size);
     const first = Math.floor(iova / PAGE);
@@ -107,7 +91,19 @@ export class Duties {
         if (leaf.va < end && first < leaf.va + entryFrames(leaf.level)) this.#stale(life, regime, leaf, from);
       }
       for (const way of regime.wayRecs) if (way.va < end && first < way.va + waySpan(way)) this.#below(life, regime, way, { first, end, from });
-      this.#inMemory(life, regime, { first, end, from });
+      this.#inMemory(life, regime, regime.root, { first, end, from });
+    }
+  }
+
+  /** Tables that no attach named: whose maps stored to their root? */
+  #bindAll(): void {
+    for (const regime of this.#machine.regimes) {
+      if (regime.domain >= 0 || regime.supports.length === 0 || this.#s.lives.attaching) continue;
+      const life = this.#s.lives.storedTo(regime.frame);
+      if (life?.alive === true) {
+        regime.domain = life.number;
+        if (regime.root !== null) this.#tree(regime.root);
+      } else this.#s.doubt(`tables are in use that belong to no recorded domain (asid ${regime.asid}): what they map is not judged`);
     }
   }
 
@@ -144,19 +140,23 @@ export class Duties {
     for (const kid of way.kids.values()) if (kid.va < d.end && d.first < kid.va + waySpan(kid)) this.#below(life, regime, kid, d);
   }
 
-  /** Asked at the ends and in the middle of the range. */
-  #inMemory(life: Life, regime: Regime, d: { first: number; end: number; from: Origin | null }): void {
-    if (regime.root === null) return;
-    for (const frame of [d.first, Math.floor((d.first + d.end) / 2), d.end - 1]) {
-      this.#machine.tables.leavesAt(regime, frame, (lo, hi, level, va, stale) => {
-        if (stale) return false;
-        const pa = leafFrame(lo, hi, level);
-        const frames = entryFrames(level);
-        if (life.permits(va * PAGE, frames * PAGE, pa * PAGE, leafWritable(lo))) return false;
-        this.#tell(null, { rule: 'stale-translation', cause: 'memory still shows the SMMU what was taken away', expected: `${at(va)}: ${life.describe(va * PAGE)}`,
-          actual: `the descriptor of ${at(va)} still stands in memory: {-> ${at(pa)} level ${level}}`, place: null, from: d.from });
-        return false;
-      });
+  /** Leaves of the range that stand in memory. */
+  #inMemory(life: Life, regime: Regime, way: Way | null, d: { readonly first: number; readonly end: number; readonly from: Origin | null }): void {
+    if (way === null || way.slot < 0 || this.#machine.memory.odd[way.slot] === 0) return;
+    const { lo, hi } = this.#machine.memory;
+    const frames = entryFrames(way.level);
+    for (let i = Math.max(0, Math.floor((d.first - way.va) / frames)); i < 512 && way.va + i * frames < d.end; i += 1) {
+      const l = lo[way.slot * 512 + i] as number;
+      const h = hi[way.slot * 512 + i] as number;
+      if ((l & 1) === 0) continue;
+      const kid = way.kids.get(i);
+      if (kid !== undefined) { this.#inMemory(life, regime, kid, d); continue; }
+      if (!cacheableLeaf(l, h, way.level, regime.outputBits)) continue;
+      const va = way.va + i * frames;
+      const pa = leafFrame(l, h, way.level);
+      if (life.permits(va * PAGE, frames * PAGE, pa * PAGE, leafWritable(l))) continue;
+      this.#tell(null, { rule: 'stale-translation', cause: 'memory still shows the SMMU what was taken away', expected: `${at(va)}: ${life.describe(va * PAGE)}`,
+        actual: `the descriptor of ${at(va)} still stands in memory: {-> ${at(pa)} level ${way.level}}`, place: null, from: d.from });
     }
   }
 
@@ -199,9 +199,10 @@ export class Duties {
   }
 
   /** An attach or detach returned: each stream that it touched sees its new target and nothing else, under a tag that is its domain's alone. */
-  attached(streams: Iterable<number>, wanted: 'stage1' | 'bypass' | 'abort' | null, life: Life | null): void {
+  attached(touched: readonly Touched[], { wanted: due, life }: Due): void {
     const c = this.#machine.configuration;
-    for (const sid of streams) {
+    const wanted = due === 'translate' ? 'stage1' : due;
+    for (const sid of new Set(touched.map((u) => u.sid))) {
       this.#s.ledger.judge('stale-configuration');
       for (const ste of c.stesOf(sid)) {
         const action = steAction(ste.words, 0, this.#machine.features.ste);

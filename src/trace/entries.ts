@@ -33,13 +33,16 @@ function isCfgi(r: Recorded): boolean {
 export interface Named {
   readonly kind: 'ste' | 'cd';
   readonly sid: number;
+  /** Index of the CD; of an STE 0. */
+  readonly ssid: number;
 }
 
 /** What the first CFGI behind the entry names; null: there is none. */
 export function namedBy(g: Group): Named | null {
   const r = g.held.find((x) => x.cpu === g.entry.cpu && isCfgi(x));
   if (r?.what.kind !== 'cmd' || r.what.raw === null) return null;
-  return { kind: ((r.what.raw[0] as number) & 0xff) === OP.CFGI_CD ? 'cd' : 'ste', sid: r.what.raw[1] as number };
+  const cd = ((r.what.raw[0] as number) & 0xff) === OP.CFGI_CD;
+  return { kind: cd ? 'cd' : 'ste', sid: r.what.raw[1] as number, ssid: cd ? (r.what.raw[0] as number) >>> 12 : 0 };
 }
 
 /** Indices into `held` where a batch of this CPU with a CFGI begins. */

@@ -71,6 +71,22 @@ export class Life {
     return true;
   }
 
+  /** Where what is being taken away in [iova, iova + size) leads. */
+  takenIn(iova: number, size: number): { readonly pa: number; readonly size: number }[] {
+    return clipped(this.leaving, iova, size).map((r) => ({ pa: r.value.pa, size: r.size }));
+  }
+
+  /** Does all of [pa, pa + size) still have an address here? */
+  leadsTo(pa: number, size: number): boolean {
+    const parts = this.mapped.all().map((r) => [r.value.pa, r.value.pa + r.size] as const).filter(([from, to]) => from < pa + size && pa < to).sort(([a], [b]) => a - b);
+    let at = pa;
+    for (const [from, to] of parts) {
+      if (from > at) return false;
+      at = Math.max(at, to);
+    }
+    return at >= pa + size;
+  }
+
   describe(iova: number): string {
     const r = this.mapped.overlapping(iova, 1)[0];
     return r === undefined ? 'not mapped' : `mapped to 0x${(r.value.pa + (iova - r.start)).toString(16)}${r.value.write ? '' : ' read-only'}`;

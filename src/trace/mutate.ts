@@ -180,6 +180,7 @@ export async function mutate(path: string, lines: readonly Recorded[], kind: Mut
           pursuit.begin(judge, staleFacts(judge, wanted, streamsOf(batch)), { cpu: r.cpu, tag });
         }
         if (begun) pursuit.passing(judge, r);
+        pursuit.promises.line(r);
       },
       synced: (judge, covered, line) => {
         if (begun) pursuit.synced(judge, covered, line);

@@ -23,7 +23,7 @@ export class Publisher {
 }
 
 function stores(r: Recorded): boolean {
-  return r.what.kind === 'store' || r.what.kind === 'fill' || r.what.kind === 'init';
+  return r.what.kind === 'store' || r.what.kind === 'fill' || r.what.kind === 'init' || r.what.kind === 'clean';
 }
 
 function completes(r: Recorded): boolean {

@@ -12,6 +12,7 @@ import { isCfgi, matchesCd, matchesSte } from '../reference/stage1/match.js';
 import type { FactPlace } from '../stack/violation.js';
 import type { Recorded } from '../captures/recorded.js';
 import type { Judge } from './judge.js';
+import { Promises } from './promises.js';
 
 interface Stale {
   readonly place: FactPlace;
@@ -56,12 +57,10 @@ function held(judge: Judge, { what }: Stale): boolean {
   return m.regimes.includes(what.regime) && (what.kind === 'leaf' ? what.regime.leafRecs.some((l) => sameLeaf(l, what.fact)) : what.regime.wayRecs.includes(what.fact));
 }
 
-/** Had its unmap promised that it is gone, and nothing mapped it again? */
-function overdue(judge: Judge, { what }: Stale): boolean {
-  if (what.kind !== 'leaf' || what.regime.supports.length === 0) return false;
-  const { fact } = what;
-  const life = judge.lives.numbered(what.regime.domain);
-  return life !== undefined && life.alive && !life.permits(fact.va * PAGE, entryFrames(fact.level) * PAGE, leafFrame(fact.lo, fact.hi, fact.level) * PAGE, leafWritable(fact.lo));
+/** Had its unmap promised that it is gone, and nothing mapped it again? Asked of a bookkeeping of its own (promises.ts), not of the judge's. */
+export function overdue(promises: Promises, regime: Regime, fact: LeafRec): boolean {
+  const domain = regime.supports.length === 0 ? null : promises.domainOf(regime.frame);
+  return domain !== null && promises.broken(domain, { first: fact.va, frames: entryFrames(fact.level), pa: leafFrame(fact.lo, fact.hi, fact.level) * PAGE, write: leafWritable(fact.lo) });
 }
 
 function nameOf(p: FactPlace): string {
@@ -70,6 +69,7 @@ function nameOf(p: FactPlace): string {
 }
 
 export class Pursuit {
+  readonly promises = new Promises();
   #left: Stale[] = [];
   #cpu = -1;
   #machine: Judge['machine']['reference'] = null;
@@ -97,13 +97,17 @@ export class Pursuit {
     const attached = w.kind === 'ret' && w.f.startsWith('arm_smmu_attach_dev') && r.cpu === this.#cpu;
     if (attached && this.#tag >= 0 && this.missed === '') this.#shared(judge, r.line);
     if (this.#left.length === 0 || this.missed !== '') return;
-    const late = RETURNS.has(w.kind) ? this.#left.find((s) => held(judge, s) && overdue(judge, s)) : undefined;
+    const late = RETURNS.has(w.kind) ? this.#left.find((s) => held(judge, s) && this.#overdue(s)) : undefined;
     if (late !== undefined) { this.missed = `${nameOf(late.place)} was due before line ${r.line}`; return; }
     const page = w.kind === 'page' && w.what === 'free' ? Math.floor((w.pa >= 0 ? w.pa : judge.page(w.va)) / PAGE) : -1;
     const due = w.kind === 'page' && w.what === 'free' ? (s: Stale): boolean => s.what.kind === 'way' && s.what.fact.frame === page
       : attached ? (s: Stale): boolean => s.what.kind === 'entry' : null;
     const one = due === null ? undefined : this.#left.find((s) => due(s) && held(judge, s));
     if (one !== undefined) this.missed = `${nameOf(one.place)} was due at line ${r.line}`;
+  }
+
+  #overdue({ what }: Stale): boolean {
+    return what.kind === 'leaf' && overdue(this.promises, what.regime, what.fact);
   }
 
   /** Two sets of tables live under the tag. */
@@ -118,7 +122,7 @@ export class Pursuit {
     const gone = this.#left.filter((s) => !held(judge, s));
     if (gone.length === 0) return;
     this.#left = this.#left.filter((s) => !gone.includes(s));
-    for (const s of gone) if (overdue(judge, s)) this.missed = `${nameOf(s.place)} went at line ${line}, after it was due`;
+    for (const s of gone) if (this.#overdue(s)) this.missed = `${nameOf(s.place)} went at line ${line}, after it was due`;
     const last = gone[gone.length - 1] as Stale;
     const taker = covered.find((p) => names(p.command, last.place));
     this.by = `${taker === undefined ? 'what it was derived from went' : describeCommand(taker.command)}, complete at line ${line}: before ${nameOf(last.place)} was due`;
@@ -131,7 +135,7 @@ export class Pursuit {
     const one = left[0];
     if (one === undefined && this.by === '' && judge.machine.reference !== this.#machine) return { fate: 'never due', by: 'the SMMU is switched off before it is due' };
     if (one === undefined) return { fate: 'discharged anyway', by: this.by === '' ? 'memory says again what was cached' : this.by };
-    const due = left.find((s) => s.what.kind === 'entry' || overdue(judge, s));
+    const due = left.find((s) => s.what.kind === 'entry' || this.#overdue(s));
     if (due !== undefined) return { fate: 'not noticed', by: `${nameOf(due.place)} is cached until the end` };
     const unused = one.what.kind !== 'entry' && one.what.regime.supports.length === 0;
     return { fate: 'never due', by: `${nameOf(one.place)} is cached until the end: ${unused ? `asid ${one.place.asid} is not used again` : 'its range is not handed out again, its page not freed, and no sync returns'}` };

@@ -1,19 +1,24 @@
 /**
  * Reconstruct: tracing alone shows no stores. They are put in where they must have been: page tables from map and unmap (synthetic.ts), STEs and CDs from the
  * entries to be installed (entries.ts), the registers from nothing. A CD's physical address follows from the kernel's linear map, which the root
- * table gives away (its kernel address when it is obtained, its physical one in the CD). Whatever rests on this is marked assumed.
+ * table gives away (its kernel address when it is obtained, its physical one in the CD or STE); level-2 tables of CDs, like those of STEs, are put where
+ * nothing real lies. Whatever rests on this is marked assumed.
  *
- *   attach   begins where an entry is installed, and ends at attach_device_to_domain
- *   domain   lives as long as its page-table pointer stands for one ASID (links.ts)
+ *   attach   begins where an entry is installed, and ends at attach_device_to_domain; of a PASID, behind the CFGIs of its CD
+ *   domain   lives as long as its page-table pointer stands for one tag (links.ts)
+ *   CR2      E2H, when commands for the tags of EL2 are issued
  */
 import { POW2 } from '../spec/bits.js';
-import { CD, cdGranule, cdStartLevel } from '../spec/cd.js';
+import { CD } from '../spec/cd.js';
 import { getField } from '../spec/bits.js';
 import { OP } from '../spec/command.js';
+import { CONFIG_BYPASS, CONFIG_NESTED, CONFIG_S2, STE, steCdFormat, steCdTable } from '../spec/ste.js';
+import { newTableContext, stage1Context, stage2Context, type TableContext } from '../spec/tables.js';
 import { Ranges } from '../captures/ranges.js';
 import type { Recorded, RecordedWhat } from '../captures/recorded.js';
 import { batches, belongs, namedBy, steps, type Group, type Named } from './entries.js';
-import type { Links } from './links.js';
+import type { Links, Tag } from './links.js';
+import { assumedFeatures } from './machine.js';
 import { SyntheticTable, type SyntheticStore } from './synthetic.js';
 
 /** Where nothing real lies: 44 bits are the least that a table address must fit. */
@@ -21,6 +26,9 @@ const PAGES = 2 ** 43;
 const LEVEL1 = 2 ** 45;
 const LEVEL2 = 2 ** 46;
 const STREAMS = 256;
+/** Level-2 tables of CDs: up to 1024 each. */
+const CDS = 2 ** 44;
+const CD_BLOCKS = 65_536;
 const ABORTING = [1, ...Array.from({ length: 15 }, () => 0)];
 const NOTHING = Array.from({ length: 16 }, () => 0);
 const MAX_TABLES = 10_000;
@@ -28,10 +36,16 @@ const MAX_TABLES = 10_000;
 type MapLine = Extract<RecordedWhat, { readonly kind: 'map' }>;
 type UnmapLine = Extract<RecordedWhat, { readonly kind: 'unmap' }>;
 
+/** What rests on more than the recording says, in words. */
+export const ASSUMED: readonly string[] = [
+  'page-table stores, from map and unmap calls; STE and CD stores, from the entries to be installed and the CFGIs that follow',
+  'commands are visible as soon as they are in the queue; the SMMU has every feature that a command or structure asks for; a two-level stream table',
+];
+
 /** One page table as far as its calls tell. */
 interface Table {
   readonly pointer: string;
-  readonly asid: number;
+  readonly tag: Tag | null;
   tree: SyntheticTable | null;
   /** Mapped before the root was known. */
   readonly waiting: Ranges<{ readonly pa: number; readonly pgsize: number }>;
@@ -54,6 +68,11 @@ export class Reconstructor {
   #enabled = false;
   #cleanedConfig = false;
   #cleanedTlb = false;
+  readonly #features = assumedFeatures();
+  /** Where the level-1 descriptors of a stream's CDs are, and how many CDs each serves. */
+  readonly #cdTables = new Map<number, { readonly address: number; readonly span: number }>();
+  /** By stream and block: level-2 tables of CDs that a CFGI announced. */
+  readonly #cdBlocks = new Map<string, { readonly sid: number; readonly block: number; readonly at: number; linked: boolean }>();
 
   constructor(links: Links) {
     this.#links = links;
@@ -80,7 +99,7 @@ export class Reconstructor {
     switch (w.kind) {
       case 'meta': out.push(r); this.#begin(r, out); return;
       case 'entry': this.#enable(r, out); this.#group = { entry: r, held: [] }; return;
-      case 'cmd': this.#seen(w.raw); out.push(r); return;
+      case 'cmd': this.#seen(w.raw); this.#announced(r, w.raw, out); out.push(r); return;
       case 'page': if (w.what === 'alloc') this.#lastPage = w.va; out.push(r); return;
       case 'map': this.#life(r, w.pt, out); this.#mapping.set(r.cpu, w); out.push(r); return;
       case 'inv': this.#unlinks(r, out); out.push(r); return;
@@ -108,12 +127,14 @@ export class Reconstructor {
     if (this.#enabled) return;
     this.#enabled = true;
     if (!this.#cleanedConfig && !this.#cleanedTlb) {
-      put(out, r, { kind: 'issue', count: 2, sync: true });
+      put(out, r, { kind: 'issue', count: 3, sync: true });
       put(out, r, { kind: 'cmd', idx: 0, op: 'CFGI_STE_RANGE', raw: [OP.CFGI_STE_RANGE, 0, 31, 0] });
       put(out, r, { kind: 'cmd', idx: 0, op: 'TLBI_NSNH_ALL', raw: [OP.TLBI_NSNH_ALL, 0, 0, 0] });
+      put(out, r, { kind: 'cmd', idx: 0, op: 'TLBI_EL2_ALL', raw: [OP.TLBI_EL2_ALL, 0, 0, 0] });
       put(out, r, { kind: 'cmd', idx: 0, op: 'SYNC', raw: null });
       put(out, r, { kind: 'issue.ret' });
     }
+    if (this.#links.el2) put(out, r, { kind: 'register', name: 'CR2', value: 1, read: false });
     put(out, r, { kind: 'register', name: 'CR0', value: 0xd, read: false });
   }
 
@@ -145,6 +166,7 @@ export class Reconstructor {
       if (step >= 0) for (const s of step === at.length - 1 ? todo.slice(step) : todo.slice(step, step + 1)) this.#storeStep(r, named.kind, pa, w.words, s, out);
       this.#take(r, out);
     });
+    this.#pasidReturns(g.entry, named, w.words, out);
   }
 
   #storeStep(at: Recorded, to: 'ste' | 'cd', pa: number, words: readonly number[], step: readonly number[], out: Recorded[]): void {
@@ -159,7 +181,34 @@ export class Reconstructor {
     }
     const words = Uint32Array.from(w.words);
     if (getField(words, CD.V) !== 0 && this.#offset === null && this.#lastPage !== null) this.#offset = BigInt(getField(words, CD.TTB0)) * 16n - toBig(this.#lastPage);
-    return this.#physical(w.va);
+    const block = [...this.#cdBlocks.values()].find((x) => x.sid === named.sid && x.block === Math.floor(named.ssid / 1024));
+    return block === undefined ? this.#physical(w.va) : block.at + (named.ssid % 1024) * 64;
+  }
+
+  /** CFGI_CD with Leaf = 0: a level-2 table of CDs was linked, which shows nowhere else. */
+  #announced(r: Recorded, raw: readonly number[] | null, out: Recorded[]): void {
+    if (raw === null || ((raw[0] as number) & 0xff) !== OP.CFGI_CD || ((raw[2] as number) & 1) !== 0) return;
+    const sid = raw[1] as number;
+    const block = Math.floor(((raw[0] as number) >>> 12) / 1024);
+    const key = `${sid} ${block}`;
+    if (this.#cdBlocks.has(key) || this.#cdBlocks.size >= CD_BLOCKS) return;
+    this.#cdBlocks.set(key, { sid, block, at: CDS + this.#cdBlocks.size * 65_536, linked: false });
+    this.#linkCds(r, sid, out);
+  }
+
+  /** Level-1 descriptors of CDs, once the STE says where they are. */
+  #linkCds(r: Recorded, sid: number, out: Recorded[]): void {
+    const table = this.#cdTables.get(sid);
+    if (table === undefined) return;
+    for (const b of this.#cdBlocks.values()) {
+      if (b.sid !== sid || b.linked) continue;
+      b.linked = true;
+      // Tables of 4K hold 64 CDs: the descriptors side by side.
+      for (let i = 0; i < 1024 / table.span; i += 1) {
+        const at = b.at + i * table.span * 64;
+        put(out, r, { kind: 'store', to: 'cd', pa: table.address + (b.block * (1024 / table.span) + i) * 8, words: [(at % (POW2[32] as number)) + 1, Math.floor(at / (POW2[32] as number))] });
+      }
+    }
   }
 
   #physical(va: string): number | null {
@@ -178,44 +227,68 @@ export class Reconstructor {
     put(out, at, { kind: 'store', to: 'l1', pa: LEVEL1 + block * 8, words: [(table % (POW2[32] as number)) + 9, Math.floor(table / (POW2[32] as number))] });
   }
 
-  /** The call that installs the entry, and for a CD that becomes valid the page table that it installs. */
+  /** The call that installs the entry, and the page table that it installs. */
   #attach(r: Recorded, words: readonly number[], named: Named, out: Recorded[]): void {
     const w = Uint32Array.from(words);
-    const valid = named.kind === 'cd' && getField(w, CD.V) !== 0;
-    const pt = valid ? this.#links.tableOf(getField(w, CD.ASID), r.line) : null;
-    if (!this.#attaching.has(r.cpu)) {
-      const f = valid ? 'arm_smmu_attach_dev' : ((words[0] as number) & 8) !== 0 ? 'arm_smmu_attach_dev_identity' : 'arm_smmu_attach_dev_blocked';
-      if (!valid && named.kind === 'cd') return;
+    if (named.kind === 'ste') this.#cdTable(r, named.sid, w, out);
+    const tag = tagOf(named, w);
+    const pt = tag === null ? null : this.#links.tableOf(tag, r.line);
+    if (named.ssid > 0) this.#pasid(r, { valid: tag !== null, pt, words: w }, out);
+    else if (!this.#attaching.has(r.cpu)) {
+      if (tag === null && named.kind === 'cd') return;
+      const f = callOf(named, w);
       this.#attaching.add(r.cpu);
       this.#calls.set(r.cpu, f);
-      put(out, r, { kind: 'call', f, a0: valid ? (pt === null ? `asid ${getField(w, CD.ASID)} of line ${r.line}` : `pt ${pt}`) : '0', dom: null });
+      put(out, r, { kind: 'call', f, a0: tag === null ? null : pointerOf(tag, pt, r.line), dom: null });
     }
-    if (valid && pt !== null) this.#root(r, pt, w, out);
+    if (tag !== null && pt !== null) this.#root(r, pt, named.kind === 'cd' ? stage1Context(w, 0, 0, this.#features, newTableContext()) : stage2Context(w, 0, this.#features, newTableContext()), tag.stage, out);
   }
 
-  #root(r: Recorded, pt: string, cd: Uint32Array, out: Recorded[]): void {
-    if (cdGranule(cd, 0) !== 12) return;
+  #cdTable(r: Recorded, sid: number, w: Uint32Array, out: Recorded[]): void {
+    const config = getField(w, STE.Config);
+    const format = (config & 1) === 0 || config < CONFIG_BYPASS ? 0 : steCdFormat(w, 0, this.#features);
+    if (format === 0) return;
+    this.#cdTables.set(sid, { address: steCdTable(w, 0, this.#features), span: format === 1 ? 64 : 1024 });
+    this.#linkCds(r, sid, out);
+  }
+
+  /** The call for a PASID, which tracing does not show; it is over when the CFGIs of its CD are (see #pasidReturns). */
+  #pasid(r: Recorded, to: { readonly valid: boolean; readonly pt: string | null; readonly words: Uint32Array }, out: Recorded[]): void {
+    if (!to.valid) {
+      put(out, r, { kind: 'unplaced', what: 'tracing does not show when the call that takes a PASID away returns: what an ATC or the TLB still holds of it then is not judged' });
+      return;
+    }
+    const asid = getField(to.words, CD.ASID);
+    put(out, r, { kind: 'call', f: 'arm_smmu_s1_set_dev_pasid', a0: pointerOf({ stage: 1, id: asid }, to.pt, r.line), dom: null });
+  }
+
+  #pasidReturns(r: Recorded, named: Named, words: readonly number[], out: Recorded[]): void {
+    if (named.ssid > 0 && getField(Uint32Array.from(words), CD.V) !== 0) put(out, r, { kind: 'ret', f: 'arm_smmu_s1_set_dev_pasid' });
+  }
+
+  #root(r: Recorded, pt: string, c: TableContext, stage: 1 | 2, out: Recorded[]): void {
     this.#life(r, pt, out);
     const table = this.#tables.get(pt);
     if (table === undefined) return;
-    const root = getField(cd, CD.TTB0) * 16;
-    if (table.tree?.root === root) return;
-    put(out, r, { kind: 'fill', to: 'pt', pa: root, size: 4096, byte: 0 }); // a fresh page
-    table.tree = new SyntheticTable(root, cdStartLevel(cd, 0), () => (this.#page += 4096));
+    const root = c.rootFrame * 4096 + c.rootIndex * 8;
+    if (table.tree?.root === root || c.disabled) return;
+    put(out, r, { kind: 'fill', to: 'pt', pa: root, size: Math.max(c.tg === 12 ? 4096 : 8, c.rootEntries * 8), byte: 0 }); // fresh
+    const size = POW2[c.tg] as number;
+    table.tree = new SyntheticTable(root, { tg: c.tg, stage, startLevel: c.startLevel }, () => (this.#page = (Math.floor(this.#page / size) + 1) * size));
     for (const m of table.waiting.all()) this.#put(r, table.tree.map(m.start, m.value.pa, m.value.pgsize, m.size / m.value.pgsize), out);
   }
 
   // ---- Page tables
 
-  /** The pointer stands for another ASID than before: its domain was freed, and this is a new one. */
+  /** The pointer stands for another tag than before: its domain was freed, and this is a new one. */
   #life(r: Recorded, pt: string, out: Recorded[]): void {
-    const asid = this.#links.asidOf(pt, r.line);
+    const tag = this.#links.tagOf(pt, r.line);
     const known = this.#tables.get(pt);
-    if (known?.asid === asid) return;
+    if (known !== undefined && known.tag?.id === tag?.id && known.tag?.stage === tag?.stage) return;
     if (known !== undefined) put(out, r, { kind: 'call', f: 'arm_smmu_domain_free_paging', a0: `pt ${pt}`, dom: null });
     if (known === undefined && this.#tables.size >= MAX_TABLES) return;
-    if (asid < 0) put(out, r, { kind: 'unplaced', what: 'a page table is used that no invalidation names: what it maps is not judged' });
-    this.#tables.set(pt, { pointer: pt, asid, tree: null, waiting: new Ranges() });
+    if (tag === null) put(out, r, { kind: 'unplaced', what: 'a page table is used that no invalidation names: what it maps is not judged' });
+    this.#tables.set(pt, { pointer: pt, tag, tree: null, waiting: new Ranges() });
   }
 
   /** A table that a block replaces goes before the block comes, and before it is flushed. */
@@ -230,7 +303,7 @@ export class Reconstructor {
     const m = this.#mapping.get(r.cpu);
     const table = m === undefined ? undefined : this.#tables.get(m.pt);
     if (m === undefined || table === undefined) return;
-    if (SyntheticTable.levelOf(m.pgsize) < 0) put(out, r, { kind: 'unplaced', what: 'a mapping with pages of another granule than 4K' });
+    if (table.tree !== null && table.tree.levelOf(m.pgsize) < 0) put(out, r, { kind: 'unplaced', what: 'a mapping with pages of a size that its granule does not have' });
     else if (table.tree !== null) this.#put(r, table.tree.map(m.iova, m.pa, m.pgsize, m.count), out);
     else {
       table.waiting.cut(m.iova, m.pgsize * m.count, (v, skipped) => ({ ...v, pa: v.pa + skipped }));
@@ -248,6 +321,25 @@ export class Reconstructor {
   #put(r: Recorded, stores: readonly SyntheticStore[], out: Recorded[]): void {
     for (const s of stores) put(out, r, { kind: 'store', to: 'pt', pa: s.pa, words: [s.lo, s.hi] });
   }
+}
+
+/** What an entry tags its translations with: the ASID of a valid CD, the VMID of an STE with stage 2 alone. */
+function tagOf(named: Named, w: Uint32Array): Tag | null {
+  if (named.kind === 'cd') return getField(w, CD.V) === 0 ? null : { stage: 1, id: getField(w, CD.ASID) };
+  const config = getField(w, STE.Config);
+  return getField(w, STE.V) !== 0 && (config === CONFIG_S2 || config === CONFIG_NESTED) ? { stage: 2, id: getField(w, STE.S2VMID) } : null;
+}
+
+function pointerOf(tag: Tag, pt: string | null, line: number): string {
+  return pt === null ? `${tag.stage === 1 ? 'asid' : 'vmid'} ${tag.id} of line ${line}` : `pt ${pt}`;
+}
+
+/** Which attach an entry belongs to that no other began. */
+function callOf(named: Named, w: Uint32Array): string {
+  const config = getField(w, STE.Config);
+  if (named.kind === 'cd') return 'arm_smmu_attach_dev';
+  if (config === CONFIG_NESTED) return 'arm_smmu_attach_dev_nested';
+  return config < CONFIG_BYPASS ? 'arm_smmu_attach_dev_blocked' : config === CONFIG_BYPASS ? 'arm_smmu_attach_dev_identity' : 'arm_smmu_attach_dev';
 }
 
 /** A line that was not recorded, beside one that was. */

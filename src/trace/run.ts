@@ -5,7 +5,6 @@
 import { readRecording } from '../captures/recording.js';
 import type { ReadLimits } from '../captures/read.js';
 import type { Recorded } from '../captures/recorded.js';
-import type { Pending } from '../reference/stage1/facts.js';
 import type { Command } from '../spec/command.js';
 import { Cost, type CostProfile } from './cost.js';
 import { explain, type Explained } from './explain.js';
@@ -15,6 +14,7 @@ import { Orderer, type Order } from './order.js';
 import { Reconstructor } from './reconstruct.js';
 import type { Doubt, Finding, TraceResult } from './types.js';
 import type { Watch } from './watch.js';
+import type { MachineKind, Pending, Told } from './weakest.js';
 
 /** Commands, each with a SYNC, that the driver did not issue, in front of a line. */
 export interface Insertion {
@@ -23,6 +23,10 @@ export interface Insertion {
 }
 
 export interface PassOptions {
+  /** Which machine judges; left out: the stage-1 machine. */
+  readonly machine?: MachineKind;
+  /** On the whole machine: keep from this line on what is needed to tell why. */
+  readonly tell?: number;
   readonly order?: Order;
   readonly insertion?: Insertion;
   readonly watch?: Watch;
@@ -46,9 +50,14 @@ export interface Pass {
   readonly result: TraceResult;
   /** Places where the order of neighbouring lines could matter. */
   readonly choices: number;
+  /** The stage-1 machine does not model it: judge it again on the whole one. */
+  readonly needsWhole: boolean;
+  /** By finding: what the whole machine told of it. */
+  readonly told: ReadonlyMap<number, Told>;
 }
 
 export interface TraceReport {
+  readonly machine: MachineKind;
   readonly result: TraceResult;
   readonly explained: readonly Explained[];
   readonly cost: CostProfile;
@@ -59,7 +68,7 @@ const EXPLAINED = 3;
 
 export async function onePass(path: string, o: PassOptions = {}): Promise<Pass> {
   const { synced } = o;
-  const judge: Judge = new Judge(path, { watch: o.watch ?? null, synced: synced === undefined ? null : (covered, line) => { synced(judge, covered, line); } });
+  const judge: Judge = new Judge(path, { machine: o.machine ?? 'stage1', watch: o.watch ?? null, tell: o.tell ?? null, synced: synced === undefined ? null : (covered, line) => { synced(judge, covered, line); } });
   const orderer = new Orderer(o.order ?? 'recorded');
   let held: Recorded | null = null;
   const take = (r: Recorded | null, next: Recorded | null): void => {
@@ -87,13 +96,14 @@ export async function onePass(path: string, o: PassOptions = {}): Promise<Pass> 
       if (o.change === undefined) put(line);
       else for (const r of o.change(line)) put(r);
     }
+    if (judge.needsWhole) break;
     if (o.until !== undefined && (batch[batch.length - 1]?.line ?? 0) > o.until) break;
   }
   for (const made of tables?.end() ?? []) feed(orderer.next(made));
   feed(orderer.last());
   take(held, null);
   o.after?.(judge);
-  return { result: judge.result(), choices: orderer.choices };
+  return { result: judge.result(), choices: orderer.choices, needsWhole: judge.needsWhole, told: judge.told };
 }
 
 async function linksOf(path: string, limits: Partial<ReadLimits> | undefined): Promise<Links> {
@@ -121,9 +131,15 @@ function settled(recorded: TraceResult, others: readonly TraceResult[]): TraceRe
 }
 
 /** Throws CaptureError when the recording cannot be read or contradicts itself. */
-export async function traceRecording(path: string, o: Pick<PassOptions, 'limits' | 'change'> = {}): Promise<TraceReport> {
-  const cost = new Cost();
-  const first = await onePass(path, { ...o, cost });
+export async function traceRecording(path: string, limits: Partial<ReadLimits> = {}): Promise<TraceReport> {
+  let o: Pick<PassOptions, 'limits' | 'machine'> = { limits, machine: 'stage1' };
+  let cost = new Cost();
+  let first = await onePass(path, { ...o, cost });
+  if (first.needsWhole) {
+    o = { limits, machine: 'whole' };
+    cost = new Cost();
+    first = await onePass(path, { ...o, cost });
+  }
   let result = first.result;
   if (first.choices > 0) {
     const late = await onePass(path, { ...o, order: 'late' });
@@ -134,9 +150,9 @@ export async function traceRecording(path: string, o: Pick<PassOptions, 'limits'
   const kinds = new Set<string>();
   for (const f of result.findings) {
     const kind = `${f.how} ${f.rule} ${f.cause}`;
-    if (explained.length >= EXPLAINED || kinds.has(kind) || f.place === null) continue;
+    if (explained.length >= EXPLAINED || kinds.has(kind) || (f.place === null && (o.machine === 'stage1' || f.how === 'proof'))) continue;
     kinds.add(kind);
     explained.push(await explain(path, f, () => o));
   }
-  return { result, explained, cost: cost.profile(), choices: first.choices };
+  return { machine: o.machine ?? 'stage1', result, explained, cost: cost.profile(), choices: first.choices };
 }

@@ -1,8 +1,8 @@
 /**
- * Synthetic tables: the descriptors that must have been stored for what was mapped and unmapped, for one page table of 4K granules. Inner tables get
+ * Synthetic tables: the descriptors that must have been stored for what was mapped and unmapped, for one page table of any granule and stage. Inner tables get
  * addresses of their own, which no leaf can name. Not the optimised driver's tables: one flat map from (level, address) to a table, and nothing else.
  */
-import { levelShift } from '../spec/granule.js';
+import { levelShift, stride, type Tg } from '../spec/granule.js';
 
 export interface SyntheticStore {
   readonly pa: number;
@@ -10,26 +10,36 @@ export interface SyntheticStore {
   readonly hi: number;
 }
 
-/** nG, AF, inner shareable, writable at EL0. */
+/** nG, AF, inner shareable, writable at EL0; stage 2: AF, inner shareable, read and write. */
 const LEAF_LOW = 0xf40;
-const ENTRIES = 512;
+const LEAF_LOW_2 = 0x7fc;
+
+export interface Shape {
+  readonly tg: Tg;
+  readonly stage: 1 | 2;
+  readonly startLevel: number;
+}
 
 export class SyntheticTable {
   readonly root: number;
   readonly #start: number;
+  readonly #tg: Tg;
+  readonly #low: number;
   readonly #fresh: () => number;
   /** Table with entries at `level` for an address: `level address/span`. */
   readonly #tables = new Map<string, number>();
 
-  /** `fresh`: the address of a new, zeroed page. */
-  constructor(root: number, startLevel: number, fresh: () => number) {
+  /** `fresh`: the address of a new, zeroed page of the granule. */
+  constructor(root: number, { tg, stage, startLevel }: Shape, fresh: () => number) {
     this.root = root;
+    this.#tg = tg;
+    this.#low = stage === 2 ? LEAF_LOW_2 : LEAF_LOW;
     this.#start = startLevel;
     this.#fresh = fresh;
   }
 
   #key(level: number, iova: number): string {
-    return `${level} ${Math.floor(iova / 2 ** (levelShift(12, level) + 9))}`;
+    return `${level} ${Math.floor(iova / 2 ** (levelShift(this.#tg, level) + stride(this.#tg)))}`;
   }
 
   #table(level: number, iova: number): number | undefined {
@@ -37,16 +47,20 @@ export class SyntheticTable {
   }
 
   #entry(level: number, iova: number): number {
-    return (this.#table(level, iova) as number) + (Math.floor(iova / 2 ** levelShift(12, level)) % ENTRIES) * 8;
+    const index = Math.floor(iova / 2 ** levelShift(this.#tg, level));
+    // Tables put together at the start level of stage 2 are one table there.
+    return (this.#table(level, iova) as number) + (level === this.#start ? index : index % 2 ** stride(this.#tg)) * 8;
   }
 
-  static levelOf(pgsize: number): number {
-    return pgsize === 2 ** 30 ? 1 : pgsize === 2 ** 21 ? 2 : pgsize === 4096 ? 3 : -1;
+  /** Level of a page or block of so many bytes, or -1. */
+  levelOf(pgsize: number): number {
+    for (const level of [3, 2, 1]) if (pgsize === 2 ** levelShift(this.#tg, level) && level >= this.#start) return level;
+    return -1;
   }
 
   /** Tables that stand where blocks are going to: they are taken away first, and flushed. */
   unlink(iova: number, pgsize: number, count: number): SyntheticStore[] {
-    const level = SyntheticTable.levelOf(pgsize);
+    const level = this.levelOf(pgsize);
     const out: SyntheticStore[] = [];
     for (let i = 0; level >= 0 && level < 3 && i < count; i += 1) {
       const at = iova + i * pgsize;
@@ -58,16 +72,16 @@ export class SyntheticTable {
   }
 
   #forget(level: number, iova: number, span: number): void {
-    for (let at = iova; at < iova + span; at += 2 ** (levelShift(12, level) + 9)) this.#tables.delete(this.#key(level, at));
+    for (let at = iova; at < iova + span; at += 2 ** (levelShift(this.#tg, level) + stride(this.#tg))) this.#tables.delete(this.#key(level, at));
   }
 
   map(iova: number, pa: number, pgsize: number, count: number): SyntheticStore[] {
-    const level = SyntheticTable.levelOf(pgsize);
+    const level = this.levelOf(pgsize);
     const out = this.unlink(iova, pgsize, count);
     for (let i = 0; level >= 0 && i < count; i += 1) {
       const at = iova + i * pgsize;
       for (let l = this.#start; l < level; l += 1) this.#ensure(l, at, out);
-      out.push(descriptor(this.#entry(level, at), pa + i * pgsize, LEAF_LOW + (level === 3 ? 3 : 1)));
+      out.push(descriptor(this.#entry(level, at), pa + i * pgsize, this.#low + (level === 3 ? 3 : 1)));
     }
     return out;
   }
@@ -81,7 +95,7 @@ export class SyntheticTable {
   }
 
   unmap(iova: number, pgsize: number, count: number): SyntheticStore[] {
-    const level = SyntheticTable.levelOf(pgsize);
+    const level = this.levelOf(pgsize);
     const out = this.unlink(iova, pgsize, count);
     for (let i = 0; level >= 0 && i < count; i += 1) {
       if (this.#table(level, iova + i * pgsize) !== undefined) out.push({ pa: this.#entry(level, iova + i * pgsize), lo: 0, hi: 0 });

@@ -3,12 +3,17 @@
  *
  *   captures/recording   lines of either vocabulary as data (`Recorded`)
  *   reconstruct          tracing alone: the stores that must have happened, from calls and entries (marked assumed)
- *   machine              the recorded SMMU: stores, registers and commands drive the weakest legal machine (reference/stage1)
+ *   machine              the recorded SMMU: stores, registers and commands drive the weakest legal machine
+ *   weakest              what is asked of it: stage1 is the fast one, whole the one with everything else
+ *   cleaning             stores to tables that a walker does not see until they are cleaned
  *   lives, intent        the recorded driver: lifetimes of domains, what each maps, what is being taken away and when it must be gone
- *   duties               the rules, asked at every moment that promises something
+ *   duties, whole-duties the rules, asked at every moment that promises something: of the facts of one machine or the other
+ *   calls                which functions of the driver promise what
  *   judge                one line at a time through all of these
  *   explain              the chain of lines behind a finding, and the missing command, verified by inserting it: more passes over the file
  *   cost                 what the recorded driver paid
+ *   mutate, pursue       honest recordings damaged: is the judge sharp? What was promised is kept there a second time (promises)
+ *   what-if              the same recording with its invalidations planned by others
  *   around               the lanes near a line
  *
  * Three verdicts are kept apart. *violation*: the driver could have left something stale, whatever the recorded device did. *proof*: the

@@ -37,6 +37,11 @@ export interface WhatIf {
   readonly fault: Fault | null;
 }
 
+/** With the file that holds the wrong plan, or the question that got none; null: nothing to store. */
+export interface Stored extends WhatIf {
+  readonly file: string | null;
+}
+
 export interface Row {
   readonly planner: string;
   readonly verdict: TraceResult['verdict'];
@@ -51,6 +56,9 @@ export interface Row {
   readonly batches: number;
   readonly most: number;
 }
+
+/** The recording has invalidations that are not planned here. */
+export class NotReplanned extends Error {}
 
 interface Batch {
   readonly commands: Command[];
@@ -167,9 +175,15 @@ function rowOf(name: string, replanner: Replanner, result: TraceResult): Row {
 
 /** One row for what was recorded (`planner` null) or for a planner. */
 export async function whatIf(path: string, planner: Planner | null, range: boolean, limits: Partial<ReadLimits> = {}): Promise<Row> {
+  return (await whatIfPlanned(path, planner, range, limits)).row;
+}
+
+/** The same, and the first plan that does not do what its question asks. */
+export async function whatIfPlanned(path: string, planner: Planner | null, range: boolean, limits: Partial<ReadLimits> = {}): Promise<Pick<WhatIf, 'row' | 'wrong'>> {
   const replanner = new Replanner(planner, range);
-  const { result } = await onePass(path, { limits, ...passOf(replanner) });
-  return rowOf(planner?.name ?? 'recorded', replanner, result);
+  const { result, needsWhole } = await onePass(path, { limits, ...passOf(replanner) });
+  if (needsWhole) throw new NotReplanned(`${path}:${result.doubts[0]?.line ?? 0}: what is planned anew are the TLBI_NH_VA of 4K granules, and this recording has more (${result.doubts[0]?.why ?? ''})`);
+  return { row: rowOf(planner?.name ?? 'recorded', replanner, result), wrong: replanner.wrong };
 }
 
 /** The row of a planner that gave no plan. */

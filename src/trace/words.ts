@@ -22,6 +22,7 @@ export function describeLine(r: Recorded): string {
     case 'register': return `${w.read ? 'read' : 'write'} ${w.name} ${hex(w.value)}`;
     case 'store': return `store ${w.to} ${hex(w.pa)} ${w.words.length === 2 ? `= ${halves(w.words[0] as number, w.words[1] as number)}` : `${w.words.length / 2} words`}`;
     case 'fill': return `fill ${w.to} ${hex(w.pa)} +${w.size} with ${hex(w.byte)}`;
+    case 'clean': return `clean ${hex(w.pa)} +${hex(w.size)}`;
     case 'init': return `initialise ${w.count} STEs at ${hex(w.pa)}`;
     case 'page': return `table page ${w.pa < 0 ? w.va : hex(w.pa)} ${w.what === 'alloc' ? 'obtained' : 'freed'}`;
     case 'entry': return `entry at ${w.va} becomes ${halves(w.words[0] as number, w.words[1] as number)} …`;

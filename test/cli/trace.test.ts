@@ -1,10 +1,11 @@
 /** The verb trace: what it prints, its document, its exit codes. */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { writeCapture } from '../captures/write.js';
 import { bytesOf, type ModuleName } from '../compare/modules.js';
-import { attached } from '../trace/build.js';
+import { attached, Driver } from '../trace/build.js';
+import { Host, Space } from '../trace/host.js';
 import { document, folder, ROOT, run } from './program.js';
 
 const HERE = join(ROOT, 'test/trace/recordings');
@@ -15,7 +16,7 @@ test('an honest recording: exit 0, and what was not judged', async (t) => {
   t.is(e.code, 0);
   t.regex(e.stdout, /^\[ok\] no violation .* 1,427 lines/);
   t.regex(e.stdout, /accesses +35 recorded, 35 permitted\n/);
-  t.regex(e.stdout, /not judged +what such a recording does not show: ATS/);
+  t.regex(e.stdout, /machine +stage 1 of 4K granules at EL1\n +not judged what such a recording does not show: cache cleaning/);
   t.regex(e.stdout, /cost +\d+ invalidations and \d+ SYNCs in 82 batches for 54 unmaps/);
 });
 
@@ -35,7 +36,7 @@ test('one document, with findings, doubts, rules and cost', async (t) => {
   t.is(d['verdict'], 'violation');
   const [first] = d['findings'] as Record<string, unknown>[];
   t.is(first?.['line'], 283);
-  t.deepEqual(Object.keys(d).sort(), ['accesses', 'assumed', 'cost', 'domains', 'file', 'findings', 'form', 'inconclusive', 'lines', 'moreFindings', 'orderChoices', 'rules', 'schema', 'timing', 'unknown', 'verb', 'verdict']);
+  t.deepEqual(Object.keys(d).sort(), ['accesses', 'assumed', 'cost', 'domains', 'file', 'findings', 'form', 'inconclusive', 'lines', 'machine', 'moreFindings', 'orderChoices', 'rules', 'schema', 'timing', 'unknown', 'verb', 'verdict']);
 });
 
 test('--around prints the lanes', async (t) => {
@@ -60,11 +61,29 @@ test('what cannot be read or contradicts itself exits 64 with the line', async (
 });
 
 test('what is not modelled exits 2', async (t) => {
-  const { d } = attached();
-  const e = await run(['trace', d.issue([{ op: 0x28, vmid: 3 }]).write()]);
+  const d = new Driver().boot({ idr0: '0xd45101b' });
+  const e = await run(['trace', d.issue([{ op: 0x41, sid: 3, resp: 1 }]).write()]);
   t.is(e.code, 2);
   t.regex(e.stdout, /^\[inconclusive\] not decided everywhere/);
-  t.regex(e.stdout, /not decided +line \d+: not modelled: command 0x28/);
+  t.regex(e.stdout, /not decided +line \d+: not modelled: command PRI_RESP/);
+});
+
+test('a host at EL2: the machine is named, why it went wrong is told by line, and what needs stage 1 at EL1 says so', async (t) => {
+  const h = new Host({ el2: true });
+  const s = new Space(h, '0xd0', 7);
+  h.attachTo(3, s);
+  s.map(0x4000, 0x80000000).unmap(0x4000);
+  const path = h.syncs(s, [{ op: 0x12, asid: 7, frame: 4, leaf: 1 }]).write();
+  const e = await run(['trace', path]);
+  t.is(e.code, 1);
+  t.regex(e.stdout, /because +line \d+ +unmap of 0x4000 \+0x1000\n +line \d+ made the stage-1 leaf \{EL2-E2H asid 7 0x4000 -> 0x80000000 level 3\} stale[^]*TLBI_NH_VA vmid 0 asid 7 va 0x4000 leaf: /);
+  t.regex(e.stdout, /verified +inserting TLBI_EL2_VA asid 7 va 0x4000 leaf and a CMD_SYNC in front of line \d+ removes it/);
+  t.regex(e.stdout, /machine +the whole SMMU: /);
+  for (const option of [['--mutate'], ['--what-if', 'all']]) {
+    const refused = await run(['trace', path, ...option]);
+    t.is(refused.code, 64);
+    t.regex(refused.stderr, /4K granules/);
+  }
 });
 
 test('--mutate: a table, and nothing for a recording that is broken already', async (t) => {
@@ -113,6 +132,27 @@ test('--what-if: a wrong candidate, by the recording and by its plan', async (t)
   t.regex(e.stdout, /because[^]*line \d+ +TLBI_NH_VA [^\n]*\n/);
   const d = document(await run(['trace', join(HERE, 'linux-mini-7.2.jsonl.gz'), '--what-if', path, '--json'])) as { verdict: string; candidates: { finding: { rule: string }; wrong: { rule: string } }[] };
   t.deepEqual([d.verdict, d.candidates[0]?.finding.rule, d.candidates[0]?.wrong.rule], ['violation', 'stale-translation', 'range-coverage']);
+});
+
+test('--what-if: a wrong plan is stored as a case that replay asks again, of a candidate and of one that does not answer', async (t) => {
+  const at = folder();
+  const path = wasm(at, 'wrong');
+  const out = join(at, 'cases');
+  const e = await run(['trace', join(HERE, 'linux-mini-7.2.jsonl.gz'), '--what-if', path, '--out', out]);
+  const file = /saved +(\S+\.json)/.exec(e.stdout)?.[1] ?? '';
+  t.true(file.startsWith(join(out, 'regressions/range-coverage')), e.stdout);
+  const stored = JSON.parse(readFileSync(file, 'utf8')) as { kind: string; provenance: { recording: string; line: number } };
+  t.is(stored.kind, 'plan');
+  t.is(stored.provenance.recording, 'linux-mini-7.2.jsonl.gz');
+  t.true(stored.provenance.line > 0);
+  const again = await run(['replay', file, '--candidate', path]);
+  t.is(again.code, 1);
+  t.regex(again.stdout, /range-coverage/);
+  t.is((await run(['replay', file, '--candidate', wasm(at, 'right')])).code, 0);
+  const silent = await run(['trace', join(HERE, 'linux-mini-7.2.jsonl.gz'), '--what-if', wasm(at, 'loops'), '--timeout', '1s', '--out', out]);
+  t.regex(silent.stdout, /saved +\S+candidate\/[0-9a-f]{16}\.json/);
+  const d = document(await run(['trace', join(HERE, 'linux-mini-7.2.jsonl.gz'), '--what-if', path, '--out', out, '--json'])) as { candidates: { file: string }[] };
+  t.is(d.candidates[0]?.file, file);
 });
 
 test('--what-if: a candidate that loops, traps, or answers nonsense ends itself and nothing else', async (t) => {

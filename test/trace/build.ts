@@ -7,6 +7,8 @@ const L1 = 0x1000;
 const QUEUE = 0x40000;
 const CDS = 0x20000;
 const PAGE = 4096;
+/** Of the command queue. */
+const ENTRIES = 256;
 
 export function hex(n: number): string {
   return `0x${n.toString(16)}`;
@@ -37,12 +39,12 @@ export class Driver {
     for (const c of all) {
       encodeCommand({ ...newCommand(), ...c }, raw);
       const op = (Object.keys(OP) as CommandName[]).find((k) => OP[k] === c.op) as string;
-      this.add({ cpu, ev: 'cmd', idx: this.#idx, op, raw: [word(raw[0] as number, raw[1] as number), word(raw[2] as number, raw[3] as number)] });
-      taken.push({ ev: 'take', idx: this.#idx, op });
+      this.add({ cpu, ev: 'cmd', idx: this.#idx % ENTRIES, op, raw: [word(raw[0] as number, raw[1] as number), word(raw[2] as number, raw[3] as number)] });
+      taken.push({ ev: 'take', idx: this.#idx % ENTRIES, op });
       this.#idx += 1;
     }
-    this.add({ ev: 'prod', v: this.#idx }, ...taken);
-    if (sync) this.add({ ev: 'cons', v: this.#idx });
+    this.add({ ev: 'prod', v: this.#idx % (2 * ENTRIES) }, ...taken);
+    if (sync) this.add({ ev: 'cons', v: this.#idx % (2 * ENTRIES) });
     return this.add({ cpu, ev: 'issue.ret', ret: 0 });
   }
 
@@ -136,6 +138,8 @@ export class Domain {
     this.level2 = d.page();
     d.store('pt', this.root, hex(this.level1 + 3)).store('pt', this.level1, hex(this.level2 + 3));
   }
+
+  get driver(): Driver { return this.#d; }
 
   /** Frame numbers below 512. */
   map(page: number, pa: number, o: { readonly stored?: number } = {}): this {

@@ -73,6 +73,26 @@ test('stale-translation: the descriptor still stands', async (t) => {
   await broken(t, d, 'stale-translation', /memory still shows/);
 });
 
+test('stale-translation: one descriptor among many still stands', async (t) => {
+  for (const left of [1, 2, 5, 6]) {
+    const { d, dom } = attached();
+    for (let i = 0; i < 8; i += 1) dom.map(8 + i, PA + i * 0x1000);
+    d.call('iommu_unmap_fast', { dom: '0xd0' }).add({ cpu: 0, ev: 'unmap', pt: '0xd0f', iova: '0x8000', pgsize: '0x1000', count: 8 });
+    for (let i = 0; i < 8; i += 1) if (i !== left) d.store('pt', dom.level3 + (8 + i) * 8, '0x0');
+    d.add({ cpu: 0, ev: 'unmap.ret', size: '0x8000' }).ret('iommu_unmap_fast');
+    dom.sync([dom.tlbi(8, { tg: 1, ttl: 3, num: 7 })]);
+    const { result } = await broken(t, d, 'stale-translation', /memory still shows/);
+    t.deepEqual(result.findings.map((f) => f.actual), [`the descriptor of ${hex((8 + left) * 4096)} still stands in memory: {-> ${hex(PA + left * 0x1000)} level 3}`]);
+  }
+});
+
+test('illegal-command: streams and substreams that the SMMU does not have', async (t) => {
+  for (const c of [{ op: OP.CFGI_STE, sid: 65536 }, { op: OP.CFGI_CD, sid: 3, ssid: 1 }]) {
+    const { d } = attached();
+    await broken(t, d.issue([c]), 'illegal-command', /beyond IDR1\.(SIDSIZE|SSIDSIZE)/);
+  }
+});
+
 test('what a device did is told apart from what it could have done', async (t) => {
   const { d, dom } = attached();
   dom.map(4, PA).unmap(4).sync([]);
@@ -250,13 +270,23 @@ test('illegal-command and queue-integrity end the judging, and say so', async (t
   await broken(t, e, 'queue-integrity', /published-entry-changed/);
 });
 
-test('what is not modelled is inconclusive from there on', async (t) => {
+test('what the stage-1 machine does not model is judged on the whole one, from the beginning', async (t) => {
   const { d, dom } = attached();
   d.issue([{ op: OP.TLBI_S12_VMALL, vmid: 3 }]);
   dom.map(4, PA).unmap(4).sync([]);
+  const r = await broken(t, d, 'stale-translation', /outlives/);
+  t.is(r.machine, 'whole');
+  t.is((await broken(t, attached().dom.map(4, PA).unmap(4).sync([]).driver, 'stale-translation', /outlives/)).machine, 'stage1');
+});
+
+test('what neither machine models is inconclusive from there on', async (t) => {
+  const d = new Driver().boot({ idr0: '0xd45101b' });
+  const dom = new Domain(d, '0xd0', 1);
+  d.attach(3, dom).issue([{ op: OP.PRI_RESP, sid: 3, resp: 1 }]);
+  dom.map(4, PA).unmap(4).sync([]);
   const { result } = await traceRecording(d.write());
   t.is(result.verdict, 'inconclusive');
-  t.regex(result.doubts[0]?.why ?? '', /^not modelled: command 0x28; from this line on nothing is judged$/);
+  t.regex(result.doubts[0]?.why ?? '', /^not modelled: command PRI_RESP \(page requests and stalls\); from this line on nothing is judged$/);
 });
 
 test('a recording that contradicts itself is refused with the line', async (t) => {
@@ -294,4 +324,82 @@ test('the SMMU switched off and on again starts like after reset', async (t) => 
   };
   t.is((await clean(t, off(true))).result.accesses.skipped, 1);
   await broken(t, off(false), 'stale-configuration', /from before reset/);
+});
+
+// ---- What must not be dropped in silence
+
+test('tables that no attach names are those of the domain whose maps store to their root', async (t) => {
+  const nameless = (flush: boolean): Driver => {
+    const { d, dom } = attached();
+    d.lines = d.lines.filter((l) => !(l['ev'] === 'call' || l['ev'] === 'ret') || !String(l['f']).startsWith('arm_smmu_attach_dev'));
+    dom.map(4, PA);
+    d.store('pt', dom.root + 8, '0x0');
+    d.lines.splice(d.lines.findIndex((l) => l['ev'] === 'map') + 1, 0, { cpu: 0, ev: 'wr', to: 'pt', pa: hex(dom.root), v: [hex(dom.level1 + 3)] });
+    dom.unmap(4).sync(flush ? [dom.tlbi(4)] : []);
+    return d;
+  };
+  await clean(t, nameless(true));
+  await broken(t, nameless(false), 'stale-translation', /outlives/);
+});
+
+test('what cannot be judged says so: tables of nobody, unmaps of unknown tables, a sync on another CPU, small tables', async (t) => {
+  const doubts = async (d: Driver): Promise<string> => {
+    const { result } = await traceRecording(d.write());
+    t.deepEqual(result.findings, []);
+    t.is(result.verdict, 'inconclusive');
+    return result.doubts.map((x) => x.why).join(' | ');
+  };
+  const { d, dom } = attached();
+  d.lines = d.lines.filter((l) => l['f'] !== 'arm_smmu_attach_dev');
+  const other = new Domain(d, '0xd1', 2);
+  d.attach(4, other);
+  other.map(4, PA).unmap(4).sync([other.tlbi(4)]);
+  t.is(dom.asid, 1);
+  t.regex(await doubts(d), /^tables are in use that belong to no recorded domain \(asid 1\): what they map is not judged$/);
+  const { d: e } = attached();
+  t.regex(await doubts(e.add({ cpu: 0, ev: 'unmap', pt: '0x77', iova: '0x4000', pgsize: '0x1000', count: 1 }, { cpu: 0, ev: 'unmap.ret', size: '0x1000' })), /^an unmap of a page table that no map names: it is not judged$/);
+  const { d: f, dom: moving } = attached();
+  moving.map(4, PA).unmap(4);
+  f.cpu = 1;
+  moving.sync([]);
+  t.regex(await doubts(f), /^a sync on one CPU while what its domain unmapped was unmapped on another/);
+  const { d: g } = attached();
+  g.add({ cpu: 0, ev: 'pt.alloc', va: 'small', pa: hex(0x900040), size: '0x40' }, { cpu: 0, ev: 'pt.free', va: 'small', size: '0x40' });
+  t.regex(await doubts(g), /^a table that is smaller than a page is freed/);
+});
+
+test('a write that a read-only page refuses', async (t) => {
+  const { d, dom } = attached();
+  dom.map(4, PA);
+  d.lines = d.lines.map((l) => (l['ev'] === 'map' ? { ...l, prot: '0x1' } : l['ev'] === 'wr' && l['pa'] === hex(dom.level3 + 32) ? { ...l, v: [hex(PA + 0xfc7)] } : l));
+  d.add({ ev: 'fault', type: 'F_PERMISSION', sid: 3, iova: '0x4000' }).xlat(3, 0x4000, PA);
+  await clean(t, d);
+});
+
+test('CONS with an error: the recorded SMMU refused a command, or stopped for another reason', async (t) => {
+  const stopped = (error: number): Driver => {
+    const { d } = attached();
+    d.issue([{ op: OP.TLBI_NH_ASID, asid: 1 }]);
+    const at = d.lines.map((l) => l['ev']).lastIndexOf('cons');
+    d.lines[at] = { ...d.lines[at], v: error * 2 ** 24 + 12 };
+    return d;
+  };
+  await broken(t, stopped(1), 'illegal-command', /^the SMMU refused /);
+  for (const [error, why] of [[3, /an ATC invalidation that was not answered/], [2, /error 2/]] as const) {
+    const { result } = await traceRecording(stopped(error).write());
+    t.is(result.verdict, 'inconclusive');
+    t.regex(result.doubts[0]?.why ?? '', why);
+  }
+});
+
+test('hostile sizes are refused, with the line', async (t) => {
+  const with_ = (...lines: Record<string, unknown>[]): Driver => attached().d.add(...lines);
+  t.regex(await refused(t, with_({ cpu: 0, ev: 'map', pt: '0x1', dom: '0x1', iova: '0x0', pa: '0x0', pgsize: '0x1000', count: 2 ** 40 })), /"count" is larger than 4194304$/);
+  t.regex(await refused(t, with_({ cpu: 2 ** 40, ev: 'map.ret', ret: 0 })), /"cpu" is larger than 65535$/);
+  t.regex(await refused(t, with_({ cpu: -1, ev: 'map.ret', ret: 0 })), /"cpu" must be a number/);
+  t.regex(await refused(t, with_({ cpu: 0, ev: 'wr', to: 'pt', pa: '-0x8', v: ['0x0'] })), /"pa" must be a number/);
+  t.regex(await refused(t, with_({ cpu: 0, ev: 'clean', pa: '0x0', size: 2 ** 30 })), /"size" is larger/);
+  t.regex(await refused(t, with_({ ev: 'xlat', sid: 1, iova: 'NaN', pa: '0x0' })), /"iova" must be a number/);
+  t.regex(await refused(t, with_({ ev: 'reg', reg: 'CMDQ_BASE', v: '0x5000001f' })), /2\^19 are the most/);
+  t.regex(await refused(t, new Driver().boot().add({ ev: 'reg', reg: 'CR0', v: '0x8' }, { ev: 'reg', reg: 'STRTAB_BASE_CFG', v: '0x3f' }, { ev: 'reg', reg: 'CR0', v: '0xd' })), /more than 32768 pages/);
 });

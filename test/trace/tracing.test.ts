@@ -87,7 +87,7 @@ test('mapped before the attach, and in a recording that begins after the reset',
 
 test('synthetic tables: what is stored, and a table goes before the block comes', (t) => {
   let page = 0x100000;
-  const s = new SyntheticTable(0x1000, 1, () => (page += 4096));
+  const s = new SyntheticTable(0x1000, { tg: 12, stage: 1, startLevel: 1 }, () => (page += 4096));
   const at = (stores: readonly { pa: number; lo: number; hi: number }[]): string[] => stores.map((x) => `${x.pa.toString(16)}=${x.lo.toString(16)}`);
   t.deepEqual(at(s.map(0x203000, 0x8000, 4096, 1)), ['1000=101003', '101008=102003', '102018=8f43']);
   t.deepEqual(at(s.unmap(0x203000, 4096, 1)), ['102018=0']);

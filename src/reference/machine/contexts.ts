@@ -37,6 +37,8 @@ export class Contexts {
   readonly #opened = new Set<string>();
   /** STEs by the combinations that they were made of. */
   #known = new WeakMap<readonly Vector[], readonly SteVector[]>();
+  /** VMIDs that some STE has been nested under. */
+  readonly #nested = new Set<number>();
   #e2h = false;
   #split = 0;
   #streams = 0;
@@ -129,6 +131,7 @@ export class Contexts {
       facts: v.facts, words: v.words, sid, action: steVerdict(v.words, 0, f), world: streamWorld(v.words, 0, f, this.#e2h), vmid: f.stage2 ? getField(v.words, STE.S2VMID) : 0,
     }));
     this.#known.set(all, made);
+    for (const v of made) if (v.action === 'nested') this.#nested.add(v.vmid);
     return made;
   }
 
@@ -154,6 +157,7 @@ export class Contexts {
 
   /** A stage-2 leaf became cacheable: CD tables may be reachable through it. */
   stage2Born(leaf: LeafFact): void {
+    if (!this.#nested.has(leaf.vmid)) return;
     for (const a of this.store.arrays.slice()) {
       if (a.kind !== 'ste') continue;
       for (const e of [...a.elements.values()]) {

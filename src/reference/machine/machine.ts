@@ -281,7 +281,7 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
     if (w.config && !w.streams.has(t.sid)) return 'a cached STE or CD of before reset: no CFGI_ALL, or CFGI_STE of the stream, and CMD_SYNC removed it yet';
     for (const ste of this.contexts.steVectors(t.sid)) {
       if (ste.action !== 'stage1' && ste.action !== 'stage2' && ste.action !== 'nested') continue;
-      if (ste.world === WORLD_EL1 ? w.el1 && !w.vmids.has(ste.vmid) : w.el2) return `a TLB entry of before reset: no ${ste.world === WORLD_EL1 ? 'TLBI_NSNH_ALL' : 'TLBI_EL2_ALL'} and CMD_SYNC behind those of the configuration removed it yet`;
+      if (this.unknownTag(ste.world, ste.vmid)) return `a TLB entry of before reset: no ${ste.world === WORLD_EL1 ? 'TLBI_NSNH_ALL' : 'TLBI_EL2_ALL'} and CMD_SYNC behind those of the configuration removed it yet`;
     }
     return null;
   }
@@ -310,6 +310,20 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
     this.#permitted.collect(t, mode === 'ats-request', this.#control, say);
     return stopped;
   }
+
+  /** A stream whose STE or CD may still be cached from before reset, or -1. */
+  unknownConfiguration(): number {
+    for (let sid = 0; this.#wild.config && sid < this.contexts.streams; sid += 1) if (!this.#wild.streams.has(sid)) return sid;
+    return -1;
+  }
+
+  /** May the TLB hold entries of the StreamWorld (EL1: of the VMID) from before reset? */
+  unknownTag(world: number, vmid: number): boolean {
+    return world === WORLD_EL1 ? this.#wild.el1 && !this.#wild.vmids.has(vmid) : this.#wild.el2;
+  }
+
+  /** Commands of nobody's queue take effect, and a SYNC behind them completes. */
+  complete(covered: readonly Pending[]): void { this.#synced(0, covered); }
 
   /** From now on what is needed to tell why is kept. */
   remember(): void { this.trace ??= new Trace(); }

@@ -10,10 +10,13 @@ import type { Memory } from '../../memory/memory.js';
 import { WORLD_EL2 } from '../../stack/transaction.js';
 import { beginSegment, bury, endSegment, NEVER, sameWord, stands, type Fact, type LeafFact, type Page, type Pending, type Premise, type Regime, type TableFact, type TranslationFact } from './facts.js';
 import { when } from './justify.js';
+import { Loose } from './loose.js';
 import type { MatchContext } from './match.js';
 import { stage2Clean, tableLimits } from './permissions.js';
 
 const WORDS = 512;
+/** So many facts are taken out of the list one by one. */
+const FEW = 8;
 
 /** What hears of the tables. */
 export interface TableListener {
@@ -40,11 +43,14 @@ export class Tables {
   readonly #listener: TableListener;
   readonly #pages: (Page[] | undefined)[] = [];
   readonly #context: () => MatchContext;
+  readonly #loose = new Loose();
   #next = 1;
   #bbml: 0 | 1 | 2;
   /** Every cached table descriptor and leaf. */
   translations: TranslationFact[] = [];
   regimes: Regime[] = [];
+  /** Told of each leaf that a descriptor in memory gives (not of what two stages combine). */
+  leafBorn: ((leaf: LeafFact) => void) | null = null;
   /** Is the store that is being heard the software's? */
   software = false;
 
@@ -71,7 +77,7 @@ export class Tables {
 
   /** SMMUEN became 0: nothing is fetched; what is cached stays (§6.3.9.6). */
   disable(): void {
-    for (const f of this.translations) if (f.ref >= 0) endSegment(f, this.now);
+    for (const f of this.translations) if (f.ref >= 0) this.#end(f);
   }
 
   /** SMMUEN became 1: cached pointers are followed again, whoever supports them. */
@@ -91,6 +97,18 @@ export class Tables {
     for (const f of this.translations) if (f.kind === 'table' && f.regime === r && f.page !== null) this.#rescan(f.page);
   }
 
+  #end(f: TranslationFact): void {
+    if (!stands(f)) return;
+    endSegment(f, this.now);
+    this.#loose.ended(f);
+  }
+
+  #begin(f: TranslationFact): void {
+    if (stands(f)) return;
+    beginSegment(f, this.now);
+    this.#loose.began(f);
+  }
+
   /** Cached stage-2 leaves of a VMID. */
   stage2Leaves(vmid: number): LeafFact[] {
     return this.translations.filter((f): f is LeafFact => f.kind === 'leaf' && f.stage === 2 && f.vmid === vmid);
@@ -105,7 +123,7 @@ export class Tables {
       const entry = page.firstIndex + (this.#memory.frameOf(slot) - page.frame) * WORDS + index - page.offset;
       if (entry < page.firstIndex || entry >= page.firstIndex + page.entries) continue;
       if (canonical(page, oldLo) === canonical(page, lo) && oldHi === hi) continue; // the access flag alone
-      for (const kid of page.kids.get(entry) ?? []) endSegment(kid, this.now);
+      for (const kid of page.kids.get(entry) ?? []) this.#end(kid);
       this.#derive(page, entry, lo, hi);
     }
   }
@@ -187,7 +205,7 @@ export class Tables {
     const kind = descriptorKind(lo, page.level, c.tg, c.ds, c.wide);
     const kids = (page.kids.get(entry) ?? []).filter((k) => k.alive);
     const again = kids.filter((k) => sameWord(k, lo, hi));
-    for (const k of again) beginSegment(k, this.now);
+    for (const k of again) this.#begin(k);
     if (again.some((k) => k.kind === 'table')) return;
     page.kids.set(entry, kids);
     if (kind === LEAF && cacheable(page, lo, hi)) this.#newLeaves(page, entry, [lo, hi], kids);
@@ -222,6 +240,7 @@ export class Tables {
     for (const f of fresh) {
       kids.push(f);
       this.#addLeaf(f);
+      if (this.leafBorn !== null) this.leafBorn(f);
     }
   }
 
@@ -229,7 +248,8 @@ export class Tables {
     this.translations.push(f);
     if (f.stage === 1 && f.regime.nested) for (const s2 of this.stage2Leaves(f.vmid)) this.#combine(f, s2);
     if (f.stage !== 2) return;
-    for (const other of this.translations.slice()) {
+    // Nested facts have a regime that is listed: without one there is nothing to be combined with.
+    for (const other of this.regimes.some((r) => r.nested && r.vmid === f.vmid) ? this.translations.slice() : []) {
       if (other.vmid !== f.vmid || other.stage !== 1 || !other.regime.nested) continue;
       if (other.kind === 'leaf') this.#combine(other, f);
       else this.#through(other, f);
@@ -316,16 +336,24 @@ export class Tables {
 
   /** Facts that the SYNC's commands get rid of. Nothing changes yet. */
   judge(K: readonly Pending[], m: MatchContext): TranslationFact[] {
+    return (this.#loose.only(this.regimes) ?? this.translations).filter((f) => when(f, K, m) === NEVER);
+  }
+
+  /** The same, with everything judged one by one. */
+  judgeAll(K: readonly Pending[], m: MatchContext): TranslationFact[] {
     return this.translations.filter((f) => when(f, K, m) === NEVER);
   }
 
   apply(dead: readonly TranslationFact[], queue: number): void {
     if (dead.length === 0) return;
     for (const f of dead) {
+      this.#loose.buried(f);
       bury(f, this.now, queue);
       if (f.kind === 'table' && f.page !== null) this.#removePage(f.page);
     }
-    this.translations = this.translations.filter((f) => f.alive);
+    if (dead.length > FEW) this.translations = this.translations.filter((f) => f.alive);
+    else for (const f of dead) this.translations.splice(this.translations.indexOf(f), 1);
+    this.#loose.review(this.translations);
     for (const f of dead) this.#refill(f);
   }
 

@@ -160,6 +160,7 @@ export class Stage1Reference implements RegisterPort, MemoryWatcher, QueueListen
 
   /** A stream whose STE or CD may still be cached from before reset, or -1. */
   unknownConfiguration(): number {
+    if (!this.#wild.ste && !this.#wild.cd) return -1;
     for (let sid = 0; sid < this.configuration.streams; sid += 1) {
       if (this.#wild.ste && !this.#wild.cleanStes.has(sid)) return sid;
       if (this.#wild.cd && !this.#wild.cleanCds.has(sid)) return sid;
