@@ -228,7 +228,7 @@ export class WalkerView {
 
   #soil(line: number, ghost: boolean): void {
     if (this.#bit(this.#dirty, line) && (!ghost || this.#bit(this.#ghost, line))) return;
-    this.#flags(line, true, ghost || this.#bit(this.#ghost, line));
+    this.#flags(line, true, ghost);
   }
 
   #forget(line: number): void {
