@@ -226,7 +226,7 @@ export class Lockstep {
   #observer(): DriverObserver {
     return {
       planned: (smmu, d, words, count) => {
-        this.coherency?.taken('when its invalidation is issued');
+        this.coherency?.taken('its invalidation is issued');
         judgePlan(this.ledger, { smmu, d, words, count }, this.#smmuFeatures[smmu] as CommandFeatures, this.driver.context.parts.planner.promise);
         if (this.#operation !== null) judgeNotified(this.ledger, this.world, this.#operation, d);
       },

@@ -178,7 +178,7 @@ export class CoherencyRules implements ViewListener {
       for (let ref = slot * 512; ref < (slot + 1) * 512; ref += 1) {
         if (((seen.lo[ref] as number) & BIT_VALID) === 0 || this.#same(ref)) continue;
         this.#scene.ledger.fail('table-coherency', 'what was taken away still stands for the walker', `the line of each cleared descriptor cleaned before ${when}`,
-          `${this.#word(ref)} was cleared or replaced, its line is dirty, and the walker still reads ${this.#seen(ref)} ${when}`, undefined, [
+          `${this.#word(ref)} was cleared or replaced, its line is dirty, and the walker still reads ${this.#seen(ref)} when ${when}`, undefined, [
             `a store took ${this.#seen(ref)} out of ${this.#place(ref)}: it is in the CPU's cache, and the line is dirty`,
             `missing: a clean of that line after the store, before the invalidation is issued${this.#told(ref)}`,
             'whatever is invalidated, the walker may read it again',
@@ -260,7 +260,7 @@ export class CoherencyRules implements ViewListener {
     }
     if (result !== 'ok') return;
     if (op.op === 'map') this.#mapped(op.domain, op.iova / 4096, (op.iova + op.size) / 4096);
-    else this.taken(`when ${op.op} returns`);
+    else this.taken(`${op.op} returns`);
   }
 
   // ---- words
@@ -280,13 +280,13 @@ export class CoherencyRules implements ViewListener {
     return lo === 0 && hi === 0 ? '0' : `0x${(hi * 2 ** 32 + lo).toString(16)}`;
   }
 
-  /** Was the line cleaned in this call? Then that came too early. */
+  /** Was the line cleaned in this call, as part of a new table or not? Then that came too early. */
   #told(ref: number): string {
     const line = Math.floor(ref / LINE_WORDS);
     for (let i = 0; i < this.#cleaned.length; i += 2) {
-      if (line >= (this.#cleaned[i] as number) && line <= (this.#cleaned[i + 1] as number)) return ' (this call cleaned the line, but before the store was in the cache)';
+      if (line >= (this.#cleaned[i] as number) && line <= (this.#cleaned[i + 1] as number)) return ' (in this call it was cleaned last before the store was in the cache)';
     }
-    return ' (this call did not clean the line)';
+    return ' (this call did not clean it)';
   }
 }
 

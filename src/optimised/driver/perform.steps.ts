@@ -66,14 +66,15 @@ export function* perform(ctx: Context, op: Operation): Steps<Result> {
       yield* flushAll(ctx, op.domain);
       return 'ok';
     }
-    case 'fail-next-allocation':
-      ctx.state.pages.failNext();
-      return 'ok';
-    case 'evict':
-      ctx.state.pages.memory.walkers?.evict(op.line);
-      return 'ok';
-    default: return 'ok';
+    default: return happen(ctx, op);
   }
+}
+
+/** An act of the environment. */
+function happen(ctx: Context, op: Operation): Result {
+  if (op.op === 'fail-next-allocation') ctx.state.pages.failNext();
+  if (op.op === 'evict') ctx.state.pages.memory.walkers?.evict(op.line);
+  return 'ok';
 }
 
 function checkAttach(ctx: Context, device: number, to: Target): Result {
