@@ -74,6 +74,7 @@ export class CoherencyRules implements ViewListener {
       this.#links += 1;
       if (slot < 0 || (was && tableFrame(oldLo, oldHi) === tableFrame(lo, hi))) return;
       this.#installed += 1;
+      this.#judgePointer(page);
       this.#adopt(slot, { domain: page.domain, level: page.level + 1, va: page.va + (ref % 512) * entryFrames(page.level), pointer: ref });
       return;
     }
