@@ -17,7 +17,7 @@ export const STEP_BUDGET = 8_000_000;
 export type BarrierSite = 'map-done' | 'before-invs' | 'command-published' | 'entry-target-visible' | 'table-contents' | 'array-published';
 
 /** What a clean of cache lines is for; only domains whose walkers are not coherent need any. */
-export type CleanSite = 'new-table' | 'table-pointer' | 'cleared' | 'leaves' | 'sync-map';
+export type CleanSite = 'root-table' | 'new-table' | 'table-pointer' | 'cleared' | 'leaves' | 'sync-map';
 
 const LINE_WORDS = 8;
 

@@ -20,6 +20,8 @@ export interface MemoryWatcher {
 /** Cleans lines from the CPUs' cache for walkers that do not look into it (walker-view.ts); returns how many lines these are. */
 export interface LineCleaner {
   clean(ref: number, words: number): number;
+  /** The cache writes a dirty line back by itself: the n-th by address, modulo their number. */
+  evict(n: number): boolean;
 }
 
 export class Memory {
