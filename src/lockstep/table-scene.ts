@@ -11,6 +11,7 @@ import { cdTg0, cdTg1, levelShift, stage2Sl0 } from '../spec/granule.js';
 import { CONFIG_S1, CONFIG_S2, OUTPUT_BITS, STE, steVerdict } from '../spec/ste.js';
 import { WORDS_PER_FRAME, type Memory, type MemoryWatcher } from '../memory/memory.js';
 import type { Pages } from '../memory/pages.js';
+import { SMALL_TABLE_BITS } from '../operations/table-shape.js';
 import { OptimisedMachine } from '../optimised/machine/machine.js';
 import type { Fact } from '../reference/machine/facts.js';
 import { ReferenceMachine } from '../reference/machine/machine.js';
@@ -67,6 +68,7 @@ export function tableFeatures(w: TableWorld): Features {
   return {
     ...FULL_FEATURES, hyp: false, coherent: w.coherent, httu: g.dirty ? 2 : 0, ats: false, msi: false, vmidWildcard: false, twoLevelStreams: false, twoLevelCds: false, sidBits: 4, ssidBits: 0,
     extraQueues: 0, bbml: w.bbml, oas: OUTPUT_BITS.find((bits) => bits >= reach) as number, ds: g.ds, wideInput: g.inputBits > 48,
+    smallTables: g.inputBits < SMALL_TABLE_BITS,
   };
 }
 

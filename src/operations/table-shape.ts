@@ -33,10 +33,16 @@ export function geometryProblem(g: TableGeometry): string | null {
   return null;
 }
 
-/** Level of the root. Stage 2: a root of at most 16 entries is that many tables of the level below. */
+/** Tables of fewer input bits need IDR3.STT (TxSZ above 39). */
+export const SMALL_TABLE_BITS = 25;
+
+/**
+ * Level of the root. Stage 2: a root of at most 16 entries is that many tables of the level below; but a 4K walk may begin at level 3 only
+ * where small tables exist.
+ */
 export function startLevelOf(g: TableGeometry): number {
   const level = stage1StartLevel(g.tg, g.inputBits);
-  if (g.stage === 1 || level === 3) return level;
+  if (g.stage === 1 || level === 3 || (g.tg === 12 && level === 2 && g.inputBits >= SMALL_TABLE_BITS)) return level;
   return g.inputBits - levelShift(g.tg, level) <= Math.log2(CONCATENATED) ? level + 1 : level;
 }
 
