@@ -120,7 +120,7 @@ function* mapList(room: TableRoom, op: ListCall): Steps<TableResult> {
   room.stop = 'ok';
   checkList(room, op);
   if (room.stop !== 'ok') return { code: room.stop, bytes: 0 };
-  room.place.level = room.cleaner.oneWalk ? -1 : NO_PLACE;
+  room.place.level = room.cleaner.oneWalk === true ? -1 : NO_PLACE;
   room.place.slot = -1;
   let done = 0;
   for (let i = 0; i < op.pieces.length && room.stop === 'ok';) {

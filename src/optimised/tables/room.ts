@@ -64,7 +64,7 @@ export interface Cleaner {
   /** Are leaves clean only after `syncMap`? */
   readonly deferred: boolean;
   /** map-sg goes on from the table page of the last piece where it can, and does not walk from the root for each. */
-  readonly oneWalk: boolean;
+  readonly oneWalk?: boolean;
   readonly cost: CleanCost;
   leavesWritten(room: TableRoom, ref: number, count: number): void;
   callDone(room: TableRoom): void;
