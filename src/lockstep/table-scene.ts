@@ -115,6 +115,7 @@ export class TableScene implements MemoryWatcher {
   readonly telling: Telling | null;
   /** Commands that became visible, by opcode. */
   readonly commands = new Float64Array(256);
+  readonly stage: 1 | 2;
   /** First frame of the device addresses that the table serves. */
   readonly base: number;
   op = -1;
@@ -125,6 +126,7 @@ export class TableScene implements MemoryWatcher {
   readonly #transaction: Transaction = newTransaction();
   readonly #answer: Answer = newAnswer();
   #working = false;
+  #streams = -1;
   #recordAt = -1;
 
   constructor(parts: SceneParts, root: Root) {
@@ -132,6 +134,7 @@ export class TableScene implements MemoryWatcher {
     this.#parts = parts;
     this.features = tableFeatures(world);
     const g = world.geometry;
+    this.stage = g.stage;
     this.base = g.half === 'upper' ? (POW2[52] as number) - (POW2[g.inputBits - 12] as number) : 0;
     const config = { features: this.features, tlbEntries: TLB_ENTRIES, mergeRuns: world.mergeRuns, strictReserved: true };
     walker.watchers.push(this); // first: it judges a store by what the weakest machine knows before it
@@ -202,6 +205,7 @@ export class TableScene implements MemoryWatcher {
     const { pages, world, ledger } = this.#parts;
     const page = (owner: 'stream' | 'queue' | 'cd'): number => pages.memory.frameOf(pages.allocateRun(owner, 1)) * 4096;
     const streams = page('stream');
+    this.#streams = pages.memory.slotOf(streams / 4096);
     const commands = page('queue');
     const events = page('queue');
     const cd = page('cd');
@@ -220,6 +224,20 @@ export class TableScene implements MemoryWatcher {
   }
 
   /** The structures that describe the library's root are legal: its start level is one that the architecture has for this size. */
+  /** The stream is taken off the table, and everything of its tag goes: then the tables can be freed. */
+  detach(): void {
+    const { pages } = this.#parts;
+    const streams = pages.memory.frameOf(this.#streams) * 4096;
+    this.#store(streams + SID * 64, 0, 0);
+    const step = (fields: Partial<Command>): void => {
+      this.#insist(this.#software.command(0, fields));
+      this.#insist(this.#software.sync(0));
+    };
+    step({ op: OP.CFGI_STE, sid: SID, leaf: 1 });
+    if (this.stage === 1) step({ op: OP.CFGI_CD, sid: SID, leaf: 1 });
+    step(this.stage === 1 ? { op: OP.TLBI_NH_ASID, asid: ASID, vmid: VMID } : { op: OP.TLBI_S12_VMALL, vmid: VMID });
+  }
+
   #legal(root: Root, ste: Uint32Array, cd: Uint32Array): void {
     const { ledger, world } = this.#parts;
     const g = world.geometry;
