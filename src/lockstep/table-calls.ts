@@ -46,14 +46,14 @@ export class TableCalls {
   readonly #before: BeforeFlush;
   scene: TableScene | null = null;
 
-  constructor(world: TableWorld, mutant: string | undefined, before: BeforeFlush, opened: (view: WalkerView) => void) {
+  constructor(world: TableWorld, mutant: string | undefined, before: BeforeFlush, opened: (view: WalkerView, memory: Memory) => void) {
     this.#world = world;
     this.#before = before;
     this.memory = new Memory(new Journal(), FRAMES);
     this.pages = new Pages(this.memory);
     this.view = world.coherent ? null : new WalkerView(this.memory, (slot) => (this.pages.ownerOf(slot) ?? 'table') === 'table', world.eviction);
     this.pages.observer = this.view;
-    if (this.view !== null) opened(this.view);
+    if (this.view !== null) opened(this.view, this.memory);
     this.cpus = [new Cpu(this.memory, world.storeOrder), new Cpu(this.memory, world.storeOrder)];
     this.#planner = findPlanner(DEFAULT_PLANNER) as Planner;
     this.#words = new Uint32Array(this.#planner.room * 4);

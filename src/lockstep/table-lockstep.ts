@@ -7,6 +7,7 @@
  * A caller keeps some rules of his own: what was unmapped is not mapped again before its sync. A call that breaks them is not made ("the caller must …").
  */
 import { POW2 } from '../spec/bits.js';
+import { BIT_READ_ONLY, BIT_S2AP_WRITE, HI_DBM } from '../spec/descriptor.js';
 import { EVENT } from '../spec/event.js';
 import type { Fact } from '../reference/machine/facts.js';
 import { Ledger, ruleIndex } from '../rules/ledger.js';
@@ -19,7 +20,7 @@ import { answerName, describeAnswer, frameAddress } from './machine-words.js';
 import { TableCaches } from './table-caches.js';
 import { TableCalls } from './table-calls.js';
 import { allows, askGone, judgeClean, judgeFacts, type Owned } from './table-facts.js';
-import { tellPath } from './table-path.js';
+import { newEnd, tellPath, walkPath } from './table-path.js';
 import { TableScene } from './table-scene.js';
 import { Spans, type Span } from './table-spans.js';
 import { TableTwin, type Mapping } from './table-twin.js';
@@ -53,7 +54,7 @@ export class TableLockstep {
   index = -1;
   readonly #calls: TableCalls;
   readonly #scene: TableScene;
-  readonly #caches: TableCaches | null;
+  readonly #caches: TableCaches | null = null;
   readonly #twin: TableTwin;
   readonly #owned: Owned;
   readonly #log: Log | undefined;
@@ -64,15 +65,18 @@ export class TableLockstep {
   /** Pages that are mapped but not synced yet, by a cleaner that puts leaves off. */
   readonly #unsynced = new Spans();
   readonly #baseline: number;
+  /** While two calls run: pages that the device wrote to; whether before or after a page was marked clean, the calls' results tell. */
+  #writes: number[] = [];
+  #atOnce = false;
 
   constructor(world: TableWorld, options: TableOptions = {}) {
     this.world = world;
     this.ledger = options.ledger ?? new Ledger();
     this.#log = options.log;
-    let caches: TableCaches | null = null;
+    const made: TableCaches[] = [];
     this.#calls = new TableCalls(world, options.mutant, (gather, why) => { if (why !== 'dirty') this.#caches?.cleared(gather.first, gather.last - gather.first + 1); },
-      (view, memory) => { caches = new TableCaches(memory, view, this.ledger); });
-    this.#caches = caches;
+      (view, memory) => { made.push(new TableCaches(memory, view, this.ledger)); });
+    this.#caches = made[0] ?? null;
     const calls = this.#calls;
     const { room } = calls.table;
     this.#caches?.opened(calls.context, room.shape.rootFrames);
@@ -225,7 +229,7 @@ export class TableLockstep {
 
   /** After every call: memory is what was mapped, and no cache holds anything else. */
   #settle(): void {
-    const { calls } = { calls: this.#calls };
+    const calls = this.#calls;
     this.#fault();
     if (calls.pending === 0) this.#twin.compare(calls.memory, calls.context.rootFrame, (frame) => this.#tell(frame, []));
     judgeFacts(this.#owned);
@@ -258,7 +262,10 @@ export class TableLockstep {
     const frame = Math.floor(iova / 4096);
     if (!this.#insideTable({ first: frame, frames: 1 })) return { ...done(op, 'outside of the table'), code: 'not made', refused: true };
     const a = this.#scene.access(frame, write);
-    if (a.kind === OUTCOME_OK && write) this.#twin.written(frame * 4096);
+    if (a.kind === OUTCOME_OK && write) {
+      if (this.#atOnce) this.#writes.push(frame * 4096);
+      else this.#twin.written(frame * 4096);
+    }
     this.ledger.judgeAt(EQUIVALENCE);
     const may = this.#mayAnswer(frame, write, meanwhile);
     const now = this.#mapped.at(frame);
@@ -286,18 +293,14 @@ export class TableLockstep {
     const meanwhile = op.calls.flatMap((c) => spansOf(c));
     this.#caches?.begin();
     const texts: string[] = [];
+    this.#writes = [];
+    this.#atOnce = true;
     const results = this.#calls.together(op.calls, op.order, (act) => {
       texts.push(this.#act(act, meanwhile));
       return { code: 'ok', bytes: 0 };
     });
-    const noMemory = pages.refused > refused;
-    this.#twin.pairOf(op.calls);
-    op.calls.forEach((call, i) => {
-      if (!isTableCall(call)) return;
-      const result = results[i] as TableResult;
-      this.#took(call, result, this.#twin.expect(call, result, noMemory).changes);
-      texts.push(this.#twin.describe(call, result));
-    });
+    this.#atOnce = false;
+    texts.push(...this.#both(op.calls, results, pages.refused > refused));
     this.#caches?.bound('together', op.calls.reduce((sum, c) => sum + this.#rangeLines(c), 0));
     for (const call of op.calls) if (call.op === 'sync-map') this.#bound(call);
     this.#settle();
@@ -305,6 +308,32 @@ export class TableLockstep {
     op.calls.forEach((call, i) => { if (call.op === 'read-dirty' && call.clear && op.calls.every((c) => c.op !== 'access')) this.#cleaned(call, results[i] as TableResult); });
     const text = texts.join(' | ');
     return { operation: op, expected: text, text, code: results[0].code, refused: results.some((r) => r.code !== 'ok') };
+  }
+
+  /** Both results against the twin: the call that got no memory first, because the other one may have made the table that it needed. */
+  #both(calls: readonly [TableOperation, TableOperation], results: readonly [TableResult, TableResult], noMemory: boolean): string[] {
+    const texts: string[] = [];
+    const first = results[1]?.code === 'no-memory' ? 1 : 0;
+    if (!calls.some(isTableCall)) for (const iova of this.#writes) this.#twin.written(iova);
+    for (const i of [first, 1 - first]) {
+      const call = calls[i] as TableOperation;
+      const result = results[i] as TableResult;
+      if (!isTableCall(call)) continue;
+      const late = this.#writes.filter((iova) => call.op === 'read-dirty' && !(result.dirty ?? []).some((r) => iova >= r.iova && iova < r.iova + r.size));
+      for (const iova of this.#writes) if (!late.includes(iova)) this.#twin.written(iova);
+      this.#took(call, result, this.#twin.expect(call, result, noMemory && result.code === 'no-memory').changes);
+      for (const iova of this.#writes) if (late.includes(iova) || this.#isMarked(iova)) this.#twin.written(iova);
+      texts.push(this.#twin.describe(call, result));
+    }
+    return texts;
+  }
+
+  /** Does memory say that the page was written? Then a write came after it was marked clean, and counts for the next round. */
+  #isMarked(iova: number): boolean {
+    const { memory, context } = this.#calls;
+    const end = walkPath(memory, context, Math.floor(iova / 4096), newEnd());
+    const lo = memory.lo[end.ref] as number;
+    return end.leaf && ((memory.hi[end.ref] as number) & HI_DBM) !== 0 && (this.#scene.stage === 1 ? (lo & BIT_READ_ONLY) === 0 : (lo & BIT_S2AP_WRITE) !== 0);
   }
 
   #rangeLines(op: TableOperation): number {
@@ -325,21 +354,18 @@ export class TableLockstep {
 
   /** The end: the stream is taken off, the table destroyed, and nothing is left over. */
   close(): void {
-    const { calls } = { calls: this.#calls };
+    const calls = this.#calls;
     calls.perform({ op: 'sync' });
     this.#synced();
     this.#scene.detach();
     calls.table.destroy();
     this.#fault();
     this.ledger.judge('accounting');
-    const left = calls.pages.pagesInUse - this.#baseline - SCENE_PAGES;
+    const left = calls.pages.pagesInUse - this.#baseline;
     if (left !== 0) this.ledger.fail('accounting', 'pages are left over', 'no page of the table is left when it is destroyed', `${left} pages are`);
     this.ledger.judge('progress');
   }
 }
-
-/** Pages of the scene: stream table, CD, two queues; they are there before the baseline is taken. */
-const SCENE_PAGES = 0;
 
 type Call = Extract<TableOperation, { op: 'map' | 'map-sg' | 'sync-map' | 'unmap' | 'sync' | 'read-dirty' }>;
 
