@@ -26,6 +26,8 @@ export class TableCaches implements ViewListener {
   readonly #levels = new Map<number, number>();
   readonly #lines = new Set<number>();
   #tableLines = 0;
+  /** Tables that were installed or taken out: the line of each pointer is cleaned then, even where several share it. */
+  #pointers = 0;
   #before = 0;
   readonly #end = newEnd();
 
@@ -42,7 +44,8 @@ export class TableCaches implements ViewListener {
     const slot = this.#cpu.slotOf(context.rootFrame);
     for (let i = 0; i < rootFrames; i += 1) this.#levels.set(slot + i, context.startLevel);
     this.#ledger.judgeAt(PUBLICATION);
-    const ghost = this.#ghostIn(slot, rootFrames);
+    let ghost = -1; // a short root ends within its page
+    for (let i = 0; ghost < 0 && i < context.rootEntries; i += LINE_WORDS) if (this.#view.isGhost(slot * WORDS_PER_FRAME + i)) ghost = slot * WORDS_PER_FRAME + i;
     if (ghost >= 0) this.#fail('the root is not clean before a stream uses it', `word ${ghost % WORDS_PER_FRAME} of the root at ${frameAddress(context.rootFrame)}`);
   }
 
@@ -52,16 +55,21 @@ export class TableCaches implements ViewListener {
   }
 
   /** ViewListener: a store to a table page left the store buffer; its line is dirty. */
-  stored(ref: number): void {
+  stored(ref: number, oldLo: number, oldHi: number): void {
     this.#lines.add(Math.floor(ref / LINE_WORDS));
     const c = this.#context;
     const level = this.#levels.get(Math.floor(ref / WORDS_PER_FRAME));
     if (c === null || level === undefined || level === 3) return;
     const lo = this.#cpu.lo[ref] as number;
     const hi = this.#cpu.hi[ref] as number;
-    if (descriptorKind(lo, level, c.tg, c.ds, c.wide) !== TABLE) return;
+    const was = descriptorKind(oldLo, level, c.tg, c.ds, c.wide) === TABLE ? tableAddress(oldLo, oldHi, c) : -1;
+    if (descriptorKind(lo, level, c.tg, c.ds, c.wide) !== TABLE) {
+      if (was >= 0) this.#pointers += 1;
+      return;
+    }
     const slot = this.#cpu.slotOf(tableAddress(lo, hi, c));
     if (slot < 0) return;
+    if (was < 0) this.#pointers += 1;
     const frames = POW2[c.tg - 12] as number;
     for (let i = 0; i < frames; i += 1) this.#levels.set(slot + i, level + 1);
     this.#ledger.judgeAt(PUBLICATION);
@@ -88,6 +96,7 @@ export class TableCaches implements ViewListener {
   begin(): void {
     this.#lines.clear();
     this.#tableLines = 0;
+    this.#pointers = 0;
     this.#before = this.#view.cleans;
   }
 
@@ -96,9 +105,9 @@ export class TableCaches implements ViewListener {
     const cleaned = this.#view.cleans - this.#before;
     if (cleaned === 0) return;
     this.#ledger.judgeAt(BOUND);
-    const touched = this.#lines.size + this.#tableLines + more;
+    const touched = this.#lines.size + this.#pointers + this.#tableLines + more;
     if (cleaned <= touched) return;
-    this.#ledger.fail('clean-bound', `${what} cleans more lines than it touched`, `at most ${touched} lines: ${this.#lines.size} written, ${this.#tableLines} of new tables, ${more} of the synced range`, `${cleaned} lines are cleaned`);
+    this.#ledger.fail('clean-bound', `${what} cleans more lines than it touched`, `at most ${touched} lines: ${this.#lines.size} written, ${this.#pointers} of table pointers, ${this.#tableLines} of new tables, ${more} of the synced range`, `${cleaned} lines are cleaned`);
   }
 
   /** Lines of the entries that stand for [first, first + frames), as far as there are tables. */

@@ -113,6 +113,7 @@ export class TableCalls {
     };
     for (const i of order) step(i);
     for (const i of [0, 1] as const) for (let n = 0; n < STEPS_MAX && over[i] === false; n += 1) step(i);
+    for (const cpu of this.cpus) cpu.drainAll(); // whoever goes on is told that both are done
     return results;
   }
 

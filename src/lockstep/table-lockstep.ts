@@ -269,7 +269,7 @@ export class TableLockstep {
     this.ledger.judgeAt(EQUIVALENCE);
     const may = this.#mayAnswer(frame, write, meanwhile);
     const now = this.#mapped.at(frame);
-    const due = now !== undefined && meanwhile.length === 0 && this.#unsynced.at(frame) === undefined && this.#calls.pending === 0;
+    const due = now !== undefined && !this.#atOnce && this.#unsynced.at(frame) === undefined && this.#calls.pending === 0;
     const expected = may.length > 0 && due ? frameAddress(may[0] as number) : due ? 'F_PERMISSION' : now === undefined ? 'F_TRANSLATION' : 'the page, or a fault';
     if (!rightAnswer(a, may, due)) {
       this.ledger.fail('translation-equivalence', `an access that ends in ${answerName(a)}`, `${expected} at ${frameAddress(frame)}`, describeAnswer(a), undefined, this.#tell(frame, []));

@@ -177,11 +177,13 @@ class TableGenerator {
     const n = Math.min(oneIn(c, 12) ? 1 + c.index(120) : pick(c, PIECES), most);
     const mixed = oneIn(c, 3);
     const pieces: Piece[] = [];
+    let blocks = 0; // one that is not aligned to its place costs a table of pages
     let total = 0;
     for (let i = 0; i < n; i += 1) {
       const block = this.#sizes[1] ?? granule;
-      const size = mixed && oneIn(c, 4) && block <= 2 ** 25 ? block : granule * (oneIn(c, 3) ? 1 + c.index(4) : 1);
+      const size = mixed && blocks < 2 && oneIn(c, 4) && block <= 2 ** 25 ? block : granule * (oneIn(c, 3) ? 1 + c.index(4) : 1);
       if (total + size > this.#end) break;
+      if (size === block) blocks += 1;
       pieces.push({ pa: this.#target(size, size % block === 0 ? block : granule, 0), size });
       total += size;
     }
