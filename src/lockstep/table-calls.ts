@@ -100,7 +100,10 @@ export class TableCalls {
 
   /** Two calls; `act` does what is no call of the library. */
   together(calls: readonly [TableOperation, TableOperation], order: readonly (0 | 1)[], act: (op: TableOperation) => TableResult): readonly [TableResult, TableResult] {
-    for (const cpu of this.cpus) cpu.begin();
+    for (const cpu of this.cpus) {
+      cpu.drainAll(); // whoever calls has been told of what was called before
+      cpu.begin();
+    }
     const results: [TableResult, TableResult] = [{ code: 'ok', bytes: 0 }, { code: 'ok', bytes: 0 }];
     const running = calls.map((op, i) => (isCall(op) ? tableSteps.perform(this.#rooms[i as 0 | 1], op) : acting(op, act)));
     const over = [false, false];
