@@ -111,6 +111,8 @@ export interface TableParts {
   readonly isTable: (lo: number, level: number) => boolean;
   /** The new table `fresh` becomes the entry at `ref`. Returns the table that stands there in the end; -1: a leaf does. */
   readonly install: (room: TableRoom, ref: number, fresh: number) => Steps<number>;
+  /** Not coherent: the pointer at `ref` does not say that it is clean; another CPU has made it. */
+  readonly settle: (room: TableRoom, ref: number) => Steps<void>;
   /** io-pgtable: takes out the table at `ref`, an entry of `level` that begins at `iova`. */
   readonly takeTable: (room: TableRoom, ref: number, level: number, iova: number) => Steps<void>;
   /** iommupt: is there no leaf in or below the table? */
@@ -119,6 +121,8 @@ export interface TableParts {
   readonly retire: (room: TableRoom, gather: TableGather, why: FlushReason) => Steps<void>;
   /** Does [first, end) (frames) not even touch what the gather holds? */
   readonly disjoint: (gather: TableGather, first: number, end: number) => boolean;
+  /** Takes [first, end) (frames) into the gather. */
+  readonly widen: (gather: TableGather, first: number, end: number) => void;
   /** Does a range that begins (or ends) before entry `index` of a table, whose descriptor has high half `hi`, cut a contiguous run? */
   readonly cutsRun: (shape: TableShape, level: number, index: number, hi: number) => boolean;
   /** Low and high half of a leaf's attributes and type, without address; `run`: member of a contiguous run. */

@@ -22,8 +22,7 @@ export function* nextTable(room: TableRoom, ref: number, level: number): Steps<n
     }
     const hi = room.cpu.loadHi(ref);
     if (!room.coherent && (hi & HI_SW_SYNC) === 0) {
-      yield 'clean a pointer that another CPU made';
-      cleanUpkeep(room, ref, 1, 'table-pointer');
+      yield* room.parts.settle(room, ref);
     }
     return slotOfTable(lo, hi);
   }
@@ -35,6 +34,12 @@ export function* nextTable(room: TableRoom, ref: number, level: number): Steps<n
   const slot = yield* room.parts.install(room, ref, fresh);
   if (slot < 0) room.stop = 'exists';
   return slot;
+}
+
+/** The own algorithm of the part `settle`. */
+export function* settle(room: TableRoom, ref: number): Steps<void> {
+  yield 'clean a pointer that another CPU made';
+  cleanUpkeep(room, ref, 1, 'table-pointer');
 }
 
 /** The own algorithm of the part `install`. */
@@ -133,7 +138,7 @@ export function cleanUpkeep(room: TableRoom, ref: number, words: number, site: '
 
 // ---- what was taken out
 
-/** Takes [first, end) (frames) into the gather. */
+/** The own algorithm of the part `widen`. */
 export function widen(gather: TableGather, first: number, end: number): void {
   gather.first = gather.pending ? Math.min(gather.first, first) : first;
   gather.last = gather.pending ? Math.max(gather.last, end - 1) : end - 1;
@@ -166,7 +171,7 @@ export function* takeTable(room: TableRoom, ref: number, level: number, iova: nu
   const slot = slotOfTable(room.cpu.loadLo(ref), room.cpu.loadHi(ref));
   yield* clearPointer(room, ref);
   collectTable(room, slot, level, gather);
-  widen(gather, iova / 4096, (iova + (room.shape.span[level + 1] as number)) / 4096);
+  room.parts.widen(gather, iova / 4096, (iova + (room.shape.span[level + 1] as number)) / 4096);
   yield* room.parts.retire(room, gather, 'walk');
 }
 

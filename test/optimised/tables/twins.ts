@@ -59,8 +59,11 @@ export class Twins {
     this.view = world.coherent ? null : new WalkerView(this.memory, (slot) => this.pages.ownerOf(slot) === 'table' || this.pages.ownerOf(slot) === null);
     if (this.view !== null) this.pages.observer = this.view;
     this.cpu = new Cpu(this.memory, storeOrder);
-    const hooks: TableHooks = { flush: (_room, gather) => this.#flush(gather) as never };
-    const table = openTable({ ...world, cpu: this.cpu, pages: this.pages, cleaner: makeCleaner(world.cleaner), hooks, parts: world.parts ?? ownTableParts('plain') });
+    const parts = world.parts ?? ownTableParts('plain');
+    const inSteps = Object.prototype.toString.call(parts.retire) === '[object GeneratorFunction]';
+    const flush = (gather: TableGather): void => { this.#flush(gather); };
+    const hooks: TableHooks = inSteps ? { *flush(_room, gather) { flush(gather); } } : { flush: (_room, gather) => flush(gather) as never };
+    const table = openTable({ ...world, cpu: this.cpu, pages: this.pages, cleaner: makeCleaner(world.cleaner), hooks, parts });
     if (table === undefined) throw new Error('no memory for the root');
     this.table = table;
     const { startLevel } = table.room.shape;
