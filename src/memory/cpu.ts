@@ -16,6 +16,11 @@ export const STEP_BUDGET = 8_000_000;
 /** Why a barrier stands where it stands; a step filter names them. */
 export type BarrierSite = 'map-done' | 'before-invs' | 'command-published' | 'entry-target-visible' | 'table-contents' | 'array-published';
 
+/** What a clean of cache lines is for; only domains whose walkers are not coherent need any. */
+export type CleanSite = 'root-table' | 'new-table' | 'table-pointer' | 'cleared' | 'leaves' | 'sync-map';
+
+const LINE_WORDS = 8;
+
 export class Cpu {
   readonly memory: Memory;
   readonly #order: 'fifo' | 'reverse';
@@ -27,10 +32,17 @@ export class Cpu {
   #count = 0;
   /** One bit per hash of a pending word: a load that misses it need not search. */
   #filter = 0;
+  /** All pending words lie in [lowest, highest]: most loads are of other pages, and need not search either. */
+  #lowest = 0;
+  #highest = 0;
   #steps = 0;
   #budget = STEP_BUDGET;
   /** Set by mutants only: barriers for which it says false are left out. */
   barrierFilter: ((site: BarrierSite) => boolean) | null = null;
+  /** Set by mutants only: what becomes of a clean. 'early': it takes what stands in the cache, not waiting for this CPU's own stores. */
+  cleanFilter: ((site: CleanSite, ref: number, words: number) => 'whole' | 'none' | 'early' | 'short') | null = null;
+  /** Calls of `clean` so far, also where there is nothing to clean for. */
+  cleanCalls = 0;
 
   constructor(memory: Memory, order: 'fifo' | 'reverse' = 'fifo') {
     this.memory = memory;
@@ -60,7 +72,7 @@ export class Cpu {
 
   loadLo(ref: number): number {
     if ((this.#steps += 1) > this.#budget) this.step('load');
-    if (this.#count > 0 && (this.#filter & (1 << (ref & 31))) !== 0) {
+    if (this.#count > 0 && ref >= this.#lowest && ref <= this.#highest && (this.#filter & (1 << (ref & 31))) !== 0) {
       const at = this.#find(ref);
       if (at >= 0) return this.#los[at] as number;
     }
@@ -68,7 +80,7 @@ export class Cpu {
   }
 
   loadHi(ref: number): number {
-    if (this.#count > 0 && (this.#filter & (1 << (ref & 31))) !== 0) {
+    if (this.#count > 0 && ref >= this.#lowest && ref <= this.#highest && (this.#filter & (1 << (ref & 31))) !== 0) {
       const at = this.#find(ref);
       if (at >= 0) return this.#his[at] as number;
     }
@@ -92,36 +104,103 @@ export class Cpu {
     this.#refs[at] = ref;
     this.#los[at] = lo;
     this.#his[at] = hi;
+    if (this.#count === 0 || ref < this.#lowest) this.#lowest = ref;
+    if (this.#count === 0 || ref > this.#highest) this.#highest = ref;
     this.#count += 1;
     this.#filter |= 1 << (ref & 31);
   }
 
   /** `count` consecutive words, each `stepFrame` frames further in its address field than the last (a run of leaves). */
   storeRun(ref: number, count: number, lo: number, hi: number, stepFrame: number): void {
-    let low = lo;
-    let high = hi;
     // A long run pushes everything older out, and its own first words: they need not pass through the buffer.
     const through = this.#order === 'fifo' && count > CAPACITY && !this.memory.journal.recording ? count - CAPACITY : 0;
-    if (through > 0) this.drainAll();
-    for (let i = 0; i < count; i += 1) {
-      if (i < through) {
-        this.#steps += 1;
-        this.memory.commit(ref + i, low, high);
-      } else {
-        this.store(ref + i, low, high);
-      }
-      if (stepFrame !== 0) {
-        const sum = low + stepFrame * 4096;
-        if (sum >= 4294967296) high += Math.floor(sum / 4294967296);
-        low = sum % 4294967296;
+    const step = stepFrame * 4096;
+    let low = lo;
+    let high = hi;
+    if (through > 0) {
+      this.drainAll();
+      this.#steps += through;
+      this.memory.commitRun(ref, through, lo, hi, step);
+      const sum = lo + through * step; // exact: a run spans less than 2^53 bytes
+      high += Math.floor(sum / 4294967296);
+      low = sum % 4294967296;
+    }
+    for (let i = through; i < count; i += 1) {
+      this.store(ref + i, low, high);
+      if (step === 0) continue;
+      low += step;
+      if (low >= 4294967296) {
+        high += Math.floor(low / 4294967296);
+        low %= 4294967296;
       }
     }
+  }
+
+  /**
+   * One atomic compare-exchange, seen by everybody at once: this CPU's own stores to the word come first, its other stores may stay behind (it is a
+   * relaxed one). True: the word held the old value, and holds the new one now.
+   */
+  compareExchange(ref: number, oldLo: number, oldHi: number, lo: number, hi: number): boolean {
+    if ((this.#steps += 1) > this.#budget) this.step('compare-exchange');
+    if (this.#count > 0) this.#drainBetween(ref, ref + 1);
+    if (this.memory.lo[ref] !== oldLo || this.memory.hi[ref] !== oldHi) return false;
+    this.memory.commit(ref, lo, hi);
+    return true;
+  }
+
+  /** Sets the bits of a word in one atomic step, as `compareExchange` does. */
+  setBits(ref: number, lo: number, hi: number): void {
+    if ((this.#steps += 1) > this.#budget) this.step('atomic or');
+    if (this.#count > 0) this.#drainBetween(ref, ref + 1);
+    this.memory.commit(ref, ((this.memory.lo[ref] as number) | lo) >>> 0, ((this.memory.hi[ref] as number) | hi) >>> 0);
+  }
+
+  /** Clears the bits of a word in one atomic step. */
+  clearBits(ref: number, lo: number, hi: number): void {
+    if ((this.#steps += 1) > this.#budget) this.step('atomic and');
+    if (this.#count > 0) this.#drainBetween(ref, ref + 1);
+    this.memory.commit(ref, ((this.memory.lo[ref] as number) & ~lo) >>> 0, ((this.memory.hi[ref] as number) & ~hi) >>> 0);
   }
 
   /** Everything this CPU stored becomes visible before anything it does next. */
   barrier(site: BarrierSite): void {
     if (this.barrierFilter !== null && !this.barrierFilter(site)) return;
     this.drainAll();
+  }
+
+  /**
+   * Cleans every line that [ref, ref + words) touches, and waits for it (DC CVAC for each, then DSB). This CPU's own stores to these lines
+   * leave the store buffer first: maintenance by address keeps its order with stores to the same line. Others may stay behind.
+   */
+  clean(ref: number, words: number, site: CleanSite): number {
+    const { journal, walkers } = this.memory;
+    this.cleanCalls += 1;
+    if (journal.recording) journal.push(() => { this.cleanCalls -= 1; });
+    if (walkers === null) return 0;
+    const how = this.cleanFilter === null ? 'whole' : this.cleanFilter(site, ref, words);
+    if (how === 'none') return 0;
+    const first = ref - (ref % LINE_WORDS);
+    let end = ref + words + LINE_WORDS - 1;
+    end -= end % LINE_WORDS;
+    if (how === 'short') end -= LINE_WORDS;
+    if (end <= first) return 0;
+    if (how !== 'early') this.#drainBetween(first, end);
+    const lines = walkers.clean(first, end - first);
+    if ((this.#steps += lines) > this.#budget) this.step('clean');
+    if (how === 'early') this.#drainBetween(first, end);
+    return lines;
+  }
+
+  /** Pending stores to [first, end) become visible; the others keep their places. */
+  #drainBetween(first: number, end: number): void {
+    let found = 0;
+    for (let i = 0; i < this.#count; i += 1) {
+      const ref = this.#refs[(this.#head + i) % CAPACITY] as number;
+      if (ref >= first && ref < end) found += 1;
+    }
+    if (found === 0) return;
+    if (found === this.#count) this.drainAll();
+    else this.#drainWhere((ref) => ref >= first && ref < end);
   }
 
   drainAll(): void {
@@ -139,6 +218,10 @@ export class Cpu {
 
   /** Only pending stores to the slots for which `which` says so become visible (plain stores are not ordered). */
   drainOnly(which: (slot: number) => boolean): void {
+    this.#drainWhere((ref) => which(Math.floor(ref / 512)));
+  }
+
+  #drainWhere(which: (ref: number) => boolean): void {
     if (this.memory.journal.recording) this.#save();
     const n = this.#count;
     const head = this.#head;
@@ -150,7 +233,7 @@ export class Cpu {
     for (let i = 0; i < n; i += 1) {
       const at = (head + i) % CAPACITY;
       const ref = refs[at] as number;
-      if (which(Math.floor(ref / 512))) {
+      if (which(ref)) {
         this.memory.commit(ref, los[at] as number, his[at] as number);
         continue;
       }
@@ -191,6 +274,8 @@ export class Cpu {
     const los = this.#los.slice();
     const his = this.#his.slice();
     const filter = this.#filter;
+    const lowest = this.#lowest;
+    const highest = this.#highest;
     this.memory.journal.push(() => {
       this.#refs.set(refs);
       this.#los.set(los);
@@ -198,6 +283,8 @@ export class Cpu {
       this.#count = count;
       this.#head = head;
       this.#filter = filter;
+      this.#lowest = lowest;
+      this.#highest = highest;
     });
   }
 

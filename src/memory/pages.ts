@@ -12,6 +12,12 @@ export interface FreeListener {
   freed(slot: number, owner: PageOwner): void;
 }
 
+/** Told of pages as they come and go: a page that is handed out has its owner, one that was given back has none and is zeroed. */
+export interface PageObserver {
+  allocated(slot: number): void;
+  released(slot: number): void;
+}
+
 export interface AllocationFault {
   readonly kind: 'double-free' | 'use-after-free';
   readonly what: string;
@@ -29,6 +35,8 @@ export const PAGES_MAX = 32_768;
 export interface PagesPort {
   readonly memory: Memory;
   failNext(): void;
+  /** The n-th dirty line of the tables (modulo their number) is written back, where walkers have a view of their own. */
+  evict(line: number): void;
   allocate(owner: PageOwner): number;
   release(slot: number): void;
   allocateObject(words: number): number;
@@ -39,8 +47,12 @@ export interface PagesPort {
 export class Pages implements PagesPort {
   readonly memory: Memory;
   readonly listeners: FreeListener[] = [];
+  /** The walkers' view, where they have one. */
+  observer: PageObserver | null = null;
   #owner: (PageOwner | null)[] = [];
   #free: number[] = [];
+  /** Free tables of more than one frame, by their frames. */
+  readonly #freeTables = new Map<number, number[]>();
   /** Version of a freed page when it was zeroed: a store that reaches it later is noticed when it is handed out again. */
   readonly #zeroed: number[] = [];
   #used = 0;
@@ -81,6 +93,10 @@ export class Pages implements PagesPort {
     if (this.memory.journal.recording) this.memory.journal.push(() => { this.#failNext = before; });
   }
 
+  evict(line: number): void {
+    this.memory.walkers?.evict(line);
+  }
+
   #refuse(): boolean {
     if (!this.#failNext) return false;
     this.#failNext = false;
@@ -112,10 +128,7 @@ export class Pages implements PagesPort {
       this.#owner.push(null);
       this.memory.grow(slot + 1);
     }
-    if (!fresh && this.memory.version[slot] !== this.#zeroed[slot]) {
-      this.#misuse({ kind: 'use-after-free', what: `a store reached page 0x${this.memory.frameOf(slot).toString(16)}000 after it was freed` });
-      this.memory.zeroPage(slot);
-    }
+    if (!fresh) this.#untouched(slot);
     this.#owner[slot] = owner;
     this.#used += 1;
     const given = slot;
@@ -126,7 +139,8 @@ export class Pages implements PagesPort {
         if (fresh) this.#owner.pop(); else this.#free.push(given);
       });
     }
-    return slot;
+    this.observer?.allocated(given);
+    return given;
   }
 
   /** `count` neighbouring pages for a structure larger than one (set-up only; never refused). Returns the first slot. */
@@ -135,7 +149,82 @@ export class Pages implements PagesPort {
     for (let i = 0; i < count; i += 1) this.#owner.push(owner);
     this.memory.grow(first + count);
     this.#used += count;
+    for (let i = 0; i < count; i += 1) this.observer?.allocated(first + i);
     return first;
+  }
+
+  /** A page that is handed out again must be as it was when it was freed. */
+  #untouched(slot: number): void {
+    if (this.memory.version[slot] === this.#zeroed[slot]) return;
+    this.#misuse({ kind: 'use-after-free', what: `a store reached page 0x${this.memory.frameOf(slot).toString(16)}000 after it was freed` });
+    this.memory.zeroPage(slot);
+  }
+
+  /** A zeroed table of `frames` neighbouring frames (a power of two), aligned to its size; its first slot, or -1. */
+  allocateTable(frames: number): number {
+    if (frames === 1) return this.allocate('table');
+    if (this.#refuse() || this.#exhausted(this.#used + frames > PAGES_MAX)) return -1;
+    const known = this.#freeTables.get(frames);
+    const reused = known?.pop();
+    const before = this.#owner.length;
+    const slot = reused ?? Math.ceil(before / frames) * frames;
+    if (reused === undefined) {
+      this.memory.grow(slot + frames);
+      for (let i = before; i < slot + frames; i += 1) {
+        this.#owner.push(null);
+        this.#zeroed[i] = this.memory.version[i] as number;
+        if (i < slot) this.#free.push(i);
+      }
+    }
+    for (let i = slot; i < slot + frames; i += 1) {
+      this.#untouched(i);
+      this.#owner[i] = 'table';
+    }
+    this.#used += frames;
+    if (this.memory.journal.recording) {
+      this.memory.journal.push(() => {
+        this.#used -= frames;
+        for (let i = slot; i < slot + frames; i += 1) this.#owner[i] = null;
+        if (reused !== undefined) {
+          known?.push(slot);
+          return;
+        }
+        this.#owner.length = before;
+        this.#free.length -= slot - before;
+      });
+    }
+    if (this.observer !== null) for (let i = slot; i < slot + frames; i += 1) this.observer.allocated(i);
+    return slot;
+  }
+
+  /** Gives a table of `frames` frames back. */
+  releaseTable(slot: number, frames: number): void {
+    if (frames === 1) {
+      this.release(slot);
+      return;
+    }
+    if (this.#owner[slot] !== 'table' || slot % frames !== 0) {
+      this.#misuse({ kind: 'double-free', what: `table 0x${this.memory.frameOf(slot).toString(16)}000` });
+      return;
+    }
+    for (const listener of this.listeners) for (let i = slot; i < slot + frames; i += 1) listener.freed(i, 'table');
+    for (let i = slot; i < slot + frames; i += 1) {
+      this.#owner[i] = null;
+      this.memory.zeroPage(i);
+      this.observer?.released(i);
+      this.#zeroed[i] = this.memory.version[i] as number;
+    }
+    this.#used -= frames;
+    let list = this.#freeTables.get(frames);
+    if (list === undefined) this.#freeTables.set(frames, list = []);
+    list.push(slot);
+    if (this.memory.journal.recording) {
+      this.memory.journal.push(() => {
+        list.pop();
+        this.#owner.fill('table', slot, slot + frames);
+        this.#used += frames;
+      });
+    }
   }
 
   /** Gives a page back. Listeners hear of it while its contents still stand; then it is zeroed. */
@@ -149,6 +238,7 @@ export class Pages implements PagesPort {
     this.#owner[slot] = null;
     this.#used -= 1;
     this.memory.zeroPage(slot);
+    this.observer?.released(slot);
     this.#zeroed[slot] = this.memory.version[slot] as number;
     this.#free.push(slot);
     if (this.memory.journal.recording) {

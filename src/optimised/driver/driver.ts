@@ -19,13 +19,15 @@ import { arrayLength, entryUsers } from './invs.js';
 import { Ranges } from './iova.js';
 import * as performSteps from './perform.steps.js';
 import * as resetSteps from './reset.steps.js';
+import type * as roomsSteps from './rooms.steps.js';
 import { Rcu } from './rcu.js';
-import { lookup } from './table-reads.js';
+import { lookup } from '../tables/visitor.js';
 import { tagsInUse } from './tags.js';
 import { newGather, PAYLOAD_KINDS, type Context, type DriverObserver, type DriverState, type Parts } from './types.js';
 
 const plainUrl = (name: string): string => new URL(`./${name}.plain.js`, import.meta.url).href;
 const performPlain = (await import(plainUrl('perform'))) as Plain<typeof performSteps>;
+const roomsPlain = (await import(plainUrl('rooms'))) as Plain<typeof roomsSteps>;
 const resetPlain = (await import(plainUrl('reset'))) as Plain<typeof resetSteps>;
 
 /** Commands of one list at the most (the kernel's batch), its SYNC apart. */
@@ -81,9 +83,10 @@ export class OptimisedDriver {
     };
   }
 
-  /** Brings every SMMU up. */
+  /** Brings every SMMU up; nothing of what stood in the pages of the root tables before may be seen when a domain is attached. */
   boot(): void {
     this.context.cpu.begin();
+    for (const own of this.state.domains) if (!own.coherent) this.context.cpu.clean(own.rootSlot * 512, 512, 'root-table');
     for (let i = 0; i < this.state.smmus.length; i += 1) {
       if (this.#form === 'plain') resetPlain.reset(this.context, i);
       else runSteps(resetSteps.reset(this.context, i));
@@ -103,8 +106,9 @@ export class OptimisedDriver {
 
   /** Output frame of a domain's mapping, or -1. */
   lookup(domain: number, frame: number): number {
-    const own = this.state.domains[domain];
-    return own === undefined ? -1 : lookup(this.context, own, frame);
+    if (this.state.domains[domain] === undefined) return -1;
+    const pa = lookup(roomsPlain.roomFor(this.context, domain), frame * 4096);
+    return pa < 0 ? -1 : pa / 4096;
   }
 
   /** Reads every new event record of one SMMU, as the interrupt handler does, and gives the slots back. */
@@ -167,12 +171,13 @@ function buildState(setup: DriverSetup): DriverState {
       kind: PAYLOAD_KINDS.findIndex((k) => k.range === features.range && k.ds === (features.range && features.ds)),
       listMax: Math.min(features.forceSync ? LIMITS.forcedList : LIST_MAX, 2 ** config.queueLog2 - 1),
       forceSync: features.forceSync,
+      coherent: features.coherent,
     };
   });
   const devices = world.devices.map((d) => ({ smmu: d.smmu, streams: d.streams, cdSlot: pages.allocate('cd'), target: 'none' as const }));
   // The first cells of the heap are never an array: 0 stands for none.
   const domains = world.domains.map((d) => ({
-    lazy: d.mode === 'lazy', managed: d.managed, rootSlot: pages.allocate('table'), invsCell: pages.allocateObject(1),
+    lazy: d.mode === 'lazy', managed: d.managed, coherent: d.coherent !== false, rootSlot: pages.allocate('table'), invsCell: pages.allocateObject(1),
     gather: newGather(d.gather ?? GATHER_STYLES[0]), queuedTables: [], ranges: new Ranges(),
   }));
   return { world, startLevel: stage1StartLevel(12, world.inputBits), pages, smmus, devices, domains, rcu: new Rcu(pages, setup.journal) };
