@@ -53,10 +53,10 @@ export function* mapRange(ctx: Context, domain: number, iova: number, pa: number
     const step = pageSizeFor(iova + done, pa + done, size - done);
     const n = runLength(iova + done, size - done, step);
     const table = yield* tableFor(room, iova + done, levelOfSize(step));
-    if (replaced.style !== 'iommupt' && step > 4096) {
-      yield* takeTables(ctx, domain, table, levelOfSize(step), (iova + done) / 4096, n);
-    }
     aim(room, table, iova + done, levelOfSize(step));
+    if (replaced.style !== 'iommupt' && step > 4096) {
+      yield* takeTables(room, n);
+    }
     room.run.pa = pa + done;
     room.run.prot = writable ? 'rw' : 'r';
     if (step > 4096) collectReplaced(ctx, room.run, n, replaced);

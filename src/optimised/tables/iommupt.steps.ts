@@ -91,7 +91,8 @@ function* writeRun(room: TableRoom): Steps<number> {
   yield* storeLeaves(room, n);
   if (tables && !room.coherent) {
     yield 'clean what was replaced';
-    cleanUpkeep(room, first, n, 'cleared');
+    if (room.cleaner.deferred) cleanUpkeep(room, first, n, 'cleared');
+    else room.cleaner.callDone(room); // its own leaves, at the latest now
   }
   return n;
 }
