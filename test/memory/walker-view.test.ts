@@ -158,3 +158,34 @@ test('everything is taken back: words, lines, ghosts, counters and what is drawn
   r.memory.journal.undo(mark);
   t.deepEqual(state(), before);
 });
+
+test('what mutants do to cleans: nothing, one line less, or before the stores of this CPU', (t) => {
+  const seen = (how: 'whole' | 'none' | 'early' | 'short'): number[] => {
+    const r = rig();
+    const ref = page(r);
+    r.cpu.cleanFilter = (site) => (site === 'leaves' ? how : 'whole');
+    r.cpu.store(ref, 1, 0);
+    r.cpu.store(ref + 8, 2, 0);
+    r.cpu.clean(ref, 9, 'leaves');
+    r.cpu.drainAll();
+    return [r.view.memory.lo[ref] as number, r.view.memory.lo[ref + 8] as number];
+  };
+  t.deepEqual([seen('whole'), seen('none'), seen('short'), seen('early')], [[1, 2], [0, 0], [1, 0], [0, 0]]);
+});
+
+test('which lines are dirty, and which are ghosts, is part of the key', (t) => {
+  const keys = ['none', 'dirty', 'clean again', 'ghosts'].map((what) => {
+    const r = rig();
+    const ref = page(r);
+    r.memory.journal.recording = true;
+    if (what === 'ghosts') r.pages.allocate('table');
+    if (what === 'dirty' || what === 'clean again') { // the word is as it was, only its line is dirty
+      r.memory.commit(ref, 1, 0);
+      r.memory.commit(ref, 0, 0);
+    }
+    if (what === 'clean again') r.view.clean(ref, 1);
+    return r.view.key();
+  });
+  t.is(keys[0], keys[2]);
+  t.is(new Set(keys).size, 3);
+});

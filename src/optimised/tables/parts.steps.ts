@@ -1,6 +1,12 @@
 /**
  * Parts: the library's own algorithm for each replaceable function, and one call of its interface. A mutant is `{ ...parts, one: other }`,
- * with parts of the form (plain or steps) that it runs in.
+ * with parts of the form (plain or steps) that it runs in (page-table.ts, `ownTableParts`).
+ *
+ * Known bugs of this room and the part that each of them changes: a gather that begins at 0 or ends at the top (`widen`, `disjoint`); a block over a table
+ * that nobody flushes or frees (`takeTable`; iommupt: `retire` for 'replaced', `isEmpty`); a leaf followed as a table (`isTable`); calls beyond a table of
+ * a concatenated root (`entriesLeft`); mandatory concatenation missing (`startLevel`); a table freed before its flush (`retire`); a pointer that
+ * says it is clean before it is, a loser that uses its own table (`install`), a pointer of another CPU taken as clean (`settle`); part of a contiguous run taken away
+ * (`cutsRun`); look-ups outside (`outside`); marks of written pages (`leafHigh`, `isDirty`, `anyDirty`, `markClean`, `retire` for 'dirty').
  */
 import { HI_CONTIGUOUS } from '../../spec/descriptor.js';
 import type { TableOperation, TableResult } from '../../stack/page-table.js';
@@ -11,7 +17,7 @@ import { bestSize, startLevelOf, type TableShape } from './geometry.js';
 import { mapPages, unmapPages } from './io-pgtable.steps.js';
 import { mapRange, unmapRange } from './iommupt.steps.js';
 import type { MapCall, TableParts, TableRoom, UnmapCall } from './room.js';
-import { disjoint, install, isEmpty, NO_PLACE, retire, takeTable, widen } from './walk.steps.js';
+import { disjoint, install, isEmpty, NO_PLACE, retire, settle, takeTable, widen } from './walk.steps.js';
 
 function entriesLeft(shape: TableShape, index: number): number {
   return shape.entries - (index % shape.entries);
@@ -26,7 +32,7 @@ function outside(shape: TableShape, iova: number): boolean {
 }
 
 export const OWN_TABLE_PARTS: TableParts = {
-  startLevel: startLevelOf, entriesLeft, isTable, install, takeTable, isEmpty, retire, disjoint, widen, cutsRun, leafLow, leafHigh, isDirty, anyDirty, markClean, outside,
+  startLevel: startLevelOf, entriesLeft, isTable, install, settle, takeTable, isEmpty, retire, disjoint, widen, cutsRun, leafLow, leafHigh, isDirty, anyDirty, markClean, outside,
 };
 
 /** What one call of `map_pages` or `unmap_pages` does; io-pgtable may do less than asked for. */
