@@ -5,23 +5,24 @@
  *
  * A piece mapped by a call of its own is a list of one. Runs are kept for each CPU: a clean takes along what its own CPU has not yet made visible.
  */
-import { newCleanCost, type Cleaner, type TableCpu, type TableRoom } from '../room.js';
+import { newCleanCost } from '../room.js';
+import type { CleanCpu, CleanRoom, LeafCleaner } from './leaf-cleaner.js';
 
 const LINE_WORDS = 8;
 
 /** What one CPU has written and not cleaned: [ref, end). */
 interface Run {
-  readonly cpu: TableCpu;
+  readonly cpu: CleanCpu;
   ref: number;
   end: number;
 }
 
-export function mapSg(): Cleaner {
+export function mapSg(): LeafCleaner {
   const cost = newCleanCost();
   const runs: Run[] = [];
 
   /** That of this CPU; empty when it is new. */
-  const runOf = (room: TableRoom): Run => {
+  const runOf = (room: CleanRoom): Run => {
     for (const run of runs) if (run.cpu === room.cpu) return run;
     const run: Run = { cpu: room.cpu, ref: 0, end: 0 };
     runs.push(run);
@@ -57,7 +58,7 @@ export function mapSg(): Cleaner {
  * Are the leaves at `ref` in the same table as the run, behind it, and in the line that it ends in or the next one? Tables are as large as they are aligned; a
  * concatenated root counts as one.
  */
-function joins(room: TableRoom, run: Run, ref: number): boolean {
+function joins(room: CleanRoom, run: Run, ref: number): boolean {
   const root = room.root * 512;
   const inRoot = run.ref >= root && run.ref < root + room.shape.rootEntries;
   const words = inRoot ? room.shape.rootEntries : room.shape.frames * 512;

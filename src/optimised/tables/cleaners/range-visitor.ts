@@ -5,20 +5,21 @@
  *
  * A run goes on over a hole when the next leaf is in the same line or the next one: the lines are the same, and no line is cleaned twice.
  */
-import { newCleanCost, type CleanCost, type Cleaner, type TableRoom } from '../room.js';
+import { newCleanCost, type CleanCost } from '../room.js';
+import type { CleanRoom, LeafCleaner } from './leaf-cleaner.js';
 import { descend } from './descend.js';
 
 const LINE_WORDS = 8;
 
 /** One call: bytes, end exclusive. */
 interface Visit {
-  readonly room: TableRoom;
+  readonly room: CleanRoom;
   readonly cost: CleanCost;
   readonly from: number;
   readonly end: number;
 }
 
-export function rangeVisitor(): Cleaner {
+export function rangeVisitor(): LeafCleaner {
   const cost = newCleanCost();
   return {
     name: 'range-visitor', about: 'one walk after the last map that clips the range to each table', deferred: true, cost,

@@ -1,0 +1,88 @@
+/**
+ * Search: what one way to clean leaves behind in tables of one geometry. Every range of ranges.ts is mapped by itself into an empty table, and once more with a
+ * page in each table next to it; then it is synced. Only the walker's view says whether something is stale; lines, warnings and tables that were
+ * entered are cost. Of each kind of finding the smallest range is kept: fewest leaves, then the shortest, then the lowest.
+ */
+import type { GranuleRange } from './ranges.js';
+import type { StaleEntry } from './paths.js';
+
+/** What came of one range. */
+export interface Seen {
+  /** 4 KiB frames of the range that the walker does not find as they are, and the first descriptor that it sees differently. */
+  readonly staleFrames: number;
+  readonly stale: StaleEntry | null;
+  /** Lines that hold leaves of the range. */
+  readonly touched: number;
+  /** Leaf lines that were cleaned, and how often lines were cleaned in calls. */
+  readonly lines: number;
+  readonly calls: number;
+  readonly warnings: number;
+  /** Tables that were read or cleaned and in which nothing of the range stands. */
+  readonly foreign: number;
+  /** Entries behind the end of a table that were taken. */
+  readonly beyond: number;
+}
+
+/** A table of one geometry that is empty before every question. */
+export interface Ground {
+  ask(range: GranuleRange, neighbours: boolean): Seen;
+}
+
+/** Kinds of findings. */
+export const DEFECTS = ['stale', 'over', 'warnings', 'foreign', 'beyond'] as const;
+export type Defect = (typeof DEFECTS)[number];
+
+export interface Finding {
+  /** Ranges that show it. */
+  ranges: number;
+  /** The smallest of them, and what it showed. */
+  smallest: GranuleRange | null;
+  neighbours: boolean;
+  seen: Seen | null;
+  /** Most that one range shows: stale frames, lines too many, warnings, foreign tables, entries. */
+  worst: number;
+}
+
+export interface Searched {
+  readonly ranges: number;
+  readonly findings: Readonly<Record<Defect, Finding>>;
+}
+
+export function amount(defect: Defect, seen: Seen): number {
+  switch (defect) {
+    case 'stale': return seen.staleFrames;
+    case 'over': return Math.max(0, seen.lines - seen.touched);
+    case 'warnings': return seen.warnings;
+    case 'foreign': return seen.foreign;
+    case 'beyond': return seen.beyond;
+  }
+}
+
+function none(): Finding {
+  return { ranges: 0, smallest: null, neighbours: false, seen: null, worst: 0 };
+}
+
+/** `ranges`: the smallest first. */
+export function search(ground: Ground, ranges: readonly GranuleRange[]): Searched {
+  const findings: Record<Defect, Finding> = { stale: none(), over: none(), warnings: none(), foreign: none(), beyond: none() };
+  for (const range of ranges) {
+    const shown = new Set<Defect>();
+    for (const neighbours of [false, true]) {
+      const seen = ground.ask(range, neighbours);
+      for (const defect of DEFECTS) {
+        const much = amount(defect, seen);
+        if (much === 0) continue;
+        const f = findings[defect];
+        f.worst = Math.max(f.worst, much);
+        if (shown.has(defect)) continue;
+        shown.add(defect);
+        f.ranges += 1;
+        if (f.smallest !== null) continue;
+        f.smallest = range;
+        f.neighbours = neighbours;
+        f.seen = seen;
+      }
+    }
+  }
+  return { ranges: ranges.length, findings };
+}
