@@ -9,6 +9,7 @@ import { Memory } from '../../memory/memory.js';
 import { WalkerView } from '../../memory/walker-view.js';
 import { makeCleaner } from '../../optimised/tables/cleaners/cleaners.js';
 import type { CleanRoom, LeafCleaner } from '../../optimised/tables/cleaners/leaf-cleaner.js';
+import { isTable } from '../../optimised/tables/format.js';
 import { shapeOf, type TableShape } from '../../optimised/tables/geometry.js';
 import { addressHigh, addressLow } from '../../spec/descriptor.js';
 import { newTableContext, type TableContext } from '../../spec/tables.js';
@@ -77,7 +78,7 @@ export class LiteralGround implements Ground {
     this.#next = this.shape.rootFrames;
     const { tg, startLevel, ds, wide, rootEntries } = this.shape;
     this.#context = { ...newTableContext(), tg, inputBits: geometry.inputBits, startLevel, outputBits: geometry.outputBits, ds, wide, rootFrame: this.#memory.frameOf(0), rootEntries };
-    this.#room = { geometry, shape: this.shape, root: 0, cpu: this.#cpu };
+    this.#room = { geometry, shape: this.shape, root: 0, cpu: this.#cpu, parts: { isTable } };
     this.#cleaner = makeCleaner(name);
   }
 

@@ -8,6 +8,9 @@ import { descriptorKind, LEAF, TABLE, tableAddress } from '../../spec/descriptor
 import { levelFrames, stride } from '../../spec/granule.js';
 import type { TableContext } from '../../spec/tables.js';
 
+/** Bits [58:55] of a table descriptor, which no walker looks at: the library notes there that the pointer was cleaned. */
+const HI_SOFTWARE = 15 << 23;
+
 /** A descriptor that the walker does not see as the CPU does. Frames of 4 KiB. */
 export interface StaleEntry {
   readonly level: number;
@@ -59,7 +62,8 @@ function visit(look: Look, level: number, table: number, base: number): void {
   for (let index = from; index <= to; index += 1) {
     const ref = table + index;
     const kind = descriptorKind(cpu.lo[ref] as number, level, context.tg, context.ds, context.wide);
-    const differs = cpu.lo[ref] !== walker.lo[ref] || cpu.hi[ref] !== walker.hi[ref];
+    const ignored = kind === TABLE ? HI_SOFTWARE : 0;
+    const differs = cpu.lo[ref] !== walker.lo[ref] || (((cpu.hi[ref] as number) ^ (walker.hi[ref] as number)) & ~ignored) !== 0;
     const start = Math.max(look.first, base + index * span);
     const frames = Math.min(look.end, base + (index + 1) * span) - start;
     if (differs) {

@@ -7,11 +7,10 @@
  */
 import { newCleanCost } from '../room.js';
 import type { CleanCpu, CleanRoom, LeafCleaner } from './leaf-cleaner.js';
-
-const LINE_WORDS = 8;
+import { joins } from './runs.js';
 
 /** What one CPU has written and not cleaned: [ref, end). */
-interface Run {
+interface OwnRun {
   readonly cpu: CleanCpu;
   ref: number;
   end: number;
@@ -19,16 +18,16 @@ interface Run {
 
 export function mapSg(): LeafCleaner {
   const cost = newCleanCost();
-  const runs: Run[] = [];
+  const runs: OwnRun[] = [];
 
   /** That of this CPU; empty when it is new. */
-  const runOf = (room: CleanRoom): Run => {
+  const runOf = (room: CleanRoom): OwnRun => {
     for (const run of runs) if (run.cpu === room.cpu) return run;
-    const run: Run = { cpu: room.cpu, ref: 0, end: 0 };
+    const run: OwnRun = { cpu: room.cpu, ref: 0, end: 0 };
     runs.push(run);
     return run;
   };
-  const cleaned = (run: Run): void => {
+  const cleaned = (run: OwnRun): void => {
     if (run.end === run.ref) return;
     cost.calls += 1;
     cost.lines += run.cpu.clean(run.ref, run.end - run.ref, 'leaves');
@@ -36,7 +35,7 @@ export function mapSg(): LeafCleaner {
   };
 
   return {
-    name: 'map-sg', about: 'each run of leaves in one table once, at the end of the run or of the call', deferred: false, cost,
+    name: 'map-sg', about: 'each run of leaves in one table once, at the end of the run or of the call', deferred: false, oneWalk: true, cost,
     leavesWritten(room, ref, count) {
       const run = runOf(room);
       if (run.end > run.ref && joins(room, run, ref)) {
@@ -52,17 +51,4 @@ export function mapSg(): LeafCleaner {
     },
     syncMap() { /* nothing is left */ },
   };
-}
-
-/**
- * Are the leaves at `ref` in the same table as the run, behind it, and in the line that it ends in or the next one? Tables are as large as they are aligned; a
- * concatenated root counts as one.
- */
-function joins(room: CleanRoom, run: Run, ref: number): boolean {
-  const root = room.root * 512;
-  const inRoot = run.ref >= root && run.ref < root + room.shape.rootEntries;
-  const words = inRoot ? room.shape.rootEntries : room.shape.frames * 512;
-  const table = inRoot ? root : run.ref - (run.ref % words);
-  if (ref < run.end || ref >= table + words) return false;
-  return Math.floor(ref / LINE_WORDS) - Math.floor((run.end - 1) / LINE_WORDS) <= 1;
 }
