@@ -135,6 +135,12 @@ export class LiteralGround implements Ground {
 
   /** One call of map: leaves at one level. */
   map(iova: number, level: number, count = 1): void {
+    this.write(iova, level, count);
+    this.done();
+  }
+
+  /** What one call writes. */
+  write(iova: number, level: number, count = 1): void {
     let left = count;
     let at = iova;
     while (left > 0) {
@@ -145,6 +151,10 @@ export class LiteralGround implements Ground {
       left -= n;
       at += n * this.#span(level);
     }
+  }
+
+  /** The call ends. */
+  done(): void {
     this.#cleaner.callDone(this.#room);
   }
 

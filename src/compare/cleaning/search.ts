@@ -62,12 +62,15 @@ function none(): Finding {
   return { ranges: 0, smallest: null, neighbours: false, seen: null, worst: 0 };
 }
 
+/** Ranges with more leaves are asked without neighbours only. */
+const LEAVES_BESIDE = 100;
+
 /** `ranges`: the smallest first. */
 export function search(ground: Ground, ranges: readonly GranuleRange[]): Searched {
   const findings: Record<Defect, Finding> = { stale: none(), over: none(), warnings: none(), foreign: none(), beyond: none() };
   for (const range of ranges) {
     const shown = new Set<Defect>();
-    for (const neighbours of [false, true]) {
+    for (const neighbours of range.leaves <= LEAVES_BESIDE ? [false, true] : [false]) {
       const seen = ground.ask(range, neighbours);
       for (const defect of DEFECTS) {
         const much = amount(defect, seen);

@@ -55,6 +55,21 @@ test('the visitor passes over holes and cleans no line twice', (t) => {
   t.deepEqual({ ...d.cost, descriptors: 0 }, { lines: 4, calls: 3, descriptors: 0, walks: 1, warnings: 0 });
 });
 
+test('blocks between tables: the visitor and map-sg clean the line of the blocks once, the posted walk once for each run', (t) => {
+  const lines = (name: CleanerName): number => {
+    const d = new LiteralGround(GEOMETRY, name);
+    for (const i of [0, 2, 4]) {
+      for (let page = 0; page < 512; page += 1) d.write(i * BLOCK + page * PAGE, 3);
+      d.write((i + 1) * BLOCK, 2);
+    }
+    d.done();
+    d.sync(0, 6 * BLOCK);
+    t.is(d.stale(0, 6 * BLOCK).frames, 0, name);
+    return d.cost.lines;
+  };
+  t.deepEqual(Object.fromEntries(CLEANER_NAMES.map((name) => [name, lines(name)])), { 'eager': 3 * 512 + 3, 'posted-walk': 3 * 64 + 3, 'range-visitor': 3 * 64 + 1, 'map-sg': 3 * 64 + 1 });
+});
+
 test('the posted walk warns of holes above level 3, of empty ranges, and of every address of the upper half', (t) => {
   const warnings = (name: CleanerName, geometry: TableGeometry, size: number): number => {
     const d = new LiteralGround(geometry, name);
