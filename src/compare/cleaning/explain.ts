@@ -53,11 +53,10 @@ export function explain(g: TableGeometry, s: IndexShape, range: ExplainedRange):
     const cause = causeOf(s, step);
     if (cause !== 'right') return { steps, cause };
     const span = POW2[entryBits(s.tg, level)] as number;
-    for (let i = step.first; i < step.entry; i += 1) {
-      const passed = span - (iova % span);
-      size -= passed;
-      iova += passed;
-    }
+    if (step.entry === step.first) continue;
+    const passed = span - (iova % span) + (step.entry - step.first - 1) * span;
+    size -= passed;
+    iova += passed;
   }
   return { steps, cause: 'right' };
 }

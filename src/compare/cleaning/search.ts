@@ -1,7 +1,8 @@
 /**
  * Search: what one way to clean leaves behind in tables of one geometry. Every range of ranges.ts is mapped by itself into an empty table, and once more with a
  * page in each table next to it; then it is synced. Only the walker's view says whether something is stale; lines, warnings and tables that were
- * entered are cost. Of each kind of finding the smallest range is kept: fewest leaves, then the shortest, then the lowest.
+ * entered are cost. Of each kind of finding and each reason the smallest range is kept: fewest leaves, then the
+ * shortest, then the lowest.
  */
 import type { GranuleRange } from './ranges.js';
 import type { StaleEntry } from './paths.js';
@@ -35,18 +36,27 @@ export type Defect = (typeof DEFECTS)[number];
 export interface Finding {
   /** Ranges that show it. */
   ranges: number;
-  /** The smallest of them, and what it showed. */
-  smallest: GranuleRange | null;
-  neighbours: boolean;
-  seen: Seen | null;
   /** Most that one range shows: stale frames, lines too many, warnings, foreign tables, entries. */
   worst: number;
+}
+
+/** The smallest range that shows a kind of finding for one reason. */
+export interface Example {
+  readonly defect: Defect;
+  readonly why: string;
+  readonly range: GranuleRange;
+  readonly neighbours: boolean;
+  readonly seen: Seen;
 }
 
 export interface Searched {
   readonly ranges: number;
   readonly findings: Readonly<Record<Defect, Finding>>;
+  readonly examples: readonly Example[];
 }
+
+/** Tells reasons apart. */
+export type Why = (range: GranuleRange, seen: Seen, defect: Defect) => string;
 
 export function amount(defect: Defect, seen: Seen): number {
   switch (defect) {
@@ -58,16 +68,13 @@ export function amount(defect: Defect, seen: Seen): number {
   }
 }
 
-function none(): Finding {
-  return { ranges: 0, smallest: null, neighbours: false, seen: null, worst: 0 };
-}
-
 /** Ranges with more leaves are asked without neighbours only. */
 const LEAVES_BESIDE = 100;
 
 /** `ranges`: the smallest first. */
-export function search(ground: Ground, ranges: readonly GranuleRange[]): Searched {
-  const findings: Record<Defect, Finding> = { stale: none(), over: none(), warnings: none(), foreign: none(), beyond: none() };
+export function search(ground: Ground, ranges: readonly GranuleRange[], why: Why = () => ''): Searched {
+  const findings = Object.fromEntries(DEFECTS.map((d): [Defect, Finding] => [d, { ranges: 0, worst: 0 }])) as Record<Defect, Finding>;
+  const examples = new Map<string, Example>();
   for (const range of ranges) {
     const shown = new Set<Defect>();
     for (const neighbours of range.leaves <= LEAVES_BESIDE ? [false, true] : [false]) {
@@ -80,12 +87,10 @@ export function search(ground: Ground, ranges: readonly GranuleRange[]): Searche
         if (shown.has(defect)) continue;
         shown.add(defect);
         f.ranges += 1;
-        if (f.smallest !== null) continue;
-        f.smallest = range;
-        f.neighbours = neighbours;
-        f.seen = seen;
+        const reason = why(range, seen, defect);
+        if (!examples.has(`${defect} ${reason}`)) examples.set(`${defect} ${reason}`, { defect, why: reason, range, neighbours, seen });
       }
     }
   }
-  return { ranges: ranges.length, findings };
+  return { ranges: ranges.length, findings, examples: [...examples.values()] };
 }
