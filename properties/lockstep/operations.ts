@@ -32,6 +32,7 @@ export const operation: fc.Arbitrary<Operation> = fc.oneof(
   { weight: 2, arbitrary: fc.tuple(domain, range).map(([d, r]): Operation => ({ op: 'iova-free', domain: d, ...r })) },
   { weight: 1, arbitrary: domain.map((d): Operation => ({ op: 'flush-all', domain: d })) },
   { weight: 1, arbitrary: fc.constant<Operation>({ op: 'fail-next-allocation' }) },
+  { weight: 1, arbitrary: fc.nat(200).map((line): Operation => ({ op: 'evict', line })) },
 );
 
 /** Sequences that are long enough for calls to meet. */
@@ -50,10 +51,14 @@ function withGather(d: DomainConfig, style: DomainConfig['gather']): DomainConfi
 export const world: fc.Arbitrary<World> = fc.record({
   ranges: fc.tuple(fc.boolean(), fc.boolean()), asidMax: fc.constantFrom(1, 2, 255), lazy: fc.boolean(), managed: fc.boolean(),
   inputBits: fc.constantFrom(39 as const, 48 as const), storeOrder: fc.constantFrom('fifo' as const, 'reverse' as const), queueLog2: fc.constantFrom(3, 8),
-  gathers: fc.tuple(gather, gather),
-}).map((w) => smallWorld({
-  smmus: w.ranges.map((range) => ({ ...DEFAULT_SMMU, range, asidMax: w.asidMax, queueLog2: w.queueLog2, tlbEntries: 4, eventLog2: 1 })),
+  gathers: fc.tuple(gather, gather), seen: fc.constantFrom('coherent' as const, 'coherent' as const, 'not' as const, 'mixed' as const),
+  oneIn: fc.constantFrom(0, 1, 5), cleaner: fc.constantFrom('eager' as const, undefined),
+}).map((w) => ({ ...smallWorld({
+  smmus: w.ranges.map((range, i) => ({ ...DEFAULT_SMMU, range, ...(w.seen === 'not' || (w.seen === 'mixed' && i === 1) ? { coherent: false as const } : {}), asidMax: w.asidMax, queueLog2: w.queueLog2, tlbEntries: 4, eventLog2: 1 })),
   devices: [{ smmu: 0, streams: [1, 2] }, { smmu: 0, streams: [3] }, { smmu: 1, streams: [1] }],
-  domains: [withGather({ mode: 'strict', managed: false }, w.gathers[0]), withGather({ mode: w.lazy ? 'lazy' : 'strict', managed: w.lazy || w.managed }, w.gathers[1])],
+  domains: [
+    { ...withGather({ mode: 'strict', managed: false }, w.gathers[0]), ...(w.seen === 'coherent' ? {} : { coherent: false as const }) },
+    { ...withGather({ mode: w.lazy ? 'lazy' : 'strict', managed: w.lazy || w.managed }, w.gathers[1]), ...(w.seen === 'not' ? { coherent: false as const } : {}) },
+  ],
   inputBits: w.inputBits, storeOrder: w.storeOrder, flushQueue: 2,
-}));
+}), ...(w.cleaner === undefined ? {} : { cleaner: w.cleaner }), ...(w.oneIn === 0 ? {} : { eviction: { oneIn: w.oneIn, seed: w.oneIn } }) }));

@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { caseId, CaseError, type Case, type Observation } from '../../src/operations/case.js';
 import { decodeCase, encodeCase } from '../../src/operations/codec.js';
 import type { Operation } from '../../src/stack/operation.js';
+import { CLEANER_NAMES } from '../../src/stack/page-table.js';
 import { RULE_IDS } from '../../src/stack/violation.js';
 import type { World } from '../../src/stack/world.js';
 
@@ -23,18 +24,21 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   fc.record({ op: fc.constant('detach' as const), device: index }),
   fc.record({ op: fc.constant('access' as const), device: index, stream: index, iova: bytes, write: fc.boolean() }),
   fc.constant({ op: 'fail-next-allocation' as const }),
+  fc.record({ op: fc.constant('evict' as const), line: index }),
 );
 
 const smmu = fc.constantFrom(8 as const, 16 as const).chain((asidBits) => fc.record({
   range: fc.boolean(), asidBits: fc.constant(asidBits), asidMax: fc.integer({ min: 1, max: 2 ** asidBits - 1 }),
+  coherent: fc.constant(false as const),
   queueLog2: fc.integer({ min: 3, max: 8 }), eventLog2: fc.integer({ min: 1, max: 7 }),
   tlbEntries: fc.integer({ min: 2, max: 12 }).map((n) => 2 ** n),
-}));
+}, { requiredKeys: ['range', 'asidBits', 'asidMax', 'queueLog2', 'eventLog2', 'tlbEntries'] }));
 
 const domain = fc.constantFrom(
   { mode: 'strict' as const, managed: false }, { mode: 'strict' as const, managed: true }, { mode: 'lazy' as const, managed: true },
   { mode: 'strict' as const, managed: false, gather: 'sva' as const }, { mode: 'lazy' as const, managed: true, gather: 'io-pgtable' as const },
   { mode: 'strict' as const, managed: true, gather: 'iommupt' as const },
+  { mode: 'strict' as const, managed: false, coherent: false as const },
 );
 
 /** Streams are dealt from one shuffled deck per SMMU, so no StreamID is dealt twice. */
@@ -48,7 +52,8 @@ const world: fc.Arbitrary<World> = fc.array(smmu, { minLength: 1, maxLength: 8 }
   inputBits: fc.constantFrom(39 as const, 48 as const),
   flushQueue: fc.integer({ min: 1, max: 4096 }),
   storeOrder: fc.constantFrom('fifo' as const, 'reverse' as const),
-}));
+  cleaner: fc.constantFrom(...CLEANER_NAMES), eviction: fc.record({ oneIn: fc.integer({ min: 1, max: 65536 }), seed: fc.nat(2 ** 31 - 1) }),
+}, { requiredKeys: ['smmus', 'devices', 'domains', 'inputBits', 'flushQueue', 'storeOrder'] }));
 
 const key = fc.string({ maxLength: 12 }).filter((k) => !['__proto__', 'constructor', 'prototype'].includes(k));
 const number = fc.double({ noNaN: true, noDefaultInfinity: true }).map((n) => n + 0);

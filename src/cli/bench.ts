@@ -9,6 +9,7 @@ import { count } from '../report/words.js';
 import {
   drawScript, fuzzSide, generationSide, hitBench, lockstepSide, loopBench, machineRuns, optimisedSide, planBench, referenceSide, walkBench, type AccessBench, type Script,
 } from './bench-sides.js';
+import { footprint, tableSides } from './bench-tables.js';
 import { reason } from './cases.js';
 import { EXIT, UsageError, type ExitCode } from './exit.js';
 import { wholeNumber, type Parsed, type VerbSpec } from './options.js';
@@ -31,7 +32,7 @@ const spec: VerbSpec = {
   usage: ['bench [--ops N] [--write FILE]'],
   about: [
     `Operations per second on profile ${PROFILE}, after a warm-up: the whole of fuzz with every rule on, and each part alone on the same`,
-    `operations; TLB hits and four-level walks of the optimised machine; one plan of each planner. Each figure is the median of ${ROUNDS} rounds that take turns; ratios are`,
+    `operations; TLB hits and four-level walks of the optimised machine; one plan of each planner; pages of the page-table library. Each figure is the median of ${ROUNDS} rounds that take turns; ratios are`,
     'to the whole of fuzz in the same process, and how many steps of a plain loop one operation takes. Figures are of this machine; ratios are what to compare.',
   ],
   options: [
@@ -106,6 +107,7 @@ function rowsOf(operations: number): { rows: BenchRow[]; drawn: number } {
   for (const planner of PLANNERS.filter((p) => PLANNED.includes(p.name))) {
     all.push({ name: `plan one invalidation, ${planner.name}`, operationsPerSecond: measureAccesses(planner.name, planBench(planner), PLANS) });
   }
+  for (const side of tableSides()) all.push({ name: side.name, operationsPerSecond: measureAccesses(side.name, side.bench, side.steps) * side.pages });
   const base = all[0]?.operationsPerSecond ?? 1;
   const hundredths = (x: number): number => Math.round(x * 100) / 100;
   return {
@@ -119,6 +121,7 @@ function run(p: Parsed, out: Output): ExitCode {
   const file = p.values.get('write');
   const start = now();
   const { rows, drawn } = rowsOf(operations);
+  const gigabyte = footprint();
   const peak = process.resourceUsage().maxRSS * 1024;
   if (file !== undefined) {
     try {
@@ -127,8 +130,8 @@ function run(p: Parsed, out: Output): ExitCode {
       throw new UsageError(`${file}: cannot be written: ${reason(error)}`);
     }
   }
-  out.print(benchBlock(rows, [`profile ${PROFILE}, ${count(drawn)} operations a round, median of ${ROUNDS} rounds, node ${process.version}`, `peak rss ${Math.round(peak / 2 ** 20)} MB`, ...(file === undefined ? [] : [`written to ${file}`])]));
-  out.document({ schema: 1, verb: 'bench', verdict: 'ok', profile: PROFILE, operations: drawn, timing: { elapsedMs: Math.round(now() - start), peakRssBytes: peak, node: process.version, rows } });
+  out.print(benchBlock(rows, [`1 GB of 4K pages: ${count(gigabyte.tables)} tables, ${count(gigabyte.bytes)} bytes, ${gigabyte.more} % above the tables themselves`, `profile ${PROFILE}, ${count(drawn)} operations a round, median of ${ROUNDS} rounds, node ${process.version}`, `peak rss ${Math.round(peak / 2 ** 20)} MB`, ...(file === undefined ? [] : [`written to ${file}`])]));
+  out.document({ schema: 1, verb: 'bench', verdict: 'ok', profile: PROFILE, operations: drawn, timing: { elapsedMs: Math.round(now() - start), peakRssBytes: peak, node: process.version, tables: gigabyte, rows } });
   return EXIT.ok;
 }
 

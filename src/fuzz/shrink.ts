@@ -117,6 +117,7 @@ class Shrinker {
     this.#tryWorld({ ...this.#best, world: { ...w(), flushQueue: plain.flushQueue } });
     const { planner, ...unplanned } = w();
     if (planner !== undefined) this.#tryWorld({ ...this.#best, world: unplanned });
+    this.#simplifyCoherency();
     w().smmus.forEach((_, i) => {
       for (const key of ['range', 'asidBits', 'asidMax', 'queueLog2', 'eventLog2', 'tlbEntries'] as const) {
         const smmus = w().smmus.map((s, k) => (k === i ? { ...s, [key]: plain.smmus[0]?.[key] } : s)) as World['smmus'];
@@ -128,7 +129,7 @@ class Shrinker {
       }
     });
     w().domains.forEach((_, i) => {
-      this.#tryWorld({ ...this.#best, world: { ...w(), domains: w().domains.map((d, k) => (k === i ? { mode: 'strict' as const, managed: false } : d)) } });
+      this.#tryWorld({ ...this.#best, world: { ...w(), domains: w().domains.map((d, k) => (k === i ? { mode: 'strict' as const, managed: false, ...(d.coherent === false ? { coherent: false as const } : {}) } : d)) } });
     });
     w().domains.forEach((domain, i) => {
       const { gather, ...rest } = domain;
@@ -137,6 +138,21 @@ class Shrinker {
     w().devices.forEach((device, i) => {
       if (device.streams.length > 1) this.#tryWorld({ ...this.#best, world: { ...w(), devices: w().devices.map((d, k) => (k === i ? { ...d, streams: d.streams.slice(0, 1) } : d)) } });
     });
+  }
+
+  /** No lines that are written back by themselves, the driver's own cleaner, coherent SMMUs, domains that are not cleaned. */
+  #simplifyCoherency(): void {
+    const w = (): World => this.#best.world;
+    for (const key of ['eviction', 'cleaner'] as const) {
+      const { [key]: had, ...rest } = w();
+      if (had !== undefined) this.#tryWorld({ ...this.#best, world: rest });
+    }
+    for (const list of ['smmus', 'domains'] as const) {
+      w()[list].forEach((_, i) => {
+        const world = { ...w(), [list]: w()[list].map((item, k) => (k === i ? coherent(item) : item)) } as World;
+        this.#tryWorld({ ...this.#best, world });
+      });
+    }
   }
 
   #tryWorld(c: Candidate | null): void {
@@ -229,6 +245,13 @@ class Shrinker {
     const found = outcome.counterexample?.[0] as number[] | undefined;
     if (found !== undefined) this.#try(build(found));
   }
+}
+
+/** The same without `coherent: false`. */
+function coherent<T extends { readonly coherent?: false }>(item: T): T {
+  const rest = { ...item };
+  delete (rest as { coherent?: false }).coherent;
+  return rest;
 }
 
 type Addressed = { iova?: number; pa?: number; size?: number };

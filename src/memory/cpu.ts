@@ -17,7 +17,7 @@ export const STEP_BUDGET = 8_000_000;
 export type BarrierSite = 'map-done' | 'before-invs' | 'command-published' | 'entry-target-visible' | 'table-contents' | 'array-published';
 
 /** What a clean of cache lines is for; only domains whose walkers are not coherent need any. */
-export type CleanSite = 'new-table' | 'table-pointer' | 'cleared' | 'leaves' | 'sync-map';
+export type CleanSite = 'root-table' | 'new-table' | 'table-pointer' | 'cleared' | 'leaves' | 'sync-map';
 
 const LINE_WORDS = 8;
 
@@ -107,22 +107,26 @@ export class Cpu {
 
   /** `count` consecutive words, each `stepFrame` frames further in its address field than the last (a run of leaves). */
   storeRun(ref: number, count: number, lo: number, hi: number, stepFrame: number): void {
-    let low = lo;
-    let high = hi;
     // A long run pushes everything older out, and its own first words: they need not pass through the buffer.
     const through = this.#order === 'fifo' && count > CAPACITY && !this.memory.journal.recording ? count - CAPACITY : 0;
-    if (through > 0) this.drainAll();
-    for (let i = 0; i < count; i += 1) {
-      if (i < through) {
-        this.#steps += 1;
-        this.memory.commit(ref + i, low, high);
-      } else {
-        this.store(ref + i, low, high);
-      }
-      if (stepFrame !== 0) {
-        const sum = low + stepFrame * 4096;
-        if (sum >= 4294967296) high += Math.floor(sum / 4294967296);
-        low = sum % 4294967296;
+    const step = stepFrame * 4096;
+    let low = lo;
+    let high = hi;
+    if (through > 0) {
+      this.drainAll();
+      this.#steps += through;
+      this.memory.commitRun(ref, through, lo, hi, step);
+      const sum = lo + through * step; // exact: a run spans less than 2^53 bytes
+      high += Math.floor(sum / 4294967296);
+      low = sum % 4294967296;
+    }
+    for (let i = through; i < count; i += 1) {
+      this.store(ref + i, low, high);
+      if (step === 0) continue;
+      low += step;
+      if (low >= 4294967296) {
+        high += Math.floor(low / 4294967296);
+        low %= 4294967296;
       }
     }
   }

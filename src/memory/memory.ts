@@ -20,6 +20,8 @@ export interface MemoryWatcher {
 /** Cleans lines from the CPUs' cache for walkers that do not look into it (walker-view.ts); returns how many lines these are. */
 export interface LineCleaner {
   clean(ref: number, words: number): number;
+  /** The cache writes a dirty line back by itself: the n-th by address, modulo their number. */
+  evict(n: number): boolean;
 }
 
 export class Memory {
@@ -96,6 +98,38 @@ export class Memory {
     const index = ref % WORDS_PER_FRAME;
     const watchers = this.watchers;
     for (let i = 0; i < watchers.length; i += 1) (watchers[i] as MemoryWatcher).stored(slot, index, oldLo, oldHi);
+  }
+
+  /** `count` words side by side, each `step` more than the last as 64-bit numbers (0: all the same), become visible in ascending order. */
+  commitRun(ref: number, count: number, lo: number, hi: number, step: number): void {
+    let low = lo;
+    let high = hi;
+    for (let at = ref; at < ref + count;) {
+      const slot = Math.floor(at / WORDS_PER_FRAME);
+      const end = Math.min(ref + count, (slot + 1) * WORDS_PER_FRAME);
+      const plain = this.watched[slot] === 0 && !this.journal.recording;
+      let changed = 0;
+      let odd = 0;
+      for (; at < end; at += 1) {
+        if (!plain) this.commit(at, low, high);
+        else if (this.lo[at] !== low || this.hi[at] !== high) {
+          odd += (low & 1) - ((this.lo[at] as number) & 1);
+          this.lo[at] = low;
+          this.hi[at] = high;
+          changed += 1;
+        }
+        if (step === 0) continue;
+        low += step;
+        if (low >= 4294967296) {
+          high += Math.floor(low / 4294967296);
+          low %= 4294967296;
+        }
+      }
+      if (changed === 0) continue;
+      this.odd[slot] = (this.odd[slot] as number) + odd;
+      this.version[slot] = (this.version[slot] as number) + changed;
+      this.journal.clock.now += changed;
+    }
   }
 
   /** Every word of a page becomes zero, visibly. */

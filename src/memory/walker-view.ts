@@ -32,6 +32,8 @@ export interface ViewListener {
   stored(ref: number, oldLo: number, oldHi: number): void;
   /** The page is handed out: all of its lines are ghosts. */
   allocated(slot: number): void;
+  /** Software cleaned the lines `first` to `last`. */
+  cleanedLines(first: number, last: number): void;
 }
 
 export class WalkerView {
@@ -147,6 +149,7 @@ export class WalkerView {
     this.#cleans += lines;
     this.#calls += 1;
     if (this.memory.journal.recording) this.memory.journal.push(() => { this.#cleans -= lines; this.#calls -= 1; });
+    this.listener?.cleanedLines(first, last);
     for (let line = first; line <= last; line += 1) if (this.#bit(this.#dirty, line)) this.#writeBack(line);
     return lines;
   }
@@ -228,7 +231,7 @@ export class WalkerView {
 
   #soil(line: number, ghost: boolean): void {
     if (this.#bit(this.#dirty, line) && (!ghost || this.#bit(this.#ghost, line))) return;
-    this.#flags(line, true, ghost || this.#bit(this.#ghost, line));
+    this.#flags(line, true, ghost);
   }
 
   #forget(line: number): void {

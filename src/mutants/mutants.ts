@@ -1,11 +1,12 @@
 /**
  * Mutants: deliberately broken variants of the optimised driver, each one rule of it inverted. Only lockstep loads
  * them, only by name. A mutant replaces parts of the driver (for both of its forms) or filters barriers. Those of the bug zoo's class C are in
- * ranges.ts.
+ * ranges.ts, those of cleans in cleans.ts.
  */
 import { hasAddress, OP } from '../spec/command.js';
 import { WHOLE_TAG, type Planner } from '../stack/planner.js';
 import type { Parts } from '../optimised/driver/types.js';
+import { CLEAN_MUTANTS } from './cleans.js';
 import { changed, filterCommands, onBatch, onPlan, type Mutant } from './mutant.js';
 import { RANGE_MUTANTS } from './ranges.js';
 import * as lateSteps from './sequences.steps.js';
@@ -185,6 +186,7 @@ export const MUTANTS: readonly Mutant[] = [
     barriers: (site) => site !== 'before-invs',
   },
   ...RANGE_MUTANTS,
+  ...CLEAN_MUTANTS,
 ];
 
 export function findMutant(name: string): Mutant | undefined {

@@ -3,7 +3,7 @@
  * (unmap what is mapped, access what is or was); a share of calls is invalid on purpose.
  */
 import type { Chooser } from '../stack/chooser.js';
-import { OPERATION_KINDS, type Operation, type OperationKind } from '../stack/operation.js';
+import { OPERATION_KINDS, type Operation, type OperationKind, type Target } from '../stack/operation.js';
 import type { World } from '../stack/world.js';
 import type { Mix } from './profiles.js';
 
@@ -114,7 +114,7 @@ export class Generator {
         const device = c.index(view.devices.length);
         const roll = c.index(view.domains.length * 4 + 2);
         const to = roll < view.domains.length * 4 ? roll % view.domains.length : roll % 2 === 0 && this.#window?.identity !== false ? 'identity' : 'blocked';
-        return view.devices[device]?.target === to ? undefined : { op: 'attach', device, to };
+        return view.devices[device]?.target === to || this.#mismatched(device, to) ? undefined : { op: 'attach', device, to };
       }
       case 'detach': {
         const device = c.index(view.devices.length);
@@ -128,7 +128,15 @@ export class Generator {
         return view.domains[domain]?.config.mode === 'lazy' ? { op: 'flush-all', domain } : undefined;
       }
       case 'fail-next-allocation': return { op: 'fail-next-allocation' };
+      case 'evict': return { op: 'evict', line: c.index(256) };
     }
+  }
+
+  /** A domain whose tables are not cleaned, for a device whose SMMU needs that: refused, so seldom asked for. */
+  #mismatched(device: number, to: Target): boolean {
+    const smmu = this.#world.devices[device]?.smmu ?? -1;
+    if (typeof to !== 'number' || this.#world.smmus[smmu]?.coherent !== false || this.#world.domains[to]?.coherent === false) return false;
+    return this.#mix.invalid === 0 || this.#chooser.index(4) > 0;
   }
 
   /** Pages of one drawn size class, and the alignment it wants, in frames. */

@@ -29,7 +29,7 @@ export function drawnLines(d: Drawn): string[] {
 
 /** One line: for a list of runs. */
 export function drawnLine(d: Drawn): string {
-  const smmus = d.world.smmus.map((s) => (s.range ? 'range' : 'no range')).join('+');
+  const smmus = d.world.smmus.map((s) => `${s.range ? 'range' : 'no range'}${s.coherent === false ? ' not coherent' : ''}`).join('+');
   const gathers = d.world.domains.flatMap((x) => (x.gather === undefined ? [] : [x.gather]));
   const lazy = d.world.domains.filter((x) => x.mode === 'lazy').length;
   const mix = weights(Object.keys(d.mix.weights), Object.values(d.mix.weights)).join(' ');

@@ -46,6 +46,7 @@ test('a clean takes whole lines, all that the words touch, and counts them dirty
   t.deepEqual(Array.from({ length: 32 }, (_, i) => r.view.memory.lo[ref + i] !== 0 ? 1 : 0).join(''), '00000000111111111111111100000000');
   t.is(r.cpu.clean(ref + 15, 2, 'leaves'), 2);
   t.deepEqual([r.view.cleans, r.view.calls], [(before[0] as number) + 4, (before[1] as number) + 2]);
+  t.deepEqual([r.view.clean(ref + 24, 1), r.view.clean(ref + 24, 8), r.view.clean(ref + 31, 2), r.view.memory.lo[ref + 24]], [1, 1, 2, 25]);
 });
 
 test('queues, CDs and objects are the same in both views, whoever writes', (t) => {

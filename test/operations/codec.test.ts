@@ -216,6 +216,12 @@ test('wrong types are refused at every level', (t) => {
     [(d) => { Object.assign(d.world.domains[0] as object, { gather: 'mm' }); }, 'world.domains[0].gather must be "iommupt" or "io-pgtable" or "sva"'],
     [(d) => { Object.assign(d.world.domains[1] as object, { gather: 'sva' }); }, 'world.domains[1].gather must not be "sva" for a lazy or managed domain'],
     [(d) => { Object.assign(d.world.domains[0] as object, { gather: 'sva', managed: true }); }, 'world.domains[0].gather must not be "sva" for a lazy or managed domain'],
+    [(d) => { Object.assign(d.world.domains[0] as object, { coherent: 0 }); }, 'world.domains[0].coherent must be true or false'],
+    [(d) => { Object.assign(d.world.smmus[0] as object, { coherent: 'no' }); }, 'world.smmus[0].coherent must be true or false'],
+    [(d) => { d.world['cleaner'] = 'lazy'; }, 'world.cleaner must be "eager" or "posted-walk" or "range-visitor" or "map-sg"'],
+    [(d) => { d.world['eviction'] = { oneIn: 0, seed: 1 }; }, 'world.eviction.oneIn must be an integer from 1 to 65536'],
+    [(d) => { d.world['eviction'] = { oneIn: 1, seed: -1 }; }, 'world.eviction.seed must be an integer from 0 to 2147483647'],
+    [(d) => { d.world['eviction'] = { oneIn: 1, seed: 1, from: 2 }; }, 'world.eviction has the unknown key "from"'],
     [(d) => { d.subject['mutant'] = 3; }, 'subject.mutant must be a string'],
     [(d) => { d.subject['parts'] = { planner: 3 }; }, 'subject.parts.planner must be a string'],
     [(d) => { d['expect'] = { verdict: 'maybe' }; }, 'expect.verdict must be "ok" or "violation"'],
@@ -278,4 +284,14 @@ test('the planner of a world and DS of an SMMU: kept when they are there, and no
   t.false(TEXT.includes('"planner": ') || TEXT.includes('"ds"'));
   t.regex(refused(t, (d) => { d.world['planner'] = 'triple-range'; }), /^world\.planner must be "single-range" or/);
   t.regex(refused(t, (d) => { (d.world.smmus[0] as Record<string, unknown>)['ds'] = 1; }), /^world\.smmus\[0\]\.ds must be/);
+});
+
+test('what is not coherent, its cleaner, its evictions and an evict: kept when they are there, and nothing is written when they are not', (t) => {
+  const world = smallWorld({ cleaner: 'eager', eviction: { oneIn: 3, seed: 7 }, domains: [{ mode: 'strict', managed: false, coherent: false }, { mode: 'strict', managed: false, gather: 'sva', coherent: false }] });
+  const c: Case = { ...FULL, world: { ...world, smmus: world.smmus.map((s) => ({ ...s, coherent: false as const })) }, operations: [{ op: 'evict', line: 9 }], observed: [] };
+  const read = decodeCase(encodeCase(c), 'x');
+  t.deepEqual([read.world, read.operations], [c.world, c.operations]);
+  t.false(/"coherent"|"cleaner"|"eviction"/.test(TEXT));
+  const said = decodeCase(encodeCase(c).replaceAll('"coherent":false', '"coherent":true'), 'x').world;
+  t.false('coherent' in (said.smmus[0] as object) || 'coherent' in (said.domains[0] as object));
 });

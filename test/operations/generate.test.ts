@@ -43,7 +43,7 @@ function grown(mix: Mix, n: number, world: World = WORLD): { op: Operation; resu
 }
 
 test('every kind of operation is made', (t) => {
-  const kinds = new Set(grown({ ...PLAIN_MIX, invalid: 0 }, 3000).map(({ op }) => op.op));
+  const kinds = new Set(grown({ ...PLAIN_MIX, weights: { ...PLAIN_MIX.weights, evict: 1 }, invalid: 0 }, 3000).map(({ op }) => op.op));
   t.deepEqual([...kinds].sort(), [...OPERATION_KINDS].sort());
 });
 

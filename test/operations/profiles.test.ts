@@ -18,7 +18,7 @@ function get(name: string): Profile {
 }
 
 test('profiles are found by name, each says what it is about', (t) => {
-  t.deepEqual(PROFILES.map((p) => p.name), ['swarm', 's1-4k', 'shared', 'lazy', 'tables', 'gathers', 'errata']);
+  t.deepEqual(PROFILES.map((p) => p.name), ['swarm', 's1-4k', 'shared', 'lazy', 'tables', 'gathers', 'noncoherent', 'errata']);
   for (const p of PROFILES) {
     t.is(findProfile(p.name), p);
     t.true(p.about.length > 10);
@@ -95,6 +95,23 @@ for (const name of ['swarm', 'tables']) {
     t.true(slow.length > 5 && slow.every((d) => d.mix.sizes.slice(6).every((s) => s === 0)));
   });
 }
+
+test('noncoherent: some SMMU does not look into the caches, in half of the larger worlds beside one that does; some domain serves it', (t) => {
+  const all = draws(get('noncoherent'));
+  const kinds = (d: Draw): Set<boolean> => new Set(d.world.smmus.map((s) => s.coherent === false));
+  t.true(all.every((d) => kinds(d).has(true) && d.world.domains[0]?.coherent === false && d.mix.weights.evict > 0));
+  t.true(all.filter((d) => kinds(d).size === 2).length > 30);
+  t.true(all.some((d) => d.world.domains.some((x) => x.coherent !== false)));
+  t.deepEqual([...new Set(all.map((d) => d.world.eviction?.oneIn ?? 0))].sort((a, b) => a - b), [0, 1, 3, 16, 100]);
+  t.is(new Set(all.map((d) => d.world.cleaner)).size, 2);
+});
+
+test('swarm: one world in eight is not coherent, and only those write lines back', (t) => {
+  const all = draws(get('swarm'), 800);
+  const without = all.filter((d) => d.world.smmus.some((s) => s.coherent === false));
+  t.true(without.length > 60 && without.length < 140);
+  t.true(all.every((d) => (d.mix.weights.evict > 0) === without.includes(d)));
+});
 
 test('the other profiles have the default planner', (t) => {
   for (const name of ['s1-4k', 'shared', 'lazy', 'gathers', 'errata']) t.true(draws(get(name)).every((d) => d.world.planner === undefined), name);

@@ -11,7 +11,7 @@ const BLOCK = `[ok] no violation  seed 0x5eed  18.4 s  1,200 runs  90,000 ops  4
   commands     TLBI_NH_VA 75 %  SYNC 25 %
   mutant       none loaded (\`fuzz --mutant NAME\` shows that a seeded bug is found; \`rules --mutants\` names them)
   not covered  stage 2, nesting, ATS and PRI, PASID, 16K and 64K granules, contiguous entries,
-               non-coherent walkers, two CPUs in the driver at once
+               two CPUs in the driver at once
   determinism  2/2 re-runs identical`;
 
 test('a success, and what it does not cover', (t) => {

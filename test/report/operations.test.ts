@@ -18,6 +18,7 @@ const ALL: readonly [Operation, string][] = [
   [{ op: 'iova-free', domain: 0, iova: 0x1000, size: 4096 }, 'iova-free  domain 0  0x1000 +4K'],
   [{ op: 'flush-all', domain: 0 }, 'flush-all  domain 0'],
   [{ op: 'fail-next-allocation' }, 'fail-next-allocation'],
+  [{ op: 'evict', line: 7 }, 'evict  dirty line 7'],
 ];
 
 test('every kind of operation in words', (t) => {
@@ -32,6 +33,13 @@ test('a world in words', (t) => {
     'device 0 -> SMMU 0 streams 1, 2',
     'domain 0 strict managed, domain 1 lazy, domain 2 strict gather sva; 48-bit input, flush queue of 8, stores drain fifo',
   ]);
+});
+
+test('a system with walkers that are not coherent in words', (t) => {
+  const world = smallWorld({ domains: [{ mode: 'strict', managed: false, coherent: false }], cleaner: 'eager', eviction: { oneIn: 3, seed: 5 } });
+  const lines = describeWorld({ ...world, smmus: world.smmus.map((s) => ({ ...s, coherent: false as const })) });
+  t.is(lines[0], 'SMMU 0: range, 16-bit asids 1..65535, queue of 256, event queue of 16, TLB of 64, not coherent');
+  t.is(lines[2], 'domain 0 strict cleaned; 48-bit input, flush queue of 8, stores drain fifo, cleaner eager, a dirty line written back every 3 stores (seed 5)');
 });
 
 function row(operation: Operation, reference = 'ok', optimised = 'ok', differs = false): Row {

@@ -66,18 +66,23 @@ export function* perform(ctx: Context, op: Operation): Steps<Result> {
       yield* flushAll(ctx, op.domain);
       return 'ok';
     }
-    case 'fail-next-allocation':
-      ctx.state.pages.failNext();
-      return 'ok';
-    default: return 'ok';
+    default: return happen(ctx, op);
   }
+}
+
+/** An act of the environment. */
+function happen(ctx: Context, op: Operation): Result {
+  if (op.op === 'fail-next-allocation') ctx.state.pages.failNext();
+  if (op.op === 'evict') ctx.state.pages.memory.walkers?.evict(op.line);
+  return 'ok';
 }
 
 function checkAttach(ctx: Context, device: number, to: Target): Result {
   const dev = ctx.state.devices[device];
   if (dev === undefined) return 'unknown-device';
   if (typeof to === 'number' && ctx.state.domains[to] === undefined) return 'unknown-domain';
-  return dev.target === to ? 'already-attached' : 'ok';
+  if (dev.target === to) return 'already-attached';
+  return typeof to === 'number' && !ctx.parts.canShare(ctx, dev, to) ? 'incompatible' : 'ok';
 }
 
 function checkIova(ctx: Context, own: DomainState | undefined, iova: number, size: number): Result {

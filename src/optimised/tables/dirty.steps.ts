@@ -10,7 +10,6 @@ import { levelBit } from '../../stack/description.js';
 import type { Steps } from '../../stack/steps.js';
 import { newTableGather, type TableRoom } from './room.js';
 import { find, newFound, type Found } from './visitor.js';
-import { widen } from './walk.steps.js';
 
 export interface DirtyRange {
   readonly iova: number;
@@ -53,7 +52,7 @@ export function* readDirty(room: TableRoom, call: DirtyCall): Steps<DirtyRange[]
     if (!call.clear) continue;
     yield* markAllClean(room, found);
     gather.leaves |= levelBit(found.level);
-    widen(gather, found.iova / 4096, (found.iova + found.size) / 4096);
+    room.parts.widen(gather, found.iova / 4096, (found.iova + found.size) / 4096);
   }
   if (gather.pending) {
     yield* room.parts.retire(room, gather, 'dirty');

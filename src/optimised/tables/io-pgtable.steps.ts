@@ -17,7 +17,7 @@ import type { Steps } from '../../stack/steps.js';
 import { slotOfTable } from './format.js';
 import { findSize, indexAt, type PageSize } from './geometry.js';
 import type { MapCall, TableRoom, UnmapCall } from './room.js';
-import { clearEntries, storeLeaves, tableFor, widen } from './walk.steps.js';
+import { clearEntries, storeLeaves, tableFor } from './walk.steps.js';
 
 /** The size that a call names, if the call is one that can be looked at: everything that can be said beforehand is said here. */
 export function checkSizes(room: TableRoom, call: UnmapCall): PageSize | undefined {
@@ -140,5 +140,5 @@ function* addLeaves(room: TableRoom, level: number, first: number, end: number):
     yield* room.parts.retire(room, gather, 'gather');
   }
   gather.leaves = bit;
-  widen(gather, first, end);
+  room.parts.widen(gather, first, end);
 }

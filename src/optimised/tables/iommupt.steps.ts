@@ -16,7 +16,7 @@ import type { Steps } from '../../stack/steps.js';
 import { slotOfTable } from './format.js';
 import { bestSize, indexAt, type PageSize } from './geometry.js';
 import { newTableGather, type MapCall, type TableGather, type TableRoom, type UnmapCall } from './room.js';
-import { cleanUpkeep, clearEntries, clearPointer, collectTable, storeLeaves, tableFor, widen } from './walk.steps.js';
+import { cleanUpkeep, clearEntries, clearPointer, collectTable, storeLeaves, tableFor } from './walk.steps.js';
 
 /** Is the range one that can be looked at? `stop` says why not. */
 function checkRange(room: TableRoom, call: UnmapCall): boolean {
@@ -104,7 +104,7 @@ function collectReplaced(room: TableRoom, first: number, n: number): void {
     const lo = cpu.loadLo(first + i);
     if ((lo & BIT_VALID) === 0) continue;
     collectTable(room, slotOfTable(lo, cpu.loadHi(first + i)), run.level, replaced);
-    widen(replaced, run.iova / 4096 + i * frames, run.iova / 4096 + (i + 1) * frames);
+    room.parts.widen(replaced, run.iova / 4096 + i * frames, run.iova / 4096 + (i + 1) * frames);
   }
 }
 
@@ -118,7 +118,7 @@ export function* unmapRange(room: TableRoom, call: UnmapCall): Steps<number> {
   const gather = room.lazy ? newTableGather() : room.gather;
   const reached = yield* takeEntries(room, room.root, room.shape.startLevel, { iova: call.iova, end, at: call.iova, gather });
   if (room.lazy) for (const slot of gather.freed) room.queued.push(slot);
-  else if (reached > call.iova) widen(gather, call.iova / 4096, reached / 4096);
+  else if (reached > call.iova) room.parts.widen(gather, call.iova / 4096, reached / 4096);
   return reached - call.iova;
 }
 

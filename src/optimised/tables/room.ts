@@ -119,6 +119,8 @@ export interface TableParts {
   readonly retire: (room: TableRoom, gather: TableGather, why: FlushReason) => Steps<void>;
   /** Does [first, end) (frames) not even touch what the gather holds? */
   readonly disjoint: (gather: TableGather, first: number, end: number) => boolean;
+  /** Takes [first, end) (frames) into the gather. */
+  readonly widen: (gather: TableGather, first: number, end: number) => void;
   /** Does a range that begins (or ends) before entry `index` of a table, whose descriptor has high half `hi`, cut a contiguous run? */
   readonly cutsRun: (shape: TableShape, level: number, index: number, hi: number) => boolean;
   /** Low and high half of a leaf's attributes and type, without address; `run`: member of a contiguous run. */

@@ -133,7 +133,7 @@ export function cleanUpkeep(room: TableRoom, ref: number, words: number, site: '
 
 // ---- what was taken out
 
-/** Takes [first, end) (frames) into the gather. */
+/** The own algorithm of the part `widen`. */
 export function widen(gather: TableGather, first: number, end: number): void {
   gather.first = gather.pending ? Math.min(gather.first, first) : first;
   gather.last = gather.pending ? Math.max(gather.last, end - 1) : end - 1;
@@ -166,7 +166,7 @@ export function* takeTable(room: TableRoom, ref: number, level: number, iova: nu
   const slot = slotOfTable(room.cpu.loadLo(ref), room.cpu.loadHi(ref));
   yield* clearPointer(room, ref);
   collectTable(room, slot, level, gather);
-  widen(gather, iova / 4096, (iova + (room.shape.span[level + 1] as number)) / 4096);
+  room.parts.widen(gather, iova / 4096, (iova + (room.shape.span[level + 1] as number)) / 4096);
   yield* room.parts.retire(room, gather, 'walk');
 }
 

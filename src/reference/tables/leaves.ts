@@ -105,6 +105,7 @@ export class Leaves {
 
   /** Takes every leaf of [first, end) away; none may stand half in it. */
   remove(first: number, end: number): void {
+    if (first >= end) return;
     const from = this.firstAfter(first);
     let to = from;
     while (to < this.length && (this.iova[to] as number) < end) to += 1;

@@ -4,7 +4,7 @@
  */
 import { Cpu } from '../../../src/memory/cpu.js';
 import { Journal } from '../../../src/memory/journal.js';
-import { Memory, mix, RAM_BASE, WORDS_PER_FRAME } from '../../../src/memory/memory.js';
+import { Memory, RAM_BASE, WORDS_PER_FRAME } from '../../../src/memory/memory.js';
 import { Pages } from '../../../src/memory/pages.js';
 import { WalkerView } from '../../../src/memory/walker-view.js';
 import { makeCleaner } from '../../../src/optimised/tables/cleaners/cleaners.js';
@@ -15,28 +15,16 @@ import { flatten, newFlattened, type Flattened, type FlatRoot } from '../../../s
 import { firstDifference } from '../../../src/reference/tables/leaves.js';
 import { BIT_READ_ONLY, BIT_S2AP_WRITE, BIT_TABLE, HI_DBM, tableAddress } from '../../../src/spec/descriptor.js';
 import { levelShift } from '../../../src/spec/granule.js';
+import { Draw } from './draw.js';
+import { anchors, drawOperation } from './twin-operations.js';
+import { levelBit } from '../../../src/stack/description.js';
 import type { CleanerName, TableGeometry, TableOperation, TableResult, TableVariant } from '../../../src/stack/page-table.js';
 
-/** A small stream of numbers from a seed. */
-export class Draw {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = mix(seed + 0x51ed270b);
-  }
-
-  below(bound: number): number {
-    this.#state = (this.#state + 0x9e3779b9) | 0;
-    return Math.floor(((mix(this.#state) >>> 0) / 4294967296) * bound);
-  }
-
-  one<T>(list: readonly T[]): T {
-    return list[this.below(list.length)] as T;
-  }
-
-  chance(oneIn: number): boolean {
-    return this.below(oneIn) === 0;
-  }
+interface Flush {
+  readonly first: number;
+  readonly end: number;
+  readonly leaves: number;
+  readonly dirty?: boolean;
 }
 
 export interface TwinWorld {
@@ -58,7 +46,12 @@ export class Twins {
   readonly #found: Flattened;
   readonly #seen: Flattened;
   readonly #promised = new Set<number>();
+  /** Leaves that were taken away or marked clean, and that no flush has covered yet; flushes of the running operation. */
+  #due: (Flush & { readonly level: number })[] = [];
+  readonly #flushes: Flush[] = [];
   #fault = '';
+  /** What the last operation returned. */
+  last: TableResult = { code: 'ok', bytes: 0 };
 
   constructor(world: TwinWorld, storeOrder: 'fifo' | 'reverse' = 'fifo') {
     this.memory = new Memory(new Journal(), 128);
@@ -66,8 +59,11 @@ export class Twins {
     this.view = world.coherent ? null : new WalkerView(this.memory, (slot) => this.pages.ownerOf(slot) === 'table' || this.pages.ownerOf(slot) === null);
     if (this.view !== null) this.pages.observer = this.view;
     this.cpu = new Cpu(this.memory, storeOrder);
-    const hooks: TableHooks = { flush: (_room, gather) => this.#flush(gather) as never };
-    const table = openTable({ ...world, cpu: this.cpu, pages: this.pages, cleaner: makeCleaner(world.cleaner), hooks, parts: world.parts ?? ownTableParts('plain') });
+    const parts = world.parts ?? ownTableParts('plain');
+    const inSteps = Object.prototype.toString.call(parts.retire) === '[object GeneratorFunction]';
+    const flush = (gather: TableGather): void => { this.#flush(gather); };
+    const hooks: TableHooks = inSteps ? { *flush(_room, gather) { flush(gather); } } : { flush: (_room, gather) => flush(gather) as never };
+    const table = openTable({ ...world, cpu: this.cpu, pages: this.pages, cleaner: makeCleaner(world.cleaner), hooks, parts });
     if (table === undefined) throw new Error('no memory for the root');
     this.table = table;
     const { startLevel } = table.room.shape;
@@ -83,6 +79,7 @@ export class Twins {
   /** What an invalidation asks for: everything visible, and no way to the tables that are to be freed. */
   #flush(gather: TableGather): void {
     this.cpu.barrier('before-invs');
+    this.#flushes.push({ first: gather.first * 4096, end: (gather.last + 1) * 4096, leaves: gather.leaves });
     if (gather.freed.length === 0) return;
     const reach = flatten(this.view?.memory ?? this.memory, this.root, newFlattened(this.flat.geometry), true);
     for (const slot of gather.freed) {
@@ -104,12 +101,33 @@ export class Twins {
       return this.compare(op.op);
     }
     this.cpu.begin();
-    const got = this.table.perform(op);
+    const got = this.last = this.table.perform(op);
     this.cpu.drainAll();
+    const before = this.#damage(op, got);
     const want = this.flat.perform(op);
     const different = compareResults(got, want);
     if (different !== '') return `${op.op}: ${different}`;
+    for (const leaf of before) if (op.op === 'read-dirty' || this.flat.lookup(leaf.first) < 0 || this.flat.leaves.level(this.flat.leaves.find(leaf.first)) !== leaf.level) this.#due.push(leaf);
+    this.#due = this.#due.filter((d) => !this.#flushes.some((f) => f.first <= d.first && f.end >= d.end && (f.leaves & d.leaves) !== 0));
+    this.#flushes.length = 0;
+    const left = op.op === 'sync' || op.op === 'read-dirty' ? this.#due.find((d) => op.op === 'sync' || d.dirty === true) : undefined;
+    if (left !== undefined) return `${op.op}: no flush covered the leaf of level ${left.level} at 0x${left.first.toString(16)}`;
     return this.compare(op.op);
+  }
+
+  /** Leaves that the operation may take away, or marks clean. */
+  #damage(op: TableOperation, got: TableResult): (Flush & { readonly level: number })[] {
+    if (op.op !== 'unmap' && op.op !== 'map' && op.op !== 'map-sg' && (op.op !== 'read-dirty' || !op.clear)) return [];
+    const found: (Flush & { readonly level: number })[] = [];
+    for (const range of op.op === 'read-dirty' ? got.dirty ?? [] : [{ iova: op.iova, size: got.bytes }]) {
+      const { leaves } = this.flat;
+      for (let i = leaves.firstAfter(range.iova); i < leaves.length && (leaves.iova[i] as number) < range.iova + range.size; i += 1) {
+        const leaf = leaves.at(i);
+        if (op.op === 'read-dirty' && !leaf.dirty) continue;
+        found.push({ first: leaf.iova, end: leaf.iova + leaf.size, leaves: levelBit(leaf.level), level: leaf.level, dirty: op.op === 'read-dirty' });
+      }
+    }
+    return found;
   }
 
   compare(what: string): string {
@@ -152,6 +170,31 @@ export class Twins {
     this.table.destroy();
     return this.pages.pagesInUse === 0 && this.pages.fault === null ? '' : `${this.pages.pagesInUse} frames are left at the end`;
   }
+}
+
+/** Random operations on one table; says what was wrong first, or nothing. */
+export function runTwins(world: TwinWorld, seed: number, operations: number): string {
+  const draw = new Draw(seed);
+  const twins = new Twins(world, draw.chance(2) ? 'fifo' : 'reverse');
+  const { shape } = twins.table.room;
+  const places = anchors(shape, draw);
+  for (let i = 0; i < operations; i += 1) {
+    const op = drawOperation(shape, places, draw);
+    const at = 'iova' in op ? op.iova : 0;
+    const wrong = twins.step(op) || twins.lookups([at, at - 1, at + draw.below(1 << 16), shape.inputEnd, draw.one(places)]);
+    if (wrong !== '') return `seed ${seed}, operation ${i}: ${wrong}`;
+  }
+  return twins.end();
+}
+
+/** The world of one geometry of the list: contiguous, dirty, coherent and cleaner are drawn. */
+export function drawWorld(geometry: TableGeometry, seed: number): TwinWorld {
+  const draw = new Draw(seed ^ 0x7ab1e5);
+  const dirty = draw.chance(3);
+  return {
+    geometry: { ...geometry, contiguous: draw.chance(2), dirty }, variant: draw.one(['io-pgtable', 'iommupt']), coherent: dirty || draw.chance(2),
+    cleaner: draw.one(['eager', 'range-visitor', 'map-sg']),
+  };
 }
 
 export function compareResults(got: TableResult, want: TableResult): string {
