@@ -9,16 +9,19 @@
  */
 import { Ledger } from '../rules/ledger.js';
 import { attached, entrySynced } from '../rules/configuration.js';
+import { CoherencyRules } from '../rules/coherency.js';
 import { freedRule } from '../rules/freed.js';
 import { LeafRules } from '../rules/leaves.js';
 import type { Scene } from '../rules/scene.js';
 import { Journal } from '../memory/journal.js';
 import { Memory } from '../memory/memory.js';
 import { Pages } from '../memory/pages.js';
+import { LINES_PER_FRAME, LINE_WORDS, type WalkerView } from '../memory/walker-view.js';
 import { OptimisedDriver, ownParts } from '../optimised/driver/driver.js';
 import type { DriverObserver } from '../optimised/driver/types.js';
 import { findMutant } from '../mutants/mutants.js';
 import { referencePort } from '../lockstep/ports.js';
+import { walkerView } from '../lockstep/view.js';
 import { Intent } from '../reference/driver/intent.js';
 import { Stage1Reference } from '../reference/stage1/machine.js';
 import type { RegisterPort } from '../stack/machine.js';
@@ -75,6 +78,8 @@ class Explorer {
   readonly #journal = new Journal();
   readonly #memory = new Memory(this.#journal);
   readonly #pages = new Pages(this.#memory);
+  readonly #view: WalkerView | null;
+  readonly #coherency: CoherencyRules | null;
   readonly #machines: readonly Stage1Reference[];
   readonly #intent: Intent;
   readonly #scene: Scene;
@@ -91,7 +96,8 @@ class Explorer {
     this.#scenario = scenario;
     this.#options = options;
     const { world } = scenario;
-    this.#machines = world.smmus.map((config) => new Stage1Reference(this.#memory, config));
+    this.#view = walkerView(this.#memory, this.#pages, world);
+    this.#machines = world.smmus.map((config) => new Stage1Reference(config.coherent === false ? this.#view?.memory ?? this.#memory : this.#memory, config));
     this.#intent = new Intent(world);
     this.#scene = { memory: this.#memory, pages: this.#pages, machines: this.#machines, intent: this.#intent, ledger: new Ledger() };
     this.#leaves = new LeafRules(this.#scene, false);
@@ -104,6 +110,7 @@ class Explorer {
       ports: this.#machines.map((m) => this.#port(m, () => alone)),
     });
     this.#machines.forEach((m, smmu) => { m.tables.listener = this.#leaves.listener(smmu); });
+    this.#coherency = this.#judgeCoherency(world);
     this.#driver.boot();
     for (const op of scenario.before) this.#alone(op);
     this.#driver.context.cpu.drainAll();
@@ -115,10 +122,24 @@ class Explorer {
       tagReleased: () => undefined,
     };
     this.#threads = scenario.threads.map((ops, i) => new Thread(`CPU${i}`, this.#driver, mutant?.parts?.(own, world, 'steps') ?? own, ops, observer));
+    for (const t of this.#threads) t.cpu.cleanFilter = mutant?.cleans ?? null;
     const barriers = mutant?.barriers;
     if (barriers !== undefined) {
       for (const t of this.#threads) t.cpu.barrierFilter = (site) => barriers(site, t.cpu, (slot) => this.#pages.ownerOf(slot) === 'table');
     }
+  }
+
+  /** Pointers from their store on; ranges that are mapped and words that were cleared, when calls have returned. */
+  #judgeCoherency(world: World): CoherencyRules | null {
+    if (this.#view === null) return null;
+    const { domains, startLevel } = this.#driver.state;
+    const rules = new CoherencyRules(this.#scene, this.#view, domains.map((d) => ({ slot: d.rootSlot, level: startLevel, cleaned: !d.coherent })));
+    this.#view.listener = rules;
+    this.#machines.forEach((m, smmu) => {
+      const own = this.#leaves.listener(smmu);
+      if (world.smmus[smmu]?.coherent === false) m.tables.listener = { ...own, wayBorn: (way) => { rules.reached(smmu, way); own.wayBorn(way); } };
+    });
+    return rules;
   }
 
   /** While calls run alone CONS completes everything; afterwards it says how far the queue has come. */
@@ -199,7 +220,22 @@ class Explorer {
     this.#machines.forEach((m, i) => {
       if (m.queue.waiting > 0) actions.push({ name: `SMMU${i} CMD_SYNC completes`, act: () => { m.queue.completeSync(); } });
     });
+    this.#writeBacks(actions);
     return actions;
+  }
+
+  /**
+   * Any dirty line of a cleaned domain's tables may be written back. Lines that were not written back since their page was handed out are left
+   * alone: that the walker cannot come to them is judged at the store of the pointer.
+   */
+  #writeBacks(actions: Action[]): void {
+    const view = this.#view;
+    if (view === null) return;
+    for (let n = 0; n < view.dirtyLines; n += 1) {
+      const line = view.dirtyLine(n);
+      if (view.isGhost(line * LINE_WORDS) || this.#coherency?.knows(Math.floor(line / LINES_PER_FRAME)) !== true) continue;
+      actions.push({ name: `the cache writes line 0x${(line * LINE_WORDS * 8).toString(16)} back`, act: () => { view.evict(n); } });
+    }
   }
 
   /** A thread that waits for its SYNC is ready when CONS has passed it. */
@@ -225,6 +261,10 @@ class Explorer {
       this.#intent.devices.forEach((d, i) => { d.before = devices[i]; });
     });
     t.operations.forEach((op, i) => { this.#intent.finish(op, t.results[i] ?? 'ok'); });
+    for (const op of t.operations) { // what nobody takes away again is there for the walker
+      if (op.op !== 'map' || this.#intent.domains[op.domain]?.mapped.covers(op.iova / 4096, (op.iova + op.size) / 4096) !== true) continue;
+      this.#coherency?.mapped(op.domain, op.iova / 4096, (op.iova + op.size) / 4096);
+    }
     this.#judge();
   }
 
@@ -242,6 +282,7 @@ class Explorer {
   /** Everything drained and returned: nothing may be left over, and every stream sees its target. */
   #atEnd(): void {
     this.#judge();
+    this.#coherency?.taken('everything has returned');
     this.#scenario.threads.forEach((list) => {
       for (const op of list) if (op.op === 'attach' || op.op === 'detach') attached(this.#scene, this.#leaves, op.device);
     });
@@ -251,6 +292,6 @@ class Explorer {
 
   #key(): string {
     const memory = `${this.#memory.printA},${this.#memory.printB}`;
-    return [memory, ...this.#threads.map((t) => `${t.key()}|${t.cpu.pendingKey()}`), ...this.#machines.map((m) => machineKey(m))].join('#');
+    return [memory, ...(this.#view === null ? [] : [this.#view.key()]), ...this.#threads.map((t) => `${t.key()}|${t.cpu.pendingKey()}`), ...this.#machines.map((m) => machineKey(m))].join('#');
   }
 }

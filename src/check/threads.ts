@@ -3,7 +3,7 @@
  * generator cannot be copied; so each thread keeps what it read (memory, allocator, registers), and a suspended call
  * is restored by running it again against these reads, with all its effects left out. Equal reads mean equal locals.
  */
-import { Cpu, type BarrierSite } from '../memory/cpu.js';
+import { Cpu, type BarrierSite, type CleanSite } from '../memory/cpu.js';
 import type { PageOwner, PagesPort } from '../memory/pages.js';
 import type { OptimisedDriver } from '../optimised/driver/driver.js';
 import { newGather, type Context, type DriverObserver, type DriverState, type Gather, type Parts } from '../optimised/driver/types.js';
@@ -59,6 +59,7 @@ class ThreadCpu extends Cpu {
   override loadHi(ref: number): number { return this.#reads.take(() => this.#real.loadHi(ref)); }
   override store(ref: number, lo: number, hi: number): void { this.#reads.effect(() => { this.#real.store(ref, lo, hi); }); }
   override barrier(site: BarrierSite): void { this.#reads.effect(() => { this.#real.barrier(site); }); }
+  override clean(ref: number, words: number, site: CleanSite): number { return this.#reads.take(() => this.#real.clean(ref, words, site)); }
   override drainAll(): void { this.#reads.effect(() => { this.#real.drainAll(); }); }
   override step(what: string): void { this.#reads.effect(() => { this.#real.step(what); }); }
 }
@@ -67,6 +68,7 @@ function threadPages(real: PagesPort, reads: Reads): PagesPort {
   return {
     memory: real.memory,
     failNext: () => { reads.effect(() => { real.failNext(); }); },
+    evict: (line) => { reads.effect(() => { real.evict(line); }); },
     allocate: (owner: PageOwner) => reads.take(() => real.allocate(owner)),
     release: (slot) => { reads.effect(() => { real.release(slot); }); },
     allocateObject: (words) => reads.take(() => real.allocateObject(words)),

@@ -20,7 +20,7 @@ import { packageVersion } from './version.js';
  * The digest of operations, results and outcomes of the first runs of a fixed seed. It changes when the generator or the
  * driver's answers are changed on purpose: then, and only then, it is pinned again.
  */
-export const GOLDEN = 'a307d190a2f05bde39b8673aa7c101df';
+export const GOLDEN = 'f35fce85fe5fea0621e221870c48c407';
 /** The same of raw machine sequences: operations and answers of both whole machines. */
 export const GOLDEN_MACHINES = 'e650c63b6ca052e94dd603898b50be1d';
 const GOLDEN_SEED = 'golden';

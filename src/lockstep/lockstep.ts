@@ -8,7 +8,7 @@ import { type EventRecord } from '../spec/event.js';
 import { Journal } from '../memory/journal.js';
 import { Memory } from '../memory/memory.js';
 import { Pages } from '../memory/pages.js';
-import { WalkerView } from '../memory/walker-view.js';
+import type { WalkerView } from '../memory/walker-view.js';
 import { OptimisedMachine } from '../optimised/machine/machine.js';
 import { OptimisedDriver, ownParts } from '../optimised/driver/driver.js';
 import type { Batch, DriverObserver } from '../optimised/driver/types.js';
@@ -33,12 +33,13 @@ import type { Operation, Result } from '../stack/operation.js';
 import { newOutcome, type Outcome } from '../stack/outcome.js';
 import { Stuck, ViolationError } from '../stack/violation.js';
 import type { Planner } from '../stack/planner.js';
-import { hasWalkerView, type SmmuConfig, type World } from '../stack/world.js';
+import type { SmmuConfig, World } from '../stack/world.js';
 import { checkAccess, checkEvents } from './access.js';
 import { Log } from './log.js';
 import { bothPort } from './ports.js';
 import { checkInserts, checkCachesAfterSync } from './refinement.js';
 import { checkTables, teardown } from './teardown.js';
+import { walkerView } from './view.js';
 
 const ILLEGAL = ruleIndex('illegal-command');
 const QUEUE = ruleIndex('queue-integrity');
@@ -114,7 +115,7 @@ export class Lockstep {
     this.#smmuFeatures = world.smmus.map(commandFeatures);
     this.memory = new Memory(this.journal);
     this.pages = new Pages(this.memory);
-    this.view = hasWalkerView(world) ? walkerView(this.memory, this.pages, world) : null;
+    this.view = walkerView(this.memory, this.pages, world);
     options.tap?.begin(this.memory, this.pages);
     this.references = world.smmus.map((config) => new Stage1Reference(this.#seenBy(config), config));
     this.machines = world.smmus.map((config) => new OptimisedMachine(this.#seenBy(config), machineConfig(config)));
@@ -371,14 +372,4 @@ export class Lockstep {
     this.coherency?.whole();
     this.#guarded('teardown', () => { teardown(this); });
   }
-}
-
-/** Tables are cached, and pages that are nobody's; everything else is mapped uncached. */
-export function walkerView(memory: Memory, pages: Pages, world: World): WalkerView {
-  const view = new WalkerView(memory, (slot) => {
-    const owner = pages.ownerOf(slot);
-    return owner === 'table' || owner === null;
-  }, world.eviction);
-  pages.observer = view;
-  return view;
 }

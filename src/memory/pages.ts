@@ -35,6 +35,8 @@ export const PAGES_MAX = 32_768;
 export interface PagesPort {
   readonly memory: Memory;
   failNext(): void;
+  /** The n-th dirty line of the tables (modulo their number) is written back, where walkers have a view of their own. */
+  evict(line: number): void;
   allocate(owner: PageOwner): number;
   release(slot: number): void;
   allocateObject(words: number): number;
@@ -89,6 +91,10 @@ export class Pages implements PagesPort {
     const before = this.#failNext;
     this.#failNext = true;
     if (this.memory.journal.recording) this.memory.journal.push(() => { this.#failNext = before; });
+  }
+
+  evict(line: number): void {
+    this.memory.walkers?.evict(line);
   }
 
   #refuse(): boolean {

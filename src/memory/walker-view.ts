@@ -168,10 +168,15 @@ export class WalkerView {
     let left = n % this.#dirtyLines;
     let slot = 0;
     for (; left >= (this.#count[slot] as number); slot += 1) left -= this.#count[slot] as number;
-    for (let line = slot * LINES_PER_FRAME; ; line += 1) {
-      if (!this.#bit(this.#dirty, line)) continue;
-      if (left === 0) return line;
-      left -= 1;
+    for (let at = slot * GROUPS_PER_FRAME; ; at += 1) {
+      let bits = this.#dirty[at] as number;
+      const here = ones(bits);
+      if (left >= here) {
+        left -= here;
+        continue;
+      }
+      for (; left > 0; left -= 1) bits &= bits - 1;
+      return at * GROUP + 31 - Math.clz32(bits & -bits);
     }
   }
 
@@ -263,6 +268,13 @@ export class WalkerView {
     this.#dirty[at] = dirty ? (this.#dirty[at] as number) | bit : (this.#dirty[at] as number) & ~bit;
     this.#ghost[at] = ghost ? (this.#ghost[at] as number) | bit : (this.#ghost[at] as number) & ~bit;
   }
+}
+
+/** Bits that are set. */
+function ones(word: number): number {
+  let x = word - ((word >>> 1) & 0x55555555);
+  x = (x & 0x33333333) + ((x >>> 2) & 0x33333333);
+  return Math.imul((x + (x >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
 }
 
 function enlarge<T extends Uint32Array | Uint8Array>(from: T, to: T): T {

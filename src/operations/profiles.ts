@@ -103,7 +103,7 @@ function withoutCoherency(chooser: Chooser, world: World): World {
   const smmus = world.smmus.map((s, i) => (!mixed || (i > 0 && chooser.index(2) === 0) || i === 0 ? { ...s, coherent: false as const } : s));
   const domains = world.domains.map((d, i) => (i === 0 || chooser.index(4) > 0 ? { ...d, coherent: false as const } : d));
   const oneIn = pick(chooser, [0, 1, 3, 16, 100]);
-  const cleaner = pick<CleanerName | null>(chooser, [null, null, 'eager']);
+  const cleaner = pick<CleanerName | null>(chooser, [null, null, 'eager', 'map-sg']);
   return {
     ...world, smmus, domains, ...(cleaner === null ? {} : { cleaner }), ...(oneIn === 0 ? {} : { eviction: { oneIn, seed: chooser.index(2 ** 16) } }),
   };

@@ -79,10 +79,13 @@ export class CoherencyRules implements ViewListener {
       return;
     }
     const line = Math.floor(ref / LINE_WORDS);
-    if (line === this.#lastLine) return;
-    this.#lastLine = line;
-    this.#lines.add(line);
-    this.#judgePointer(page);
+    if (memory.journal.recording) { // no call is counted where states are undone
+      this.#judgePointer(page);
+    } else if (line !== this.#lastLine) {
+      this.#lastLine = line;
+      this.#lines.add(line);
+      this.#judgePointer(page);
+    }
   }
 
   allocated(slot: number): void {
@@ -158,6 +161,11 @@ export class CoherencyRules implements ViewListener {
       ]);
   }
 
+  /** Is the page a table of a domain whose tables are cleaned? */
+  knows(slot: number): boolean {
+    return this.#pages[slot] !== undefined;
+  }
+
   // ---- table-coherency
 
   /** Is the word the same to the walker and to the CPUs, as far as hardware looks at it? */
@@ -189,7 +197,7 @@ export class CoherencyRules implements ViewListener {
   }
 
   /** All of [first, end) is mapped and its call returned: every descriptor on the way to each page is what the walker sees. */
-  #mapped(domain: number, first: number, end: number): void {
+  mapped(domain: number, first: number, end: number): void {
     const root = this.#roots[domain];
     if (root === undefined || !root.cleaned) return;
     this.#scene.ledger.judgeAt(COHERENCY, this.#compare(root.slot, root.level, 0, first, end));
@@ -250,6 +258,13 @@ export class CoherencyRules implements ViewListener {
 
   /** A call of the driver returned. */
   returned(op: Operation, result: Result): void {
+    this.#judgeBound(op);
+    if (result !== 'ok') return;
+    if (op.op === 'map') this.mapped(op.domain, op.iova / 4096, (op.iova + op.size) / 4096);
+    else this.taken(`${op.op} returns`);
+  }
+
+  #judgeBound(op: Operation): void {
     const cleans = this.#view.cleans - this.#cleansBefore;
     const most = this.#lines.size + this.#links + this.#installed * LINES_PER_FRAME;
     if (cleans > 0 || most > 0) {
@@ -259,9 +274,6 @@ export class CoherencyRules implements ViewListener {
           + `${LINES_PER_FRAME} for each of ${this.#installed} new tables`, `${op.op} cleans ${cleans} lines`);
       }
     }
-    if (result !== 'ok') return;
-    if (op.op === 'map') this.#mapped(op.domain, op.iova / 4096, (op.iova + op.size) / 4096);
-    else this.taken(`${op.op} returns`);
   }
 
   // ---- words

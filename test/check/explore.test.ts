@@ -96,3 +96,46 @@ test('an unknown mutant is refused', (t) => {
 test('scenarios have distinct names', (t) => {
   t.is(new Set(SCENARIOS.map((s) => s.id)).size, SCENARIOS.length);
 });
+
+const NOT_COHERENT = { ...ATTACH_UNMAP.world, smmus: ATTACH_UNMAP.world.smmus.map((s) => ({ ...s, coherent: false as const })), domains: [{ mode: 'strict' as const, managed: false, coherent: false as const }] };
+
+/** A walker that is not coherent; one CPU maps a page, the other takes its neighbour away: both descriptors are in one line. */
+const MAP_UNMAP: Scenario = {
+  id: 'map-unmap', about: 'two calls whose descriptors share a line', world: NOT_COHERENT,
+  before: [...ATTACH_UNMAP.before, { op: 'attach', device: 0, to: 0 }],
+  threads: [
+    [{ op: 'map', domain: 0, iova: 4096, pa: 0x6000 * 4096, size: 4096, prot: 'rw' }],
+    [{ op: 'unmap', domain: 0, iova: 0, size: 4096 }, { op: 'sync', domain: 0 }],
+  ],
+};
+/** A map that installs a table, alone. */
+const INSTALL: Scenario = { ...MAP_UNMAP, before: [{ op: 'attach', device: 0, to: 0 }], threads: [MAP_UNMAP.threads[0] ?? []] };
+
+test('not coherent: map beside unmap in one line keeps every rule in every order, with lines written back at any time', (t) => {
+  const r = explore(MAP_UNMAP);
+  t.is(r.violation, null);
+  t.true(r.complete && r.executions >= 1 && r.states > 50, `${r.states} states`);
+  t.true(explore(INSTALL).complete);
+});
+
+test('not coherent: pruning does not change the verdict', (t) => {
+  for (const mutant of [undefined, 'table-pointer-not-cleaned', 'leaf-clean-missing']) {
+    const options = mutant === undefined ? {} : { mutant };
+    t.is(explore(INSTALL, options).violation?.cause, explore(INSTALL, { ...options, prune: false, statesMax: 100_000 }).violation?.cause, mutant);
+  }
+});
+
+test('not coherent: mutants of cleans are found in the steps form', (t) => {
+  const found = (mutant: string, scenario = MAP_UNMAP): string => explore(scenario, { mutant }).violation?.rule ?? 'nothing';
+  t.is(found('leaf-clean-missing'), 'table-coherency');
+  t.is(found('sync-map-without-last-page'), 'table-coherency');
+  t.is(found('clear-not-cleaned'), 'isolation'); // the walker still finds the leaf in its view
+  t.is(found('new-table-not-cleaned', INSTALL), 'publication');
+  t.is(found('table-pointer-not-cleaned', INSTALL), 'publication');
+});
+
+test('not coherent: a line that the cache writes back is a way of its own', (t) => {
+  const r = explore(INSTALL, { mutant: 'clean-before-store', prune: false });
+  t.true(r.path.length > 0);
+  t.is(r.violation?.rule, 'publication');
+});

@@ -73,7 +73,7 @@ export function* perform(ctx: Context, op: Operation): Steps<Result> {
 /** An act of the environment. */
 function happen(ctx: Context, op: Operation): Result {
   if (op.op === 'fail-next-allocation') ctx.state.pages.failNext();
-  if (op.op === 'evict') ctx.state.pages.memory.walkers?.evict(op.line);
+  if (op.op === 'evict') ctx.state.pages.evict(op.line);
   return 'ok';
 }
 
