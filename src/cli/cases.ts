@@ -9,6 +9,7 @@ import { MAX_CASE_TEXT } from '../operations/node.js';
 import { decodeStored, readStoredFile, storedId, type SequenceCase, type StoredCase } from '../operations/stored.js';
 import { isCandidatePart } from '../stack/planner.js';
 import { findMutant } from '../mutants/mutants.js';
+import { findTableMutant } from '../mutants/table-mutants.js';
 import { findPlanner } from '../parts/planners.js';
 import { UsageError } from './exit.js';
 
@@ -65,6 +66,10 @@ export function readCase(path: string): NamedCase {
 
 function named(c: StoredCase, file: string): NamedCase {
   if (c.kind === 'machine') return { file, id: storedId(c), case: c };
+  if (c.kind === 'tables') {
+    if (c.subject.mutant !== undefined && findTableMutant(c.subject.mutant) === undefined) throw new UsageError(`${file}: there is no mutant "${c.subject.mutant}" of the page-table library`);
+    return { file, id: storedId(c), case: c };
+  }
   if (c.kind === 'plan') {
     const { planner } = c.subject.parts;
     if (planner !== undefined && candidateOf(c) === null && findPlanner(planner) === undefined) throw new UsageError(`${file}: there is no planner "${planner}"`);
@@ -78,13 +83,13 @@ function named(c: StoredCase, file: string): NamedCase {
 
 /** The candidate that a case is about, as `compare` names it; null: none. */
 export function candidateOf(c: StoredCase): string | null {
-  const part = c.kind === 'machine' ? undefined : c.subject.parts.planner;
+  const part = c.kind === 'machine' || c.kind === 'tables' ? undefined : c.subject.parts.planner;
   return part !== undefined && isCandidatePart(part) ? part : null;
 }
 
 /** The mutant of a case, if it has one. */
 export function mutantOf(c: StoredCase): string | null {
-  return c.kind === 'driver' ? (c.subject.mutant ?? null) : null;
+  return c.kind === 'driver' || c.kind === 'tables' ? (c.subject.mutant ?? null) : null;
 }
 
 /** Cases of a corpus that a right subject must pass; those of mutants are not asked here. */

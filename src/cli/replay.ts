@@ -4,8 +4,10 @@
  */
 import { failureRecord } from '../fuzz/failure.js';
 import { machineFailureRecord } from '../fuzz/machine-failure.js';
-import { failureBlock, MACHINES, subjectText } from '../report/failure.js';
+import { tableFailureRecord } from '../fuzz/table-failure.js';
+import { failureBlock, MACHINES, subjectText, tablesText, type AnyFailure } from '../report/failure.js';
 import { describeMachineOperation } from '../report/machine-operations.js';
+import { describeTableOperation } from '../report/table-operations.js';
 import type { Verdict } from '../report/fuzz.js';
 import { operationTable } from '../report/operations.js';
 import { replayBlock, replayJson, stateBlock, type ReplayProblem, type ReplaySummary } from '../report/replay.js';
@@ -18,11 +20,13 @@ import { wholeNumber, type Parsed, type VerbSpec } from './options.js';
 import { now, type Output } from './output.js';
 import { ProgressLine } from './progress.js';
 import { needsCandidate, replayCandidate } from './replay-candidate.js';
-import { againstExpectation, judgeStored, planProblems, runCase, runMachineCase, type CaseRun } from './run-case.js';
+import { againstExpectation, judgeStored, planProblems, runCase, runMachineCase, runTableCase, type CaseRun, type RunOptions } from './run-case.js';
 import type { PlanCase } from '../operations/plan-case.js';
 import type { SequenceCase } from '../operations/stored.js';
 import { judgePlanCase, violationOf } from '../prove/plan.js';
 import type { MachineOperation } from '../stack/machine-world.js';
+import type { TableOperation } from '../stack/page-table.js';
+import type { Violation } from '../stack/violation.js';
 import type { Verb } from './verb.js';
 
 const spec: VerbSpec = {
@@ -165,13 +169,13 @@ function replaySequence(c: NamedCase<SequenceCase>, p: Parsed, out: Output, coun
   const mutant = p.values.has('no-mutant') ? null : mutantOf(c.case);
   const until = wholeNumber(p, 'until', 0);
   const some = until === undefined ? {} : { until };
-  if (c.case.kind === 'machine' && p.values.has('state')) throw new UsageError(`${c.file}: option --state is not built yet for raw machine sequences`);
-  const done: AnyRun = c.case.kind === 'machine' ? runMachineCase(c.case, { rows: true, ...some }) : runCase(c.case, { mutant, rows: true, state: p.values.has('state'), ...some });
+  if (c.case.kind !== 'driver' && p.values.has('state')) throw new UsageError(`${c.file}: option --state is not built yet for ${c.case.kind === 'machine' ? 'raw machine sequences' : 'table sequences'}`);
+  const done = runSequence(c.case, { mutant, rows: true, state: p.values.has('state'), ...some });
   counts.cases += 1;
   counts.operations += done.operations;
   counts.observed += done.observed;
-  out.print(`case ${c.id}  ${visible(c.file)}\n  subject    ${c.case.kind === 'machine' ? MACHINES : subjectText(mutant)}${scenarioText(c.case.provenance)}`);
-  if (p.values.has('diff') && done.violation === null) out.print(diffTable(done, c.case.kind === 'machine'));
+  out.print(`case ${c.id}  ${visible(c.file)}\n  subject    ${subjectOf(c.case, mutant)}${scenarioText(c.case.provenance)}`);
+  if (p.values.has('diff') && done.violation === null) out.print(diffTable(done, c.case.kind));
   const problems = problemsOf(c, done, mutant, until !== undefined);
   if (problems.length > 0) {
     counts.failures.push({ id: c.id, file: c.file, rule: done.violation?.rule ?? null, problems });
@@ -185,7 +189,20 @@ function replaySequence(c: NamedCase<SequenceCase>, p: Parsed, out: Output, coun
   if (done.state !== null) out.print(stateBlock(done.state));
 }
 
-type AnyRun = CaseRun | CaseRun<MachineOperation>;
+type AnyRun = CaseRun | CaseRun<MachineOperation> | CaseRun<TableOperation>;
+
+function runSequence(c: SequenceCase, options: RunOptions): AnyRun {
+  switch (c.kind) {
+    case 'machine': return runMachineCase(c, options);
+    case 'tables': return runTableCase(c, options);
+    case 'driver': return runCase(c, options);
+  }
+}
+
+function subjectOf(c: SequenceCase, mutant: string | null): string {
+  if (c.kind === 'machine') return MACHINES;
+  return c.kind === 'tables' ? tablesText(mutant) : subjectText(mutant);
+}
 
 /** What a corner case is about, where its file says so. */
 function scenarioText(provenance: Readonly<Record<string, string | number>>): string {
@@ -204,9 +221,7 @@ function printVerdict(c: NamedCase<SequenceCase>, done: AnyRun, mutant: string |
   const size = `${counted(done.operations, 'op')}  ${counted(done.observed, 'recorded answer')} checked`;
   if (done.violation !== null) {
     const files = { file: c.file === 'stdin' ? null : c.file, fullFile: null };
-    const record = c.case.kind === 'machine' ? machineFailureRecord(c.case, done.violation, null, { shrunk: null, ...files })
-      : failureRecord(c.case.world, c.case.operations, done.violation, mutant, null, null, files);
-    out.print(failureBlock(record, { program: out.program, whole }));
+    out.print(failureBlock(recordOf(c.case, done.violation, mutant, files), { program: out.program, whole }));
     if (problems.length === 0) out.print('\n[ok] the case expects this violation');
     return;
   }
@@ -216,10 +231,22 @@ function printVerdict(c: NamedCase<SequenceCase>, done: AnyRun, mutant: string |
   else out.print(`[ok] no violation  ${size}`);
 }
 
-function diffTable(done: AnyRun, machine: boolean): string {
+function recordOf(c: SequenceCase, v: Violation, mutant: string | null, files: { readonly file: string | null; readonly fullFile: null }): AnyFailure {
+  switch (c.kind) {
+    case 'machine': return machineFailureRecord(c, v, null, { shrunk: null, ...files });
+    case 'tables': return tableFailureRecord(c, v, { mutant, origin: null }, { shrunk: null, ...files });
+    case 'driver': return failureRecord(c.world, c.operations, v, mutant, null, null, files);
+  }
+}
+
+function diffTable(done: AnyRun, kind: SequenceCase['kind']): string {
   const marks = new Map([...done.differences.keys()].map((at) => [at, '<-- recorded otherwise']));
   const options = { outside: outsideOf<unknown>(done), marks };
-  return (machine ? operationTable((done as CaseRun<MachineOperation>).rows, { ...options, describe: describeMachineOperation }) : operationTable((done as CaseRun).rows, options)).join('\n');
+  switch (kind) {
+    case 'machine': return operationTable((done as CaseRun<MachineOperation>).rows, { ...options, describe: describeMachineOperation }).join('\n');
+    case 'tables': return operationTable((done as CaseRun<TableOperation>).rows, { ...options, describe: describeTableOperation }).join('\n');
+    case 'driver': return operationTable((done as CaseRun).rows, options).join('\n');
+  }
 }
 
 function summaryOf(verb: string, c: Counts, elapsedMs: number): ReplaySummary {

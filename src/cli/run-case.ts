@@ -10,6 +10,9 @@ import type { PlanCase } from '../operations/plan-case.js';
 import type { StoredCase } from '../operations/stored.js';
 import { judgePlanCase, violationOf, type Judged } from '../prove/plan.js';
 import { replayMachine } from '../lockstep/machine-replay.js';
+import { replayTables } from '../lockstep/table-replay.js';
+import type { TableCase } from '../operations/table-case.js';
+import type { TableOperation } from '../stack/page-table.js';
 import type { MachineOperation } from '../stack/machine-world.js';
 import type { StateView } from '../report/replay.js';
 import type { Operation } from '../stack/operation.js';
@@ -114,6 +117,14 @@ export function runMachineCase(c: MachineCase, options: Pick<RunOptions, 'rows' 
   return { ...run, operations: run.failedAt < 0 ? end : Math.min(run.failedAt + 1, end), observed: 0, differences: new Map(), state: null };
 }
 
+/** The same for a sequence on a page table. */
+export function runTableCase(c: TableCase, options: Pick<RunOptions, 'rows' | 'until' | 'mutant'>): CaseRun<TableOperation> {
+  const some = { ...(options.until === undefined ? {} : { until: options.until }), ...(options.mutant === null ? {} : { mutant: options.mutant }) };
+  const run = replayTables(c.world, c.operations, some, options.rows === true);
+  const end = Math.min(options.until ?? c.operations.length, c.operations.length);
+  return { ...run, operations: run.failedAt < 0 ? end : Math.min(run.failedAt + 1, end), observed: 0, differences: new Map(), state: null };
+}
+
 /** A plan against what its case expects. */
 export function planProblems(c: PlanCase, judged: Judged): string[] {
   return againstExpectation(c, { violation: violationOf(c, judged), differences: new Map(), unmodelled: null });
@@ -127,7 +138,8 @@ function judgeStoredPlan(c: PlanCase): Judgement {
 
 /** A case of any kind. */
 export function judgeStored(c: StoredCase): Judgement {
-  if (c.kind === 'driver') return judgeCase(c);
+  if (c.kind === 'driver') return judgeWithMutant(c, (mutant) => runCase(c, { mutant }));
+  if (c.kind === 'tables') return judgeWithMutant(c, (mutant) => runTableCase(c, { mutant }));
   if (c.kind === 'plan') return judgeStoredPlan(c);
   const run = runMachineCase(c, {});
   const problems = againstExpectation(c, run);
@@ -135,13 +147,13 @@ export function judgeStored(c: StoredCase): Judgement {
 }
 
 /** A case of a corpus: right without its mutant, and broken with it. */
-export function judgeCase(c: Case): Judgement {
+function judgeWithMutant(c: Case | TableCase, run: (mutant: string | null) => CaseRun | CaseRun<TableOperation>): Judgement {
   const mutant = c.subject.mutant ?? null;
-  const right = runCase(c, { mutant: null });
+  const right = run(null);
   const problems = againstExpectation(c, right);
   let unmodelled = right.unmodelled;
   if (mutant !== null) {
-    const wrong = runCase(c, { mutant });
+    const wrong = run(mutant);
     unmodelled ??= wrong.unmodelled;
     if (wrong.violation === null && wrong.unmodelled === null) problems.push(`lost its power: mutant ${mutant} breaks no rule any more`);
   }

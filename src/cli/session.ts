@@ -91,7 +91,7 @@ interface FuzzResult {
   readonly commands: Float64Array; readonly ledger: Ledger; readonly answers?: Readonly<Record<string, number>>;
 }
 
-export function fuzzReport(s: CampaignSummary, r: FuzzResult, about: Pick<FuzzSummary, 'profile' | 'mutant' | 'planner' | 'interleavingOnly'>): Report {
+export function fuzzReport(s: CampaignSummary, r: FuzzResult, about: Pick<FuzzSummary, 'profile' | 'mutant' | 'planner' | 'interleavingOnly' | 'tables'>): Report {
   const summary: FuzzSummary = {
     ...s, ...about, refused: r.refused, shortest: r.shortest, longest: r.longest, operationKinds: r.operationKinds, commandKinds: commandKinds(r.commands),
     rules: r.ledger.counts(), ...(r.answers === undefined ? {} : { answers: r.answers }),

@@ -5,8 +5,12 @@ import type { Origin } from '../fuzz/failure.js';
 import type { Case } from '../operations/case.js';
 import type { MachineCase } from '../operations/machine-case.js';
 import { replayMachine } from '../lockstep/machine-replay.js';
-import { MachineStore } from '../fuzz/store.js';
-import { replay } from '../lockstep/replay.js';
+import { MachineStore, TableStore } from '../fuzz/store.js';
+import { replay, type Replayed } from '../lockstep/replay.js';
+import { replayTables } from '../lockstep/table-replay.js';
+import type { SequenceCase } from '../operations/stored.js';
+import type { TableCase } from '../operations/table-case.js';
+import type { FailureLine } from '../report/fuzz.js';
 import { failureBlock } from '../report/failure.js';
 import { visible } from '../report/words.js';
 import type { Violation } from '../stack/violation.js';
@@ -17,6 +21,7 @@ import { duration, type Parsed, type VerbSpec } from './options.js';
 import { machineLine, workUpMachine, type MachineFound } from './machine-found.js';
 import { now, type Output } from './output.js';
 import { Scratch } from './scratch.js';
+import { tableLine, workUpTables, type TableFound } from './tables-found.js';
 import type { Verb } from './verb.js';
 
 const spec: VerbSpec = {
@@ -32,7 +37,7 @@ const spec: VerbSpec = {
   ],
 };
 
-function originOf(c: Case): Origin | null {
+function originOf(c: Case | TableCase): Origin | null {
   const { seed, run, profile, planner } = c.provenance;
   return typeof seed === 'string' && typeof run === 'number' && typeof profile === 'string' ? { seed, run, profile, ...(typeof planner === 'string' ? { planner } : {}) } : null;
 }
@@ -50,6 +55,36 @@ function workMachine(c: MachineCase, violation: Violation, corpus: string, timeM
   return workUpMachine({ ...c, violation }, { store, shrink: true, origin, ...(timeMs === undefined ? {} : { timeMs }) });
 }
 
+function workTables(c: TableCase, violation: Violation, corpus: string, timeMs: number | undefined): TableFound {
+  const source = { mutant: mutantOf(c), origin: originOf(c), like: c };
+  const store = new TableStore(corpus, violation, source);
+  store.original(c, violation);
+  return workUpTables({ ...c, violation }, { store, shrink: true, source, ...(timeMs === undefined ? {} : { timeMs }) });
+}
+
+function workAny(c: SequenceCase, violation: Violation, corpus: string, timeMs: number | undefined): Found | MachineFound | TableFound {
+  switch (c.kind) {
+    case 'machine': return workMachine(c, violation, corpus, timeMs);
+    case 'tables': return workTables(c, violation, corpus, timeMs);
+    case 'driver': return workDriver(c, violation, corpus, timeMs);
+  }
+}
+
+/** What the case shows as it is stored. */
+function shownBy(c: SequenceCase, mutant: string | null): Pick<Replayed, 'violation' | 'unmodelled'> {
+  const loaded = mutant === null ? {} : { mutant };
+  switch (c.kind) {
+    case 'machine': return replayMachine(c.world, c.operations);
+    case 'tables': return replayTables(c.world, c.operations, loaded);
+    case 'driver': return replay(c.world, c.operations, loaded);
+  }
+}
+
+function lineOf(record: (Found | MachineFound | TableFound)['record']): FailureLine {
+  if (!('kind' in record)) return failureLine(record);
+  return record.kind === 'machine' ? machineLine(record) : tableLine(record);
+}
+
 async function run(p: Parsed, out: Output): Promise<ExitCode> {
   const timeMs = duration(p, 'time');
   const named = await oneCase(p.operands, 'shrink');
@@ -59,7 +94,7 @@ async function run(p: Parsed, out: Output): Promise<ExitCode> {
   const start = now();
   const c = stored.case;
   const mutant = mutantOf(c);
-  const before = c.kind === 'machine' ? replayMachine(c.world, c.operations) : replay(c.world, c.operations, mutant === null ? {} : { mutant });
+  const before = shownBy(c, mutant);
   if (before.unmodelled !== null) {
     out.print(`[inconclusive] not modelled: ${visible(before.unmodelled)}`);
     out.document({ schema: 1, verb: 'shrink', verdict: 'inconclusive', failures: [], unmodelled: [before.unmodelled], timing: { elapsedMs: Math.round(now() - start) } });
@@ -68,11 +103,11 @@ async function run(p: Parsed, out: Output): Promise<ExitCode> {
   if (before.violation === null) throw new UsageError(`${stored.file}: the case shows no violation, so there is nothing to shrink`);
   const scratch = new Scratch(p.values.get('corpus'));
   if (!out.json) out.print(`cases are stored in ${visible(scratch.path)}`);
-  const { record, repeatable } = c.kind === 'machine' ? workMachine(c, before.violation, scratch.path, timeMs) : workDriver(c, before.violation, scratch.path, timeMs);
+  const { record, repeatable } = workAny(c, before.violation, scratch.path, timeMs);
   out.print(`${c.operations.length} -> ${record.operations.length} operations\n\n${failureBlock(record, { program: out.program })}`);
   out.document({
     schema: 1, verb: 'shrink', verdict: 'violation', from: c.operations.length, to: record.operations.length, minimal: record.shrunk?.minimal ?? false,
-    failures: ['kind' in record ? machineLine(record) : failureLine(record)], timing: { elapsedMs: Math.round(now() - start) },
+    failures: [lineOf(record)], timing: { elapsedMs: Math.round(now() - start) },
   });
   return worst([EXIT.violation, repeatable ? EXIT.ok : EXIT.nondeterministic]);
 }

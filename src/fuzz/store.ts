@@ -10,6 +10,8 @@ import type { Candidate } from './shrink.js';
 import { failureCase, type Origin } from './failure.js';
 import { machineFailureCase, type MachineOrigin } from './machine-failure.js';
 import type { MachineCandidate } from './machine-shrink.js';
+import { tableFailureCase, type TableSource } from './table-failure.js';
+import type { TableCandidate } from './table-shrink.js';
 import type { Violation } from '../stack/violation.js';
 
 /** Writes a file so that a reader sees the old text or the new one, and never half of it. */
@@ -72,5 +74,12 @@ export class MachineStore extends SequenceStore<MachineCandidate> {
   /** `like`: the case that is shrunk: what it expects, and where it is from, stays. */
   constructor(corpus: string, violation: Violation, origin: MachineOrigin | null, like?: Pick<MachineCase, 'expect' | 'provenance'>) {
     super(corpus, violation.rule, (c, v) => machineFailureCase(c, v, origin, like));
+  }
+}
+
+/** Of table sequences. */
+export class TableStore extends SequenceStore<TableCandidate> {
+  constructor(corpus: string, violation: Violation, source: TableSource) {
+    super(corpus, violation.rule, (c, v) => tableFailureCase(c, v, source));
   }
 }

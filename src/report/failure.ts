@@ -4,11 +4,13 @@
  */
 import type { FailureRecord, Origin } from '../fuzz/failure.js';
 import type { Elsewhere, MachineFailureRecord } from '../fuzz/machine-failure.js';
+import type { TableFailureRecord } from '../fuzz/table-failure.js';
 import { isOurs } from '../lockstep/machine-checks.js';
 import { RULES } from '../rules/ledger.js';
 import type { Violation } from '../stack/violation.js';
 import { describeMachineOperation, describeMachineWorld } from './machine-operations.js';
 import { describeWorld, operationTable, ROWS_SHOWN } from './operations.js';
+import { describeTableOperation, describeTableWorld } from './table-operations.js';
 import { count, counted, labelled, seconds, shell, visible } from './words.js';
 
 export interface FailureContext {
@@ -20,11 +22,15 @@ export interface FailureContext {
   readonly whole?: boolean;
 }
 
-/** A failure of the driver's stack or of raw machine sequences. */
-export type AnyFailure = FailureRecord | MachineFailureRecord;
+/** A failure of the driver's stack, of raw machine sequences, or of sequences on a page table. */
+export type AnyFailure = FailureRecord | MachineFailureRecord | TableFailureRecord;
 
 function isMachine(record: AnyFailure): record is MachineFailureRecord {
-  return 'kind' in record;
+  return 'kind' in record && record.kind === 'machine';
+}
+
+function isTables(record: AnyFailure): record is TableFailureRecord {
+  return 'kind' in record && record.kind === 'tables';
 }
 
 export function failureBlock(record: AnyFailure, context: FailureContext): string {
@@ -36,15 +42,30 @@ export function failureBlock(record: AnyFailure, context: FailureContext): strin
     ...because(record),
     ...alike(record),
     ...(isMachine(record) ? labelled('known', record.elsewhere?.known ?? []) : []),
-    ...labelled('subject', [isMachine(record) ? machinesText(record) : subjectText(record.mutant, record.candidate?.part)]),
+    ...labelled('subject', [subjectOf(record)]),
     '',
     ...table(record, { outside: outside(record), ...(context.whole === true ? {} : { last: ROWS_SHOWN }) }),
     '',
-    ...labelled('world', isMachine(record) ? describeMachineWorld(record.world) : describeWorld(record.world)),
+    ...labelled('world', worldOf(record)),
     ...labelled('size', [shrunkText(record)]),
     ...saved(record),
     ...commands(record, context.program),
   ].join('\n');
+}
+
+function subjectOf(record: AnyFailure): string {
+  if (isMachine(record)) return machinesText(record);
+  return isTables(record) ? tablesText(record.mutant) : subjectText(record.mutant, record.candidate?.part);
+}
+
+function worldOf(record: AnyFailure): string[] {
+  if (isMachine(record)) return describeMachineWorld(record.world);
+  return isTables(record) ? describeTableWorld(record.world) : describeWorld(record.world);
+}
+
+/** The subject of a sequence on a page table. */
+export function tablesText(mutant: string | null): string {
+  return mutant === null ? 'the page-table library as it is' : `the page-table library with mutant ${visible(mutant)}`;
 }
 
 /** The subject of a raw machine sequence. */
@@ -69,6 +90,7 @@ function otherName(e: Elsewhere): string {
 
 function table(record: AnyFailure, options: { readonly outside: string | null; readonly last?: number }): string[] {
   const other = isMachine(record) && record.elsewhere !== undefined ? { other: otherName(record.elsewhere) } : {};
+  if (isTables(record)) return operationTable(record.rows, { ...options, describe: describeTableOperation });
   return isMachine(record) ? operationTable(record.rows, { ...options, ...other, describe: describeMachineOperation }) : operationTable(record.rows, options);
 }
 
@@ -119,7 +141,7 @@ function saved(record: AnyFailure): string[] {
 function commands(record: AnyFailure, program: string): string[] {
   const lines: string[] = [''];
   if (isMachine(record) && record.elsewhere !== undefined) return [...lines, ...commandsElsewhere(record, record.elsewhere, program)];
-  if (!isMachine(record) && record.candidate !== undefined) {
+  if (!isMachine(record) && !isTables(record) && record.candidate !== undefined) {
     const { path, again } = record.candidate;
     return [...lines, ...labelled('replay', record.file === null ? [] : [`${program} replay ${shell(record.file)} --candidate ${shell(path)}`]), ...labelled('again', again === undefined ? [] : [again])];
   }
@@ -127,8 +149,13 @@ function commands(record: AnyFailure, program: string): string[] {
     lines.push(...labelled('replay', [`${program} replay ${shell(record.file)} --diff`]));
     lines.push(...labelled('as test', [`${program} show ${shell(record.file)} --format test`]));
   }
-  if (record.origin !== null) lines.push(...labelled('again', [isMachine(record) ? machineCommand(program, record.origin.seed, record.origin.run) : fuzzCommand(program, record.origin as Origin, record.mutant)]));
+  if (record.origin !== null) lines.push(...labelled('again', [againOf(record, record.origin, program)]));
   return lines.length === 1 ? [] : lines;
+}
+
+function againOf(record: AnyFailure, origin: { readonly seed: string; readonly run: number }, program: string): string {
+  if (isMachine(record)) return machineCommand(program, origin.seed, origin.run);
+  return (isTables(record) ? tablesCommand : fuzzCommand)(program, origin as Origin, record.mutant);
 }
 
 function commandsElsewhere(record: MachineFailureRecord, e: Elsewhere, program: string): string[] {
@@ -153,6 +180,11 @@ function seedOption(seed: string): string {
 /** The command that draws one run of raw machine sequences again. */
 export function machineCommand(program: string, seed: string, run: number): string {
   return `${program} fuzz --machine-only ${seedOption(seed)} --run ${run}`;
+}
+
+/** The command that draws one run of table sequences again. */
+export function tablesCommand(program: string, o: Origin, mutant: string | null): string {
+  return `${program} fuzz --tables-only ${seedOption(o.seed)} --profile ${shell(o.profile)}${mutant === null ? '' : ` --mutant ${shell(mutant)}`} --run ${o.run}`;
 }
 
 /** The command that draws one run again. */

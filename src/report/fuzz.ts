@@ -3,7 +3,7 @@
  * was not covered. Pure.
  */
 import { commandName } from '../spec/command.js';
-import { RAW_RULES, RULES, type RuleCount } from '../rules/ledger.js';
+import { RAW_RULES, RULES, TABLE_RULES, type RuleCount } from '../rules/ledger.js';
 import type { RuleId } from '../stack/violation.js';
 import { clock, count, counted, labelled, percent, seconds, shares, short, visible, wrap } from './words.js';
 
@@ -52,8 +52,10 @@ export interface FuzzSummary extends CampaignSummary {
   readonly operationKinds: Readonly<Record<string, number>>;
   readonly commandKinds: Readonly<Record<string, number>>;
   readonly rules: Readonly<Record<RuleId, RuleCount>>;
-  /** Raw machine sequences: answers to transactions by kind. Missing: the driver's stack. */
+  /** Raw machine sequences: answers to transactions by kind; table sequences: what calls and accesses came to. Missing: the driver's stack. */
   readonly answers?: Readonly<Record<string, number>>;
+  /** Sequences on one page table. */
+  readonly tables?: true;
 }
 
 /** What no run of this tool covers yet; said with every success. */
@@ -61,6 +63,9 @@ export const NOT_COVERED = 'stage 2, nesting, ATS and PRI, PASID, 16K and 64K gr
 
 /** What raw machine sequences do not cover. */
 export const NOT_COVERED_MACHINES = 'stall and PRI, 32-bit and 128-bit descriptors, Secure and Realm state, MPAM, memory attributes, claims of software (stored cases have them)';
+
+/** What table sequences do not cover. */
+export const NOT_COVERED_TABLES = 'nesting, several SMMUs on one table, hierarchical attributes, EL2, changing tops (iommupt), SMMUs without range invalidation';
 
 /** Counts by opcode as counts by name. */
 export function commandKinds(commands: ArrayLike<number>): Record<string, number> {
@@ -99,14 +104,26 @@ export function fuzzBlock(s: FuzzSummary): string {
     `${campaignTitle(s)}  seed ${visible(s.seed)}  ${seconds(s.elapsedMs)}  ${counted(s.runs, 'run')}  ${counted(s.operations, 'op')}  ${short(rate(s))} ops/s`,
     ...line('run length', [`min ${s.shortest}  avg ${s.runs === 0 ? 0 : (s.operations / s.runs).toFixed(1)}  max ${s.longest}  profile ${visible(s.profile)}${s.planner === undefined ? '' : `  planner ${s.planner}`}`]),
     ...line('rules', rulesText(s)),
-    ...line('op kinds', wrap([...shares(s.operationKinds).split('  '), `${s.answers === undefined ? 'refused calls' : 'not possible or waiting'} ${percent(s.refused, s.operations)}`])),
+    ...line('op kinds', wrap([...shares(s.operationKinds).split('  '), `${s.answers === undefined || s.tables === true ? 'refused calls' : 'not possible or waiting'} ${percent(s.refused, s.operations)}`])),
     ...line('commands', wrap(shares(s.commandKinds).split('  '))),
-    ...(s.answers === undefined ? line('mutant', [mutantText(s)]) : line('answers', wrap(shares(s.answers).split('  ')))),
+    ...(s.answers === undefined ? [] : line('answers', wrap(shares(s.answers).split('  ')))),
+    ...(s.answers === undefined || s.tables === true ? line('mutant', [mutantText(s)]) : []),
     ...(s.unmodelled.length === 0 ? [] : line('unmodelled', s.unmodelled.map(visible))),
-    ...line('not covered', wrap((s.answers === undefined ? NOT_COVERED : NOT_COVERED_MACHINES).split(', ').map((w, i, all) => (i + 1 < all.length ? `${w},` : w)), 100, ' ')),
+    ...line('not covered', wrap(notCovered(s).split(', ').map((w, i, all) => (i + 1 < all.length ? `${w},` : w)), 100, ' ')),
     ...(s.replayed === null ? [] : line('replayed', [`${counted(s.replayed.cases, 'corpus case')}, ${s.replayed.regressed.length} regressed`, ...s.replayed.regressed.map(visible)])),
     ...(s.determinism === null ? [] : line('determinism', [`${s.determinism.identical}/${s.determinism.checked} re-runs identical`])),
   ].join('\n');
+}
+
+function notCovered(s: FuzzSummary): string {
+  if (s.tables === true) return NOT_COVERED_TABLES;
+  return s.answers === undefined ? NOT_COVERED : NOT_COVERED_MACHINES;
+}
+
+/** The rules that a campaign is expected to decide. */
+function askedOf(s: FuzzSummary): readonly RuleId[] {
+  if (s.tables === true) return TABLE_RULES;
+  return s.answers === undefined ? RULES.filter((r) => r.where !== 'machine').map((r) => r.id) : RAW_RULES;
 }
 
 /** The verdict in one line. `ok`: what it says when nothing is wrong. */
@@ -121,13 +138,13 @@ export function campaignTitle(s: CampaignSummary, ok = 'no violation'): string {
 }
 
 function mutantText(s: FuzzSummary): string {
-  if (s.mutant === null) return 'none loaded (`fuzz --mutant NAME` shows that a seeded bug is found; `rules --mutants` names them)';
+  if (s.mutant === null) return s.tables === true ? 'none loaded (`fuzz --tables-only --mutant NAME`; `rules --mutants` names them)' : 'none loaded (`fuzz --mutant NAME` shows that a seeded bug is found; `rules --mutants` names them)';
   if (s.found > 0) return `${s.mutant} loaded`;
   return s.interleavingOnly ? `${s.mutant} loaded and not found: it shows only when two CPUs interleave (\`check --mutant ${s.mutant}\`)` : `${s.mutant} loaded and NOT found: this campaign could not tell it from the right driver`;
 }
 
 function rulesText(s: FuzzSummary): string[] {
-  const asked = new Set<string>(s.answers === undefined ? RULES.filter((r) => r.where !== 'machine').map((r) => r.id) : RAW_RULES);
+  const asked = new Set<string>(askedOf(s));
   const entries = Object.entries(s.rules).filter(([id]) => asked.has(id));
   const decided = entries.filter(([, c]) => c.decided > 0).length;
   const never = entries.filter(([, c]) => c.armed === 0).map(([id]) => id);

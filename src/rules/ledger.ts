@@ -43,6 +43,12 @@ export const RULES: readonly RuleText[] = [
 /** Rules that random machine sequences ask: the others need software that is judged, or claims, which stored cases have. */
 export const RAW_RULES: readonly RuleId[] = ['machine-refinement', 'stale-event'];
 
+/** Rules that sequences on one page table ask. */
+export const TABLE_RULES: readonly RuleId[] = [
+  'stale-translation', 'stale-walk', 'use-after-free', 'isolation', 'illegal-command', 'translation-equivalence', 'machine-refinement', 'api-result', 'progress', 'accounting',
+  'break-before-make', 'dirty-tracking', 'table-coherency', 'publication', 'clean-bound',
+];
+
 const INDEX = new Map<RuleId, number>(RULE_IDS.map((id, i) => [id, i]));
 
 /** The place of a rule in the counters: hot rules look it up once. */

@@ -89,7 +89,7 @@ function* writeRun(room: TableRoom): Steps<number> {
   if (n === 0) return 0;
   if (tables) collectReplaced(room, first, n);
   yield* storeLeaves(room, n);
-  if (tables && !room.coherent) {
+  if (tables && !room.coherent && room.cleaner.deferred) {
     yield 'clean what was replaced';
     cleanUpkeep(room, first, n, 'cleared');
   }

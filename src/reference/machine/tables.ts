@@ -42,6 +42,10 @@ export class Tables {
   readonly #context: () => MatchContext;
   #next = 1;
   #bbml: 0 | 1 | 2;
+  /** Was there ever a regime of both stages? */
+  #nested = false;
+  /** Leaves by size and place of their input span; null: to be made anew. */
+  #near: Map<number, Map<number, LeafFact[]>> | null = null;
   /** Every cached table descriptor and leaf. */
   translations: TranslationFact[] = [];
   regimes: Regime[] = [];
@@ -82,6 +86,7 @@ export class Tables {
   /** A regime has support (again): everything reachable from its base and from its cached pointers is. */
   opened(r: Regime): void {
     if (!this.regimes.includes(r)) this.regimes.push(r);
+    this.#nested ||= r.nested;
     const c = r.context;
     if (!r.nested && r.roots.length === 0) {
       this.#addPage({ regime: r, from: null, level: c.startLevel, va: rootVa(r), limits: 0, writable: true }, [c.rootFrame, c.rootIndex, c.rootEntries], null, r.roots);
@@ -227,9 +232,10 @@ export class Tables {
 
   #addLeaf(f: LeafFact): void {
     this.translations.push(f);
+    this.#place(f);
     if (f.stage === 1 && f.regime.nested) for (const s2 of this.stage2Leaves(f.vmid)) this.#combine(f, s2);
     if (f.stage !== 2) return;
-    for (const other of this.translations.slice()) {
+    if (this.#nested) for (const other of this.translations.slice()) {
       if (other.vmid !== f.vmid || other.stage !== 1 || !other.regime.nested) continue;
       if (other.kind === 'leaf') this.#combine(other, f);
       else this.#through(other, f);
@@ -297,21 +303,48 @@ export class Tables {
     if (g.page !== null) this.#rescan(g.page);
   }
 
+  /** Visits the cached leaves of stages 1 and 2 whose span overlaps that of a leaf. Spans are aligned to their size. */
+  #overlapping(leaf: LeafFact, visit: (f: LeafFact) => void): void {
+    if (this.#near === null) {
+      this.#near = new Map();
+      for (const f of this.translations) if (f.kind === 'leaf') this.#place(f);
+    }
+    for (const [frames, places] of this.#near) {
+      const first = Math.floor(leaf.va / frames);
+      const last = Math.floor((leaf.va + leaf.frames - 1) / frames);
+      if (last - first < places.size) for (let at = first; at <= last; at += 1) places.get(at)?.forEach(visit);
+      else for (const [at, list] of places) if (at >= first && at <= last) list.forEach(visit);
+    }
+  }
+
+  #place(f: LeafFact): void {
+    if (this.#near === null || f.stage === 3) return;
+    let places = this.#near.get(f.frames);
+    if (places === undefined) this.#near.set(f.frames, places = new Map());
+    const at = Math.floor(f.va / f.frames);
+    const list = places.get(at);
+    if (list === undefined) places.set(at, [f]);
+    else list.push(f);
+  }
+
   /**
    * Break-before-make (§3.21.1.1): a new leaf while another of its tag and stage that overlaps it may still be cached. Another output
-   * address or, below BBML 2, another size (BBML 1: without nT) needed an invalid descriptor, TLBI and SYNC first.
+   * address or, below BBML 2, another size (BBML 1: without nT) needed an invalid descriptor, TLBI and SYNC first; at BBML 0 a change of the
+   * Contiguous bit alone as well, which is one of size (§3.21.1.2).
    */
   #judgeBreak(leaf: LeafFact): void {
-    for (const f of this.translations) {
-      if (f.kind !== 'leaf' || f.run || f.stage !== leaf.stage || f.world !== leaf.world || f.vmid !== leaf.vmid) continue;
-      if (f.asid !== leaf.asid && f.asid >= 0 && leaf.asid >= 0) continue;
-      if (leaf.va >= f.va + f.frames || f.va >= leaf.va + leaf.frames) continue;
-      if (f.target - f.va !== leaf.target - leaf.va) this.#listener.conflict('another output address while the old leaf may be cached', f);
+    this.#overlapping(leaf, (f) => {
+      if (f.stage !== leaf.stage || f.world !== leaf.world || f.vmid !== leaf.vmid) return;
+      if (f.asid !== leaf.asid && f.asid >= 0 && leaf.asid >= 0) return;
+      const contiguous = ((f.hi ^ leaf.hi) & HI_CONTIGUOUS) !== 0;
+      if (f.target - f.va !== leaf.target - leaf.va) this.#listener.conflict(`another output address while the old ${f.run ? 'contiguous run' : 'leaf'} may be cached`, f);
       else if ((f.asid < 0) !== (leaf.asid < 0)) this.#listener.conflict('a global leaf beside a non-global one', f);
-      else if (f.frames !== leaf.frames && (this.#bbml === 0 || (this.#bbml === 1 && ((f.lo | leaf.lo) & BIT_NT) === 0))) {
+      else if (f.run || f.frames === leaf.frames) {
+        if (contiguous && this.#bbml === 0) this.#listener.conflict('the Contiguous bit changes while the old leaf may be cached', f);
+      } else if (this.#bbml === 0 || (this.#bbml === 1 && ((f.lo | leaf.lo) & BIT_NT) === 0)) {
         this.#listener.conflict('another block size while the old leaf may be cached', f);
       }
-    }
+    });
   }
 
   /** Facts that the SYNC's commands get rid of. Nothing changes yet. */
@@ -326,6 +359,7 @@ export class Tables {
       if (f.kind === 'table' && f.page !== null) this.#removePage(f.page);
     }
     this.translations = this.translations.filter((f) => f.alive);
+    this.#near = null;
     for (const f of dead) this.#refill(f);
   }
 
