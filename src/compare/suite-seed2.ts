@@ -68,8 +68,8 @@ export interface SuiteSeed2 {
 }
 
 /** Those of the posted walk; the others are asked fewer, because nothing is found. */
-export const POSTED_LIMITS: RangeLimits = { leavesMax: 40, squareMax: 4200, thorough: false };
-export const OTHER_LIMITS: RangeLimits = { leavesMax: 8, squareMax: 40, thorough: false };
+export const POSTED_LIMITS: RangeLimits = { leavesMax: 8, squareMax: 4200, thorough: false };
+export const OTHER_LIMITS: RangeLimits = { leavesMax: 3, squareMax: 16, thorough: false };
 
 const EVERYDAY: readonly (readonly [stage: 1 | 2, tg: number, inputBits: number])[] = [
   [1, 12, 39], [1, 12, 48], [1, 14, 36], [1, 14, 47], [1, 14, 48], [1, 16, 42], [1, 16, 48], [1, 16, 52],

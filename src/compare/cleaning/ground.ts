@@ -106,9 +106,11 @@ export class LiteralGround implements Ground {
 
   /** Everything is empty, and the cleaner new. */
   clear(): void {
+    for (const ref of this.#written) this.#memory.commit(ref, 0, 0);
+    let line = -1;
     for (const ref of this.#written) {
-      this.#memory.commit(ref, 0, 0);
-      this.#view.clean(ref, 1);
+      if (Math.floor(ref / 8) !== line) this.#view.clean(ref, 1);
+      line = Math.floor(ref / 8);
     }
     this.#written.length = 0;
     this.#tables.clear();
