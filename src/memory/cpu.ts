@@ -32,6 +32,9 @@ export class Cpu {
   #count = 0;
   /** One bit per hash of a pending word: a load that misses it need not search. */
   #filter = 0;
+  /** All pending words lie in [lowest, highest]: most loads are of other pages, and need not search either. */
+  #lowest = 0;
+  #highest = 0;
   #steps = 0;
   #budget = STEP_BUDGET;
   /** Set by mutants only: barriers for which it says false are left out. */
@@ -69,7 +72,7 @@ export class Cpu {
 
   loadLo(ref: number): number {
     if ((this.#steps += 1) > this.#budget) this.step('load');
-    if (this.#count > 0 && (this.#filter & (1 << (ref & 31))) !== 0) {
+    if (this.#count > 0 && ref >= this.#lowest && ref <= this.#highest && (this.#filter & (1 << (ref & 31))) !== 0) {
       const at = this.#find(ref);
       if (at >= 0) return this.#los[at] as number;
     }
@@ -77,7 +80,7 @@ export class Cpu {
   }
 
   loadHi(ref: number): number {
-    if (this.#count > 0 && (this.#filter & (1 << (ref & 31))) !== 0) {
+    if (this.#count > 0 && ref >= this.#lowest && ref <= this.#highest && (this.#filter & (1 << (ref & 31))) !== 0) {
       const at = this.#find(ref);
       if (at >= 0) return this.#his[at] as number;
     }
@@ -101,6 +104,8 @@ export class Cpu {
     this.#refs[at] = ref;
     this.#los[at] = lo;
     this.#his[at] = hi;
+    if (this.#count === 0 || ref < this.#lowest) this.#lowest = ref;
+    if (this.#count === 0 || ref > this.#highest) this.#highest = ref;
     this.#count += 1;
     this.#filter |= 1 << (ref & 31);
   }
@@ -269,6 +274,8 @@ export class Cpu {
     const los = this.#los.slice();
     const his = this.#his.slice();
     const filter = this.#filter;
+    const lowest = this.#lowest;
+    const highest = this.#highest;
     this.memory.journal.push(() => {
       this.#refs.set(refs);
       this.#los.set(los);
@@ -276,6 +283,8 @@ export class Cpu {
       this.#count = count;
       this.#head = head;
       this.#filter = filter;
+      this.#lowest = lowest;
+      this.#highest = highest;
     });
   }
 
