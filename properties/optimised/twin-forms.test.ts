@@ -30,6 +30,12 @@ class Recorded {
       },
     });
     const { memory, smmus } = this.rig;
+    const { cpu } = this.rig.ctx;
+    const clean = cpu.clean.bind(cpu);
+    cpu.clean = (ref, words, site) => {
+      this.#heard.push(`clean ${ref} ${words} ${site}`);
+      return clean(ref, words, site);
+    };
     const commit = memory.commit.bind(memory);
     memory.commit = (ref, lo, hi) => {
       this.trace.push(ref, lo, hi);

@@ -59,6 +59,11 @@ class ThreadCpu extends Cpu {
   override loadHi(ref: number): number { return this.#reads.take(() => this.#real.loadHi(ref)); }
   override store(ref: number, lo: number, hi: number): void { this.#reads.effect(() => { this.#real.store(ref, lo, hi); }); }
   override barrier(site: BarrierSite): void { this.#reads.effect(() => { this.#real.barrier(site); }); }
+  override compareExchange(ref: number, oldLo: number, oldHi: number, lo: number, hi: number): boolean {
+    return this.#reads.take(() => Number(this.#real.compareExchange(ref, oldLo, oldHi, lo, hi))) === 1;
+  }
+  override setBits(ref: number, lo: number, hi: number): void { this.#reads.effect(() => { this.#real.setBits(ref, lo, hi); }); }
+  override clearBits(ref: number, lo: number, hi: number): void { this.#reads.effect(() => { this.#real.clearBits(ref, lo, hi); }); }
   override clean(ref: number, words: number, site: CleanSite): number { return this.#reads.take(() => this.#real.clean(ref, words, site)); }
   override drainAll(): void { this.#reads.effect(() => { this.#real.drainAll(); }); }
   override step(what: string): void { this.#reads.effect(() => { this.#real.step(what); }); }

@@ -5,10 +5,10 @@ import { ERRORS, type ErrorCode, type Operation } from '../../src/stack/operatio
 import { smallWorld, type World } from '../../src/stack/world.js';
 import { access, after, alloc, attach, detach, fail, flush, free, GB1, KB4, map, MB2, smmu, sync, unmap } from '../rules/rig.js';
 
-/** Strict domain 0 with a page and a block; strict and managed domain 1; lazy domain 2; one ASID; device 1 is free. */
+/** Strict domain 0 with a page and a block; strict and managed domain 1; lazy domain 2; one ASID; device 1 is free. Device 2 is behind an SMMU that looks into no cache. */
 const WORLD: World = smallWorld({
-  smmus: [smmu({ asidMax: 1 })],
-  devices: [{ smmu: 0, streams: [1, 2] }, { smmu: 0, streams: [3] }],
+  smmus: [smmu({ asidMax: 1 }), smmu({ coherent: false })],
+  devices: [{ smmu: 0, streams: [1, 2] }, { smmu: 0, streams: [3] }, { smmu: 1, streams: [1] }],
   domains: [{ mode: 'strict', managed: false }, { mode: 'strict', managed: true }, { mode: 'lazy', managed: true }],
 });
 const BEFORE: readonly Operation[] = [
@@ -19,7 +19,7 @@ const BEFORE: readonly Operation[] = [
 const CASES: readonly [ErrorCode, Operation][] = [
   ['unknown-domain', map(0, 0, KB4, 'rw', 3)], ['unknown-domain', unmap(0, KB4, 3)], ['unknown-domain', sync(3)], ['unknown-domain', attach(3)],
   ['unknown-domain', alloc(0, KB4, 3)], ['unknown-domain', free(0, KB4, 3)], ['unknown-domain', flush(3)],
-  ['unknown-device', attach(0, 2)], ['unknown-device', detach(2)], ['unknown-device', access(0, false, 2)], ['unknown-device', attach(9, 9)],
+  ['unknown-device', attach(0, 3)], ['unknown-device', detach(3)], ['unknown-device', access(0, false, 3)], ['unknown-device', attach(9, 9)],
   ['unknown-stream', access(0x5000, false, 0, 2)], ['unknown-stream', access(0x5000, false, 1, 1)],
   ['unaligned', map(0x5800, 0)], ['unaligned', map(0, 0x800)], ['unaligned', map(0, 0, 100)], ['unaligned', unmap(0x5000, 0)], ['unaligned', alloc(0, 100, 1)], ['unaligned', free(5, KB4, 1)],
   ['out-of-range', map(2 ** 48 - KB4, 0, 2 * KB4)], ['out-of-range', map(0, 2 ** 44)], ['out-of-range', unmap(2 ** 48)], ['out-of-range', alloc(2 ** 48, KB4, 1)], ['out-of-range', free(2 ** 50, KB4, 1)],
@@ -27,7 +27,7 @@ const CASES: readonly [ErrorCode, Operation][] = [
   ['already-mapped', map(0x5000, 0x70000)], ['already-mapped', map(0, 4 * GB1, GB1)], ['already-mapped', map(3 * MB2 - KB4, 0)],
   ['not-mapped', unmap(0x6000)], ['not-mapped', unmap(0x5000, 2 * KB4)],
   ['partial-block', unmap(2 * MB2, KB4)], ['partial-block', unmap(3 * MB2 - KB4, KB4)],
-  ['already-attached', attach(0, 0)], ['not-attached', detach(1)], ['no-tags', attach(1, 1)],
+  ['already-attached', attach(0, 0)], ['not-attached', detach(1)], ['no-tags', attach(1, 1)], ['incompatible', attach(0, 2)],
   ['iova-busy', alloc(0x13000, 2 * KB4, 1)], ['iova-busy', alloc(0x20000, KB4, 2)],
   ['iova-not-allocated', map(0x30000, 0, KB4, 'rw', 1)], ['iova-not-allocated', free(0x10000, KB4, 1)], ['iova-not-allocated', map(0x20000, 0, KB4, 'rw', 2)],
   ['iova-in-use', free(0x10000, 4 * KB4, 1)],

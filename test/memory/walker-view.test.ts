@@ -158,3 +158,17 @@ test('everything is taken back: words, lines, ghosts, counters and what is drawn
   r.memory.journal.undo(mark);
   t.deepEqual(state(), before);
 });
+
+test('what mutants do to cleans: nothing, one line less, or before the stores of this CPU', (t) => {
+  const seen = (how: 'whole' | 'none' | 'early' | 'short'): number[] => {
+    const r = rig();
+    const ref = page(r);
+    r.cpu.cleanFilter = (site) => (site === 'leaves' ? how : 'whole');
+    r.cpu.store(ref, 1, 0);
+    r.cpu.store(ref + 8, 2, 0);
+    r.cpu.clean(ref, 9, 'leaves');
+    r.cpu.drainAll();
+    return [r.view.memory.lo[ref] as number, r.view.memory.lo[ref + 8] as number];
+  };
+  t.deepEqual([seen('whole'), seen('none'), seen('short'), seen('early')], [[1, 2], [0, 0], [1, 0], [0, 0]]);
+});

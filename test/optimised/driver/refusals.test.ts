@@ -6,8 +6,8 @@ import { DriverRig, GB1, KB4, MB2, smmu } from './rig.js';
 
 /** Domain 0: one page at 0x5000 and a 2 MB block at 4 MB. Domain 1: managed, [0x10000, 0x14000) handed out, its first page mapped. */
 const WORLD: World = smallWorld({
-  smmus: [smmu({ asidMax: 1 })],
-  devices: [{ smmu: 0, streams: [1] }, { smmu: 0, streams: [2] }],
+  smmus: [smmu({ asidMax: 1 }), smmu({ coherent: false })],
+  devices: [{ smmu: 0, streams: [1] }, { smmu: 0, streams: [2] }, { smmu: 1, streams: [1] }],
   domains: [{ mode: 'strict', managed: false }, { mode: 'lazy', managed: true }],
 });
 
@@ -39,9 +39,9 @@ const REFUSED: readonly [Result, string, Operation][] = [
   ['unknown-domain', 'iova-alloc', { op: 'iova-alloc', domain: 2, iova: 0, size: KB4 }],
   ['unknown-domain', 'iova-free', { op: 'iova-free', domain: 2, iova: 0, size: KB4 }],
   ['unknown-domain', 'flush-all', { op: 'flush-all', domain: 2 }],
-  ['unknown-device', 'attach', { op: 'attach', device: 2, to: 0 }],
-  ['unknown-device', 'attach to an unknown domain', { op: 'attach', device: 2, to: 7 }],
-  ['unknown-device', 'detach', { op: 'detach', device: 2 }],
+  ['unknown-device', 'attach', { op: 'attach', device: 3, to: 0 }],
+  ['unknown-device', 'attach to an unknown domain', { op: 'attach', device: 3, to: 7 }],
+  ['unknown-device', 'detach', { op: 'detach', device: 3 }],
   ['unaligned', 'map at an unaligned address', map(0x800, 0, KB4)],
   ['unaligned', 'map to an unaligned address', map(0, 0x800, KB4)],
   ['unaligned', 'map of half a page', map(0, 0, 2048)],
@@ -68,6 +68,7 @@ const REFUSED: readonly [Result, string, Operation][] = [
   ['already-attached', 'attach', { op: 'attach', device: 0, to: 0 }],
   ['not-attached', 'detach', { op: 'detach', device: 1 }],
   ['no-tags', 'attach', { op: 'attach', device: 1, to: 1 }],
+  ['incompatible', 'attach behind an SMMU that needs cleaned tables', { op: 'attach', device: 2, to: 0 }],
   ['iova-busy', 'iova-alloc of what is handed out', { op: 'iova-alloc', domain: 1, iova: 0x13000, size: 2 * KB4 }],
   ['iova-not-allocated', 'map outside of what is handed out', map(0x13000, 0x70000, 2 * KB4, 1)],
   ['iova-not-allocated', 'iova-free of a part', { op: 'iova-free', domain: 1, iova: 0x10000, size: KB4 }],

@@ -160,6 +160,15 @@ test('no-tags: domains in use on an SMMU are counted, not devices', (t) => {
   t.deepEqual(run(new Intent(world), attach(0, 0), attach(0, 1), attach(1, 1), detach(0), attach(1, 1), detach(1), attach(1, 1)), ['ok', 'ok', 'no-tags', 'ok', 'no-tags', 'ok', 'ok']);
 });
 
+test('incompatible: a domain that is not cleaned, behind an SMMU that is not coherent; everything else may be attached anywhere', (t) => {
+  const plain = smallWorld();
+  const world = smallWorld({
+    smmus: [...plain.smmus, { ...plain.smmus[0] as World['smmus'][0], coherent: false }], devices: [{ smmu: 0, streams: [1] }, { smmu: 1, streams: [1] }],
+    domains: [{ mode: 'strict', managed: false }, { mode: 'strict', managed: false, coherent: false }],
+  });
+  t.deepEqual(run(new Intent(world), attach(0, 0), attach(0, 1), attach(1, 0), attach(1, 1), attach(0, 1), attach('identity', 1), attach('blocked', 1)), ['ok', 'incompatible', 'ok', 'ok', 'incompatible', 'ok', 'ok']);
+});
+
 test('permitted leaves: what the domain maps, whole and with no more rights, or what is not due yet', (t) => {
   const intent = after([map(MB2, 8 * MB2, MB2), map(0x5000, 0x70000, KB4, 'r'), unmap(MB2, MB2)]);
   t.true(intent.permitsLeaf(0, 512, 512, 4096, true));
