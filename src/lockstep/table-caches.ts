@@ -28,6 +28,8 @@ export class TableCaches implements ViewListener {
   #tableLines = 0;
   /** Tables that were installed or taken out: the line of each pointer is cleaned then, even where several share it. */
   #pointers = 0;
+  /** Leaves were written over table pointers: they are cleaned at once, and a cleaner that puts leaves off will clean them again. */
+  #replaced = false;
   #before = 0;
   readonly #end = newEnd();
 
@@ -65,6 +67,7 @@ export class TableCaches implements ViewListener {
     const was = descriptorKind(oldLo, level, c.tg, c.ds, c.wide) === TABLE ? tableAddress(oldLo, oldHi, c) : -1;
     if (descriptorKind(lo, level, c.tg, c.ds, c.wide) !== TABLE) {
       if (was >= 0) this.#pointers += 1;
+      this.#replaced ||= was >= 0 && (lo & 1) !== 0;
       return;
     }
     const slot = this.#cpu.slotOf(tableAddress(lo, hi, c));
@@ -92,11 +95,16 @@ export class TableCaches implements ViewListener {
     this.#ledger.fail('publication', cause, 'every line of a table is cleaned before a pointer to the table is stored', actual);
   }
 
+  cleanedLines(): void {
+    // counted by the view
+  }
+
   /** A call begins. */
   begin(): void {
     this.#lines.clear();
     this.#tableLines = 0;
     this.#pointers = 0;
+    this.#replaced = false;
     this.#before = this.#view.cleans;
   }
 
@@ -105,7 +113,7 @@ export class TableCaches implements ViewListener {
     const cleaned = this.#view.cleans - this.#before;
     if (cleaned === 0) return;
     this.#ledger.judgeAt(BOUND);
-    const touched = this.#lines.size + this.#pointers + this.#tableLines + more;
+    const touched = this.#lines.size * (this.#replaced ? 2 : 1) + this.#pointers + this.#tableLines + more;
     if (cleaned <= touched) return;
     this.#ledger.fail('clean-bound', `${what} cleans more lines than it touched`, `at most ${touched} lines: ${this.#lines.size} written, ${this.#pointers} of table pointers, ${this.#tableLines} of new tables, ${more} of the synced range`, `${cleaned} lines are cleaned`);
   }

@@ -85,10 +85,13 @@ function fail(o: Owned, f: LeafFact, at: number): never {
   o.ledger.fail('stale-translation', `${f.run ? 'a run' : 'a leaf'} of level ${f.level} outlives its sync`, expected, `${what} may still be cached`, undefined, because);
 }
 
+/** Ranges of one sync that are asked about; every cached leaf is judged anyway. */
+const ASKED = 3;
+
 /** What was taken away is asked for through STE, CD and every walk: at its ends, in its middle, and beside it. */
 export function askGone(o: Owned, gone: readonly Span[]): void {
-  for (const span of gone) {
-    o.ledger.judgeAt(STALE);
+  o.ledger.judgeAt(STALE, gone.length);
+  for (const span of gone.length > ASKED ? [...gone.slice(0, ASKED - 1), gone[gone.length - 1] as Span] : gone) {
     const last = span.first + span.frames - 1;
     for (const frame of new Set([span.first, last, span.first + Math.floor(span.frames / 2), span.first - 1, last + 1])) if (frame >= 0) ask(o, frame);
   }

@@ -7,8 +7,9 @@
  * A caller keeps some rules of his own: what was unmapped is not mapped again before its sync. A call that breaks them is not made ("the caller must …").
  */
 import { POW2 } from '../spec/bits.js';
-import { BIT_READ_ONLY, BIT_S2AP_WRITE, HI_DBM } from '../spec/descriptor.js';
+import { BIT_READ_ONLY, BIT_S2AP_WRITE, HI_CONTIGUOUS, HI_DBM } from '../spec/descriptor.js';
 import { EVENT } from '../spec/event.js';
+import { contiguousEntries } from '../spec/granule.js';
 import type { Fact } from '../reference/machine/facts.js';
 import { Ledger, ruleIndex } from '../rules/ledger.js';
 import { OUTCOME_FAULT, OUTCOME_OK } from '../stack/outcome.js';
@@ -65,6 +66,8 @@ export class TableLockstep {
   /** Pages that are mapped but not synced yet, by a cleaner that puts leaves off. */
   readonly #unsynced = new Spans();
   readonly #baseline: number;
+  /** The clock when what is cached was judged last: nothing is stored, and no command consumed, without a tick of it. */
+  #judgedAt = -1;
   /** While two calls run: pages that the device wrote to; whether before or after a page was marked clean, the calls' results tell. */
   #writes: number[] = [];
   #atOnce = false;
@@ -232,6 +235,9 @@ export class TableLockstep {
     const calls = this.#calls;
     this.#fault();
     if (calls.pending === 0) this.#twin.compare(calls.memory, calls.context.rootFrame, (frame) => this.#tell(frame, []));
+    const now = calls.memory.journal.clock.now;
+    if (now === this.#judgedAt) return;
+    this.#judgedAt = now;
     judgeFacts(this.#owned);
     this.#scene.settle();
   }
@@ -341,8 +347,19 @@ export class TableLockstep {
     return range === null || this.#caches === null || !this.#insideTable(range) ? 0 : this.#caches.linesOf(range.first, range.frames);
   }
 
+  /** An unmap of iommupt takes the whole of the leaf or run in which its range ends. */
+  #touched(op: TableOperation): Range | null {
+    const range = rangeOf(op);
+    if (range === null || op.op !== 'unmap' || this.world.variant !== 'iommupt' || !this.#insideTable(range)) return range;
+    const { memory, context } = this.#calls;
+    const end = walkPath(memory, context, range.first + range.frames - 1, newEnd());
+    if (!end.leaf) return range;
+    const run = ((memory.hi[end.ref] as number) & HI_CONTIGUOUS) === 0 ? end.frames : end.frames * contiguousEntries(context.tg, end.level, context.ds);
+    return { first: range.first, frames: Math.ceil((range.first + range.frames) / run) * run - range.first };
+  }
+
   #overlap(calls: readonly [TableOperation, TableOperation]): boolean {
-    const [a, b] = [rangeOf(calls[0]), rangeOf(calls[1])];
+    const [a, b] = [this.#touched(calls[0]), this.#touched(calls[1])];
     if (a === null || b === null || calls.some((c) => c.op === 'read-dirty' || c.op === 'sync-map')) return false;
     return a.first < b.first + b.frames && b.first < a.first + a.frames;
   }

@@ -14,10 +14,12 @@ export interface TableRun {
 }
 
 /** Operations of one run at most. */
-export const TABLE_RUN_OPERATIONS = 60;
+export const TABLE_RUN_OPERATIONS = 160;
 /** First byte of the pages that are mapped, behind RAM. */
 const DATA = 2 ** 33;
 const PIECES = [1, 2, 3, 4, 8, 20];
+/** Largest block in a scatter list. */
+const SCATTERED_BLOCK = 2 ** 25;
 
 interface Live {
   readonly iova: number;
@@ -117,7 +119,7 @@ class TableGenerator {
   #count(pageSize: number): number {
     const c = this.#c;
     const run = runOf(this.#world.geometry, pageSize);
-    const n = pick(c, [1, 1, 1, 2, 2 + c.index(4), 4 + c.index(14), run, this.#world.geometry.contiguous ? run * 2 : 3, oneIn(c, 4) ? 20 + c.index(80) : 2]);
+    const n = pick(c, [1, 1, 1, 2, 2 + c.index(4), 4 + c.index(14), run, this.#world.geometry.contiguous ? run * 2 : 3, oneIn(c, 16) ? 20 + c.index(80) : 2]);
     return Math.max(1, Math.min(n, Math.floor(this.#end / pageSize), Math.floor(outputEnd(this.#world.geometry) / pageSize)));
   }
 
@@ -174,22 +176,24 @@ class TableGenerator {
     const c = this.#c;
     const granule = this.#sizes[0] as number;
     const most = Math.max(1, Math.floor(this.#end / granule));
-    const n = Math.min(oneIn(c, 12) ? 1 + c.index(120) : pick(c, PIECES), most);
+    const n = Math.min(oneIn(c, 24) ? 1 + c.index(120) : pick(c, PIECES), most);
     const mixed = oneIn(c, 3);
     const pieces: Piece[] = [];
-    let blocks = 0; // one that is not aligned to its place costs a table of pages
+    const block = this.#sizes[1] ?? granule;
+    const blocks = mixed && block <= SCATTERED_BLOCK ? 1 + c.index(2) : 0;
     let total = 0;
     for (let i = 0; i < n; i += 1) {
-      const block = this.#sizes[1] ?? granule;
-      const size = mixed && blocks < 2 && oneIn(c, 4) && block <= 2 ** 25 ? block : granule * (oneIn(c, 3) ? 1 + c.index(4) : 1);
+      const size = i < blocks ? block : granule * (oneIn(c, 3) ? 1 + c.index(4) : 1);
       if (total + size > this.#end) break;
-      if (size === block) blocks += 1;
       pieces.push({ pa: this.#target(size, size % block === 0 ? block : granule, 0), size });
       total += size;
     }
     if (pieces.length === 0) pieces.push({ pa: this.#target(granule, granule, 0), size: granule });
     const pages = Math.max(granule, total) / granule;
-    const iova = this.#near(granule, pages);
+    // A block that is not aligned to its place costs a table of pages: rarely.
+    const unit = blocks > 0 && !oneIn(c, 16) ? block : granule;
+    const near = this.#near(granule, pages);
+    const iova = Math.floor(near / unit) * unit;
     this.#live.push({ iova, pageSize: granule, count: pages });
     return { op: 'map-sg', iova, pieces, prot: this.#prot() };
   }

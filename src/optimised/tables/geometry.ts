@@ -10,6 +10,7 @@
  */
 import { POW2 } from '../../spec/bits.js';
 import { contiguousEntries, leafAllowed, levelShift, rootAlignment, stage1StartLevel, stage2Consistent, stride, type Tg } from '../../spec/granule.js';
+import { OUTPUT_BITS } from '../../spec/ste.js';
 import type { TableGeometry } from '../../stack/page-table.js';
 
 /** Entries of a root that stage 2 gives up for tables of the next level: as many may be put together. */
@@ -77,8 +78,13 @@ export function geometryFault(g: TableGeometry): string | undefined {
   if (!Number.isInteger(g.outputBits) || g.outputBits < OUTPUT_BITS_LEAST || g.outputBits > most) return `a table of this granule has ${OUTPUT_BITS_LEAST} to ${most} output bits`;
   if (g.ds && g.tg === 16) return 'the 52-bit descriptor form (ds) is for granules of 4K and 16K';
   if (g.stage === 2 && g.half === 'upper') return 'stage 2 has one table: half must be lower';
-  if (g.stage === 2 && !stage2Consistent(g.tg, g.inputBits, startLevelOf(g), { smallTables: g.inputBits < LARGE_TABLES_BITS, oas: Math.max(g.inputBits, g.outputBits) })) return 'no legal start level for this stage-2 table';
+  if (g.stage === 2 && !stage2Consistent(g.tg, g.inputBits, startLevelOf(g), { smallTables: g.inputBits < LARGE_TABLES_BITS, oas: outputSize(Math.max(g.inputBits, g.outputBits)) })) return 'no legal start level for this stage-2 table';
   return undefined;
+}
+
+/** The smallest output size of an SMMU that reaches so many bits: IDR5.OAS has no 41 (16K tables of 41 bits begin at level 1 and need 42). */
+function outputSize(bits: number): number {
+  return OUTPUT_BITS.find((size) => size >= bits) ?? bits;
 }
 
 export function shapeOf(g: TableGeometry, startLevel = startLevelOf(g)): TableShape {

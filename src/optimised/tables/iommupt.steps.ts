@@ -89,9 +89,10 @@ function* writeRun(room: TableRoom): Steps<number> {
   if (n === 0) return 0;
   if (tables) collectReplaced(room, first, n);
   yield* storeLeaves(room, n);
-  if (tables && !room.coherent && room.cleaner.deferred) {
+  if (tables && !room.coherent) {
     yield 'clean what was replaced';
-    cleanUpkeep(room, first, n, 'cleared');
+    if (room.cleaner.deferred) cleanUpkeep(room, first, n, 'cleared');
+    else room.cleaner.callDone(room); // its own leaves, at the latest now
   }
   return n;
 }

@@ -7,6 +7,7 @@ import {
   BIT_READ_ONLY, BIT_S2AP_READ, BIT_S2AP_WRITE, descriptorKind, HI_CONTIGUOUS, HI_DBM, leafAddress, TABLE, tableAddress, type AddressForm,
 } from '../../spec/descriptor.js';
 import { contiguousEntries, levelShift, rootAlignment, stage1StartLevel, stage2Consistent, stride } from '../../spec/granule.js';
+import { OUTPUT_BITS } from '../../spec/ste.js';
 import type { Memory } from '../../memory/memory.js';
 import type { TableGeometry, TableProt } from '../../stack/page-table.js';
 import { Leaves, leafInfo } from './leaves.js';
@@ -67,7 +68,7 @@ export function flatten(memory: Memory, root: FlatRoot, out: Flattened, wantTabl
 function startIsLegal(root: FlatRoot): boolean {
   const g = root.geometry;
   if (g.stage === 1) return root.startLevel === stage1StartLevel(g.tg, g.inputBits);
-  return stage2Consistent(g.tg, g.inputBits, root.startLevel, { smallTables: g.inputBits < 25, oas: Math.max(g.inputBits, g.outputBits) });
+  return stage2Consistent(g.tg, g.inputBits, root.startLevel, { smallTables: g.inputBits < 25, oas: OUTPUT_BITS.find((bits) => bits >= Math.max(g.inputBits, g.outputBits)) ?? 52 });
 }
 
 function fault(walk: Walk, what: string): void {
