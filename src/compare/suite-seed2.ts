@@ -67,9 +67,11 @@ export interface SuiteSeed2 {
   readonly examples: readonly DefectExample[];
 }
 
-/** Those of the posted walk; the others are asked fewer, because nothing is found. */
-export const POSTED_LIMITS: RangeLimits = { leavesMax: 8, squareMax: 4200, thorough: false };
-export const OTHER_LIMITS: RangeLimits = { leavesMax: 3, squareMax: 16, thorough: false };
+export type Limits = Readonly<Record<'lower' | 'upper', RangeLimits>>;
+
+/** Those of the posted walk, by half; the upper half differs in what is found of every range. The others are asked fewer, because nothing is found. */
+export const POSTED_LIMITS: Limits = { lower: { leavesMax: 8, squareMax: 4200, thorough: false }, upper: { leavesMax: 2, squareMax: 64, thorough: false } };
+export const OTHER_LIMITS: Limits = { lower: { leavesMax: 2, squareMax: 8, thorough: false }, upper: { leavesMax: 2, squareMax: 8, thorough: false } };
 
 const EVERYDAY: readonly (readonly [stage: 1 | 2, tg: number, inputBits: number])[] = [
   [1, 12, 39], [1, 12, 48], [1, 14, 36], [1, 14, 47], [1, 14, 48], [1, 16, 42], [1, 16, 48], [1, 16, 52],
@@ -102,8 +104,8 @@ function whyOf(w: WalkGeometry): (range: GranuleRange, seen: Seen, defect: Defec
   };
 }
 
-function ask(name: CleanerName, limits: RangeLimits, all: readonly WalkGeometry[]): Asked[] {
-  return all.map((w) => ({ w, searched: search(new LiteralGround(w.geometry, name), rangesOf(w.shape, limits), name === 'posted-walk' ? whyOf(w) : undefined) }));
+function ask(name: CleanerName, limits: Limits, all: readonly WalkGeometry[]): Asked[] {
+  return all.map((w) => ({ w, searched: search(new LiteralGround(w.geometry, name), rangesOf(w.shape, limits[w.geometry.half]), name === 'posted-walk' ? whyOf(w) : undefined) }));
 }
 
 function sum(asked: readonly Asked[]): Readonly<Record<Defect, Finding>> {
