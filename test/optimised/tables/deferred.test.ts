@@ -8,6 +8,7 @@ import { Pages } from '../../../src/memory/pages.js';
 import { WalkerView } from '../../../src/memory/walker-view.js';
 import { makeCleaner } from '../../../src/optimised/tables/cleaners/cleaners.js';
 import { openTable, ownTableParts, type PageTable } from '../../../src/optimised/tables/page-table.js';
+import { flatten, newFlattened } from '../../../src/reference/tables/flatten.js';
 import { newTableContext } from '../../../src/spec/tables.js';
 import { CLEANER_NAMES, type CleanerName, type Piece } from '../../../src/stack/page-table.js';
 import { PLAIN } from './rig.js';
@@ -28,13 +29,22 @@ function bench(cleaner: CleanerName, coherent = false): Bench {
   const pages = new Pages(memory);
   const view = new WalkerView(memory, (slot) => (pages.ownerOf(slot) ?? 'table') === 'table');
   pages.observer = view;
-  const cpu = new Cpu(memory);
+  const around = { memory, pages, cpu: new Cpu(memory), view };
+  return { ...around, table: opened(around, cleaner, coherent) };
+}
+
+function opened({ pages, cpu }: Omit<Bench, 'table'>, cleaner: CleanerName, coherent: boolean): PageTable {
   const table = openTable({
     geometry: PLAIN, variant: 'io-pgtable', coherent, cpu, pages, cleaner: makeCleaner(cleaner),
     hooks: { flush: () => { cpu.barrier('before-invs'); return undefined as never; } }, parts: ownTableParts('plain'),
   });
   if (table === undefined) throw new Error('no memory');
-  return { memory, pages, cpu, view, table };
+  return table;
+}
+
+/** Another table in the same memory. */
+function reopened(b: Bench, cleaner: CleanerName): Bench {
+  return { ...b, table: opened(b, cleaner, false) };
 }
 
 /** Pages that the walker does not see as they are, and the first descriptor. */
@@ -74,6 +84,7 @@ test('what unmap clears is gone for the walker when it returns, whoever cleans l
     b.table.perform({ op: 'sync-map', iova: 0x5000, size: 20 * PAGE });
     t.is(stale(b, 0x5000, 20 * PAGE).frames, 0, name);
     b.table.perform({ op: 'unmap', iova: 0x5000, pageSize: PAGE, count: 20 });
+    b.cpu.drainAll();
     t.is(stale(b, 0x5000, 20 * PAGE).frames, 0, name);
   }
 });
@@ -81,9 +92,9 @@ test('what unmap clears is gone for the walker when it returns, whoever cleans l
 test('a list syncs all that was mapped of it, at its end', (t) => {
   for (const name of CLEANER_NAMES) {
     const b = bench(name);
-    const result = b.table.perform({ op: 'map-sg', iova: BLOCK - 8 * PAGE, pieces: pieces(16), prot: 'rw' });
-    t.deepEqual([result.code, result.bytes], ['ok', 16 * PAGE]);
-    t.is(stale(b, BLOCK - 8 * PAGE, 16 * PAGE).frames, 0, name);
+    const result = b.table.perform({ op: 'map-sg', iova: BLOCK - 8 * PAGE, pieces: pieces(17), prot: 'rw' }); // the last page is alone in its line
+    t.deepEqual([result.code, result.bytes], ['ok', 17 * PAGE]);
+    t.is(stale(b, BLOCK - 8 * PAGE, 17 * PAGE).frames, 0, name);
   }
 });
 
@@ -117,6 +128,21 @@ test('sync-map of a coherent table succeeds and does nothing; what is wrong with
   const codes = (b: Bench): string[] => [[0, PAGE], [0, 0], [0, 100], [2 ** 48 - PAGE, 2 * PAGE]].map(([iova, size]) => b.table.perform({ op: 'sync-map', iova: iova ?? 0, size: size ?? 0 }).code);
   t.deepEqual(codes(bench('range-visitor', true)), ['ok', 'invalid', 'invalid', 'out-of-range']);
   t.deepEqual(codes(bench('range-visitor')), ['ok', 'invalid', 'invalid', 'out-of-range']);
+});
+
+test('before its sync a page is seen right or not at all, also where a table lies in a page that was one before', (t) => {
+  const old = bench('eager');
+  map(old, 0, 8);
+  old.table.destroy();
+  const b = reopened(old, 'range-visitor');
+  const seen = (): number[] => {
+    const { leaves } = flatten(b.view.memory, { geometry: PLAIN, startLevel: 0, frame: b.memory.frameOf(b.table.room.root) }, newFlattened(PLAIN));
+    return Array.from({ length: leaves.length }, (_, i) => leaves.iova[i] as number);
+  };
+  map(b, 256 * PAGE, 2);
+  t.deepEqual(seen(), []);
+  b.table.perform({ op: 'sync-map', iova: 256 * PAGE, size: 2 * PAGE });
+  t.deepEqual(seen(), [256 * PAGE, 257 * PAGE]);
 });
 
 test('two maps that share a line: each leaves its own page visible when it is synced, and a stale neighbour cleans nothing away', (t) => {
