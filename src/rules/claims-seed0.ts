@@ -23,6 +23,8 @@ const DOUBLE_RANGE_CONT = 'src/optimised/driver/planners/double-range-cont.ts';
 const EXACT_RANGES = 'src/optimised/driver/planners/exact-ranges.ts';
 const INVALIDATE = 'src/optimised/driver/invalidate.steps.ts';
 const GATHER = 'src/optimised/driver/gather.steps.ts';
+const IO_PGTABLE = 'src/optimised/tables/io-pgtable.steps.ts';
+const TABLE_WALK = 'src/optimised/tables/walk.steps.ts';
 
 export const SEED0: readonly Claim[] = [
   {
@@ -53,8 +55,8 @@ export const SEED0: readonly Claim[] = [
   {
     id: 'S0-5', claim: 'what io-pgtable invalidates is one bit of one bitmap, from its page size: true of leaves and of emptied tables; of populated ones it is not enough',
     decidedBy: [
-      by([GATHER_TEST, 'io-pgtable: another page size flushes what was gathered, iommupt takes both together'], line(GATHER, 'if (own.gather.pending && (own.gather.leaves !== bit || disjoint(own.gather, first, end))) {', 'if (own.gather.pending && disjoint(own.gather, first, end)) {'), ['mutant walk-level-from-size']),
-      by([GATHER_TEST, 'io-pgtable: an emptied table is one table bit, and one command with and without range support'], line(GATHER, 'gather.tables |= levelBit(level);', 'gather.tables |= levelBit(level) | levelBit(level - 1);')),
+      by([GATHER_TEST, 'io-pgtable: another page size flushes what was gathered, iommupt takes both together'], line(IO_PGTABLE, 'if (gather.pending && (gather.leaves !== bit || room.parts.disjoint(gather, first, end))) {', 'if (gather.pending && room.parts.disjoint(gather, first, end)) {'), ['mutant walk-level-from-size']),
+      by([GATHER_TEST, 'io-pgtable: an emptied table is one table bit, and one command with and without range support'], line(TABLE_WALK, 'gather.tables |= levelBit(level);', 'gather.tables |= levelBit(level) | levelBit(level - 1);')),
     ],
   },
   {

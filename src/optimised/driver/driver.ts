@@ -19,13 +19,15 @@ import { arrayLength, entryUsers } from './invs.js';
 import { Ranges } from './iova.js';
 import * as performSteps from './perform.steps.js';
 import * as resetSteps from './reset.steps.js';
+import type * as roomsSteps from './rooms.steps.js';
 import { Rcu } from './rcu.js';
-import { lookup } from './table-reads.js';
+import { lookup } from '../tables/visitor.js';
 import { tagsInUse } from './tags.js';
 import { newGather, PAYLOAD_KINDS, type Context, type DriverObserver, type DriverState, type Parts } from './types.js';
 
 const plainUrl = (name: string): string => new URL(`./${name}.plain.js`, import.meta.url).href;
 const performPlain = (await import(plainUrl('perform'))) as Plain<typeof performSteps>;
+const roomsPlain = (await import(plainUrl('rooms'))) as Plain<typeof roomsSteps>;
 const resetPlain = (await import(plainUrl('reset'))) as Plain<typeof resetSteps>;
 
 /** Commands of one list at the most (the kernel's batch), its SYNC apart. */
@@ -104,8 +106,9 @@ export class OptimisedDriver {
 
   /** Output frame of a domain's mapping, or -1. */
   lookup(domain: number, frame: number): number {
-    const own = this.state.domains[domain];
-    return own === undefined ? -1 : lookup(this.context, own, frame);
+    if (this.state.domains[domain] === undefined) return -1;
+    const pa = lookup(roomsPlain.roomFor(this.context, domain), frame * 4096);
+    return pa < 0 ? -1 : pa / 4096;
   }
 
   /** Reads every new event record of one SMMU, as the interrupt handler does, and gives the slots back. */

@@ -21,6 +21,10 @@ import { BIT_VALID } from '../../spec/descriptor.js';
 import { levelBit } from '../../stack/description.js';
 import type { Steps } from '../../stack/steps.js';
 import { syncGather } from './invalidate.steps.js';
+import { bestSize, type PageSize } from '../tables/geometry.js';
+import { unmapPages } from '../tables/io-pgtable.steps.js';
+import type { TableRoom } from '../tables/room.js';
+import { roomFor } from './rooms.steps.js';
 import { isTable, slotOfTable, SPAN } from './table-reads.js';
 import { newGather, type Context, type DomainState, type Gather } from './types.js';
 
@@ -35,7 +39,7 @@ export function* takeAway(ctx: Context, domain: number, first: number, end: numb
       yield* takeTogether(ctx, domain, first, end);
       break;
     case 'io-pgtable':
-      yield* takeBySize(ctx, domain, own.rootSlot, ctx.state.startLevel, 0, first, end);
+      yield* takeBySize(ctx, domain, first * 4096, end * 4096);
       break;
     case 'sva':
       yield* takeAsMm(ctx, domain, first, end);
@@ -129,81 +133,27 @@ export function removeTable(ctx: Context, slot: number, level: number, base: num
 
 // ---- io-pgtable
 
-/** Entry by entry: runs of leaves into the gather (lazy: nowhere, the next flush of everything takes them), tables flushed and freed one by one. */
-function* takeBySize(ctx: Context, domain: number, slot: number, level: number, base: number, first: number, end: number): Steps<void> {
-  const own = ctx.state.domains[domain] as DomainState;
-  const span = SPAN[level] as number;
-  const from = Math.max(0, Math.floor((first - base) / span));
-  const to = Math.min(511, Math.floor((end - 1 - base) / span));
-  for (let i = from; i <= to;) {
-    const start = base + i * span;
-    const lo = ctx.cpu.loadLo(slot * 512 + i);
-    if (!isTable(lo, level)) {
-      const n = leavesFrom(ctx, slot, i, to, level);
-      yield 'clear leaves';
-      for (let k = 0; k < n; k += 1) ctx.cpu.store(slot * 512 + i + k, 0, 0);
-      if (!own.coherent) {
-        yield 'clean the cleared leaves';
-        ctx.cpu.clean(slot * 512 + i, n, 'cleared');
-      }
-      yield* addLeaves(ctx, domain, level, start, start + n * span);
-      i += n;
-      continue;
-    }
-    if (level < LARGEST_SIZE_LEVEL || start < first || start + span > end) {
-      const child = slotOfTable(lo, ctx.cpu.loadHi(slot * 512 + i));
-      yield* takeBySize(ctx, domain, child, level + 1, start, first, end);
-    } else {
-      yield* takeTable(ctx, domain, slot * 512 + i, level, start);
-    }
-    i += 1;
+/** Size by size, as the core chooses them: runs of leaves into the gather (lazy: nowhere, the next flush of everything takes them), tables flushed and freed one by one. */
+function* takeBySize(ctx: Context, domain: number, iova: number, end: number): Steps<void> {
+  const room = roomFor(ctx, domain);
+  for (let at = iova; at < end;) {
+    const size = bestSize(room.shape, at, at, end - at) as PageSize; // a page always fits
+    const larger = room.shape.sizes[room.shape.sizes.indexOf(size) - 1];
+    const most = larger === undefined ? end - at : Math.min(end - at, larger.bytes - (at % larger.bytes));
+    const bytes = yield* unmapPages(room, { iova: at, pageSize: size.bytes, count: Math.floor(most / size.bytes) });
+    if (bytes === 0) throw new Error(`an unmap that was checked before stopped: ${room.stop}`);
+    at += bytes;
   }
-}
-
-/** Leaves from index `i` on, up to a table or the last index. */
-function leavesFrom(ctx: Context, slot: number, i: number, to: number, level: number): number {
-  if (level === 3) return to - i + 1;
-  let n = 1;
-  while (i + n <= to && !isTable(ctx.cpu.loadLo(slot * 512 + i + n), level)) n += 1;
-  return n;
-}
-
-/** Leaves of one level that were cleared: the gather must hold the same size and touch them, or is flushed first. */
-function* addLeaves(ctx: Context, domain: number, level: number, first: number, end: number): Steps<void> {
-  const own = ctx.state.domains[domain] as DomainState;
-  if (own.lazy) return;
-  const bit = levelBit(level);
-  if (own.gather.pending && (own.gather.leaves !== bit || disjoint(own.gather, first, end))) {
-    yield* syncGather(ctx, domain);
-  }
-  own.gather.leaves = bit;
-  widen(own.gather, first, end);
-}
-
-/** A walk flush: the table of the descriptor at `ref` is taken out, flushed and freed. */
-function* takeTable(ctx: Context, domain: number, ref: number, level: number, start: number): Steps<void> {
-  const own = ctx.state.domains[domain] as DomainState;
-  const walk = newGather(own.gather.style);
-  const slot = slotOfTable(ctx.cpu.loadLo(ref), ctx.cpu.loadHi(ref));
-  yield 'clear a table descriptor';
-  ctx.cpu.store(ref, 0, 0);
-  if (!own.coherent) {
-    yield 'clean the cleared descriptor';
-    ctx.cpu.clean(ref, 1, 'cleared');
-  }
-  removeTable(ctx, slot, level, start, walk);
-  if (walk.style === 'sva') ctx.parts.notified(ctx, start, start + (SPAN[level] as number), walk);
-  yield* ctx.parts.flushGather(ctx, domain, walk);
 }
 
 /** Emptied tables where `n` blocks are to be mapped: each is gone for good before a block is written in its place (break before make). */
-export function* takeTables(ctx: Context, domain: number, slot: number, level: number, frame: number, n: number): Steps<void> {
-  const span = SPAN[level] as number;
-  const index = Math.floor(frame / span) % 512;
+export function* takeTables(room: TableRoom, n: number): Steps<void> {
+  const { run } = room;
+  const span = room.shape.span[run.level + 1] as number;
   for (let i = 0; i < n; i += 1) {
-    const ref = slot * 512 + index + i;
-    if (isTable(ctx.cpu.loadLo(ref), level)) {
-      yield* takeTable(ctx, domain, ref, level, frame + i * span);
+    const ref = run.slot * 512 + run.index + i;
+    if (isTable(room.cpu.loadLo(ref), run.level)) {
+      yield* room.parts.takeTable(room, ref, run.level, run.iova + i * span);
     }
   }
 }

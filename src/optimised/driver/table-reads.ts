@@ -2,17 +2,15 @@
  * Table reads: what the driver finds in a domain's tables without changing them. Frames are 4 KiB; ends exclusive.
  * Descriptors are read through the CPU, so its own pending stores are seen.
  */
-import { BIT_TABLE, BIT_VALID, leafFrame, tableFrame } from '../../spec/descriptor.js';
+import { BIT_TABLE, BIT_VALID } from '../../spec/descriptor.js';
 import { levelFrames } from '../../spec/granule.js';
-import { RAM_BASE } from '../../memory/memory.js';
+import { slotOfTable } from '../tables/format.js';
 import type { Context, DomainState } from './types.js';
+
+export { slotOfTable } from '../tables/format.js';
 
 /** Entry frames by level (4 KB granule), index level. */
 export const SPAN: readonly number[] = [levelFrames(12, 0), levelFrames(12, 1), levelFrames(12, 2), 1];
-
-export function slotOfTable(lo: number, hi: number): number {
-  return tableFrame(lo, hi) - RAM_BASE;
-}
 
 export function isTable(lo: number, level: number): boolean {
   return level < 3 && (lo & (BIT_VALID | BIT_TABLE)) === (BIT_VALID | BIT_TABLE);
@@ -67,19 +65,4 @@ export function rangeState(ctx: Context, own: DomainState, first: number, end: n
     }
   }
   return cut ? 'cut' : 'mapped';
-}
-
-/** Output frame of `frame`, or -1: iova-to-phys. */
-export function lookup(ctx: Context, own: DomainState, frame: number): number {
-  let slot = own.rootSlot;
-  for (let level = ctx.state.startLevel; level <= 3; level += 1) {
-    const span = SPAN[level] as number;
-    const ref = slot * 512 + (Math.floor(frame / span) % 512);
-    const lo = ctx.cpu.loadLo(ref);
-    if ((lo & BIT_VALID) === 0) return -1;
-    const hi = ctx.cpu.loadHi(ref);
-    if (!isTable(lo, level)) return leafFrame(lo, hi, level) + (frame % span);
-    slot = slotOfTable(lo, hi);
-  }
-  return -1;
 }

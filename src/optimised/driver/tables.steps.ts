@@ -3,15 +3,17 @@
  * does; mapping a block over an *emptied* table replaces it; what is unmapped, or replaced, goes the way of the domain's gather
  * (gather.steps.ts). All checks and allocations come before the first leaf changes, so a refused call changes nothing.
  */
-import { BIT_VALID, descriptorHigh, leafLow, tableLow } from '../../spec/descriptor.js';
 import { POW2 } from '../../spec/bits.js';
-import { RAM_BASE } from '../../memory/memory.js';
 import { pageSizeFor, type Result } from '../../stack/operation.js';
 import type { Steps } from '../../stack/steps.js';
 import { LIMITS, PHYSICAL_FRAMES } from '../../stack/world.js';
 import { removeTable, takeAway, takeTables } from './gather.steps.js';
 import { syncGather } from './invalidate.steps.js';
 import { anyMapped, isTable, rangeState, slotOfTable, SPAN } from './table-reads.js';
+import { indexAt } from '../tables/geometry.js';
+import type { LeafRun, TableRoom } from '../tables/room.js';
+import { storeLeaves, tableFor } from '../tables/walk.steps.js';
+import { roomFor } from './rooms.steps.js';
 import { newGather, type Context, type DomainState, type Gather } from './types.js';
 
 function levelOfSize(size: number): number {
@@ -24,34 +26,6 @@ function levelOfSize(size: number): number {
  */
 function runLength(iova: number, left: number, size: number): number {
   return Math.min(512 - (Math.floor(iova / size) % 512), Math.floor(left / size));
-}
-
-/** The slot of the table page that holds entries of `level` for `frame`; -1 when memory runs out. */
-function* ensureTable(ctx: Context, own: DomainState, frame: number, level: number): Steps<number> {
-  let slot = own.rootSlot;
-  for (let at = ctx.state.startLevel; at < level; at += 1) {
-    const ref = slot * 512 + (Math.floor(frame / (SPAN[at] as number)) % 512);
-    const lo = ctx.cpu.loadLo(ref);
-    if ((lo & BIT_VALID) !== 0) {
-      slot = slotOfTable(lo, ctx.cpu.loadHi(ref));
-      continue;
-    }
-    const fresh = ctx.state.pages.allocate('table');
-    if (fresh < 0) return -1;
-    if (!own.coherent) {
-      yield 'clean a new table';
-      ctx.cpu.clean(fresh * 512, 512, 'new-table');
-    }
-    ctx.cpu.barrier('table-contents');
-    yield 'install a table';
-    ctx.cpu.store(ref, tableLow(RAM_BASE + fresh), descriptorHigh(RAM_BASE + fresh));
-    if (!own.coherent) {
-      yield 'clean the pointer to a table';
-      ctx.cpu.clean(ref, 1, 'table-pointer');
-    }
-    slot = fresh;
-  }
-  return slot;
 }
 
 /** Maps [iova, iova + size) to pa (bytes, multiples of 4096). */
@@ -67,9 +41,10 @@ export function* mapRange(ctx: Context, domain: number, iova: number, pa: number
   if (own.gather.pending && iova / 4096 <= own.gather.last && own.gather.first < (iova + size) / 4096) {
     yield* syncGather(ctx, domain); // the old leaves must not shadow the new ones
   }
+  const room = roomFor(ctx, domain);
   for (let done = 0; done < size;) { // tables first: nothing can fail once a leaf is written
     const step = pageSizeFor(iova + done, pa + done, size - done);
-    const table = yield* ensureTable(ctx, own, (iova + done) / 4096, levelOfSize(step));
+    const table = yield* tableFor(room, iova + done, levelOfSize(step));
     if (table < 0) return 'no-memory';
     done += step * runLength(iova + done, size - done, step);
   }
@@ -77,13 +52,15 @@ export function* mapRange(ctx: Context, domain: number, iova: number, pa: number
   for (let done = 0; done < size;) {
     const step = pageSizeFor(iova + done, pa + done, size - done);
     const n = runLength(iova + done, size - done, step);
-    const table = yield* ensureTable(ctx, own, (iova + done) / 4096, levelOfSize(step));
+    const table = yield* tableFor(room, iova + done, levelOfSize(step));
+    aim(room, table, iova + done, levelOfSize(step));
     if (replaced.style !== 'iommupt' && step > 4096) {
-      yield* takeTables(ctx, domain, table, levelOfSize(step), (iova + done) / 4096, n);
+      yield* takeTables(room, n);
     }
-    yield 'write leaves';
-    const written = writeLeaves(ctx, table, (iova + done) / 4096, (pa + done) / 4096, levelOfSize(step), n, writable, replaced);
-    if (!own.coherent) ctx.parts.cleaner.leavesWritten(ctx, own, written, n);
+    room.run.pa = pa + done;
+    room.run.prot = writable ? 'rw' : 'r';
+    if (step > 4096) collectReplaced(ctx, room.run, n, replaced);
+    yield* storeLeaves(room, n);
     done += step * n;
   }
   ctx.cpu.barrier('map-done');
@@ -115,18 +92,23 @@ function checkRange(ctx: Context, iova: number, size: number): Result {
   return iova + size > (POW2[ctx.state.world.inputBits] as number) ? 'out-of-range' : 'ok';
 }
 
-/** A run of leaves; where an emptied table stood, it goes to `replaced`. Returns the reference of the first. */
-function writeLeaves(ctx: Context, slot: number, frame: number, pa: number, level: number, n: number, writable: boolean, replaced: Gather): number {
-  const span = SPAN[level] as number;
-  const first = slot * 512 + (Math.floor(frame / span) % 512);
-  if (level < 3) {
-    for (let i = 0; i < n; i += 1) {
-      const lo = ctx.cpu.loadLo(first + i);
-      if (isTable(lo, level)) removeTable(ctx, slotOfTable(lo, ctx.cpu.loadHi(first + i)), level, frame + i * span, replaced);
-    }
+/** Says where the next leaves go. */
+function aim(room: TableRoom, slot: number, iova: number, level: number): void {
+  const { run } = room;
+  run.slot = slot;
+  run.index = indexAt(room.shape, level, iova);
+  run.level = level;
+  run.iova = iova;
+}
+
+/** Emptied tables in the way of `n` blocks: they go to `replaced`. */
+function collectReplaced(ctx: Context, run: LeafRun, n: number, replaced: Gather): void {
+  const span = SPAN[run.level] as number;
+  const first = run.slot * 512 + run.index;
+  for (let i = 0; i < n; i += 1) {
+    const lo = ctx.cpu.loadLo(first + i);
+    if (isTable(lo, run.level)) removeTable(ctx, slotOfTable(lo, ctx.cpu.loadHi(first + i)), run.level, run.iova / 4096 + i * span, replaced);
   }
-  ctx.cpu.storeRun(first, n, leafLow(pa, level, writable), descriptorHigh(pa), span);
-  return first;
 }
 
 /** Takes [iova, iova + size) away (bytes), in the way of its domain's gather. */

@@ -11,7 +11,7 @@ import { bestSize, startLevelOf, type TableShape } from './geometry.js';
 import { mapPages, unmapPages } from './io-pgtable.steps.js';
 import { mapRange, unmapRange } from './iommupt.steps.js';
 import type { MapCall, TableParts, TableRoom, UnmapCall } from './room.js';
-import { disjoint, install, isEmpty, NO_PLACE, retire, takeTable, widen } from './walk.steps.js';
+import { disjoint, install, isEmpty, NO_PLACE, retire, settle, takeTable, widen } from './walk.steps.js';
 
 function entriesLeft(shape: TableShape, index: number): number {
   return shape.entries - (index % shape.entries);
@@ -26,7 +26,7 @@ function outside(shape: TableShape, iova: number): boolean {
 }
 
 export const OWN_TABLE_PARTS: TableParts = {
-  startLevel: startLevelOf, entriesLeft, isTable, install, takeTable, isEmpty, retire, disjoint, widen, cutsRun, leafLow, leafHigh, isDirty, anyDirty, markClean, outside,
+  startLevel: startLevelOf, entriesLeft, isTable, install, settle, takeTable, isEmpty, retire, disjoint, widen, cutsRun, leafLow, leafHigh, isDirty, anyDirty, markClean, outside,
 };
 
 /** What one call of `map_pages` or `unmap_pages` does; io-pgtable may do less than asked for. */

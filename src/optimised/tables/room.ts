@@ -111,6 +111,8 @@ export interface TableParts {
   readonly isTable: (lo: number, level: number) => boolean;
   /** The new table `fresh` becomes the entry at `ref`. Returns the table that stands there in the end; -1: a leaf does. */
   readonly install: (room: TableRoom, ref: number, fresh: number) => Steps<number>;
+  /** Not coherent: the pointer at `ref` does not say that it is clean; another CPU has made it. */
+  readonly settle: (room: TableRoom, ref: number) => Steps<void>;
   /** io-pgtable: takes out the table at `ref`, an entry of `level` that begins at `iova`. */
   readonly takeTable: (room: TableRoom, ref: number, level: number, iova: number) => Steps<void>;
   /** iommupt: is there no leaf in or below the table? */

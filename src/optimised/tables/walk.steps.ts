@@ -22,8 +22,7 @@ export function* nextTable(room: TableRoom, ref: number, level: number): Steps<n
     }
     const hi = room.cpu.loadHi(ref);
     if (!room.coherent && (hi & HI_SW_SYNC) === 0) {
-      yield 'clean a pointer that another CPU made';
-      cleanUpkeep(room, ref, 1, 'table-pointer');
+      yield* room.parts.settle(room, ref);
     }
     return slotOfTable(lo, hi);
   }
@@ -35,6 +34,12 @@ export function* nextTable(room: TableRoom, ref: number, level: number): Steps<n
   const slot = yield* room.parts.install(room, ref, fresh);
   if (slot < 0) room.stop = 'exists';
   return slot;
+}
+
+/** The own algorithm of the part `settle`. */
+export function* settle(room: TableRoom, ref: number): Steps<void> {
+  yield 'clean a pointer that another CPU made';
+  cleanUpkeep(room, ref, 1, 'table-pointer');
 }
 
 /** The own algorithm of the part `install`. */
