@@ -32,6 +32,13 @@ test.serial('swarm: every rule about drivers was armed and decided, none violate
   }
 });
 
+test.serial('noncoherent: the rules of cleaned tables were armed and decided, and lines were written back', (t) => {
+  const result = results.get('noncoherent');
+  const counts = result?.ledger.counts();
+  for (const id of ['table-coherency', 'publication', 'clean-bound'] as const) t.true((counts?.[id].armed ?? 0) > 100 && (counts?.[id].decided ?? 0) > 100, id);
+  t.true((result?.operationKinds.evict ?? 0) > 0);
+});
+
 test.serial('swarm: every kind of operation was run, and some were refused', (t) => {
   const swarm = results.get('swarm');
   for (const kind of OPERATION_KINDS) t.true((swarm?.operationKinds[kind] ?? 0) > 0, kind);

@@ -7,7 +7,7 @@ import { Lockstep } from '../../src/lockstep/lockstep.js';
 import type { Operation } from '../../src/stack/operation.js';
 import { smallWorld, type DomainConfig, type World } from '../../src/stack/world.js';
 import type { RuleId } from '../../src/stack/violation.js';
-import { access, after, alloc, attach, broken, counts, detach, flush, free, GB1, KB4, map, MB2, smmu, sync, unmap, verdict } from './rig.js';
+import { access, after, alloc, attach, broken, counts, detach, flush, free, GB1, KB4, leafRef, map, MB2, smmu, sync, unmap, verdict } from './rig.js';
 
 const CLEANED: DomainConfig = { mode: 'strict', managed: false, coherent: false };
 const PLAIN: DomainConfig = { mode: 'strict', managed: false };
@@ -163,4 +163,19 @@ test('lazy: cleared for the walker when the unmap returns, long before the flush
   t.true(counts(stack, 'table-coherency').decided >= 5);
   for (const op of [free(0x5000), flush()]) stack.step(op);
   stack.close();
+});
+
+test('a missing clean is found when the map returns, and when commands go out, not at the end of the run', (t) => {
+  t.is(broken(() => { after([map(0x5000, 0x70000)], NOT, { mutant: 'leaf-clean-missing' }); })?.rule, 'table-coherency');
+  const stack = after([attach(), map(0x5000, 0x70000), unmap(0x5000)], NOT, { mutant: 'clear-not-cleaned' });
+  t.regex(broken(() => { stack.step(sync()); })?.actual ?? '', /when its invalidation is issued$/);
+});
+
+test('the end of a run compares every word of the tables, but for the bits that hardware ignores', (t) => {
+  for (const [bit, cause] of [[55, undefined], [58, undefined], [54, 'a level 3 leaf that the walker does not see'], [59, 'a level 3 leaf that the walker does not see']] as const) {
+    const stack = after([map(0x5000, 0x70000)], NOT);
+    const ref = leafRef(stack, 0x5000);
+    stack.memory.commit(ref, stack.memory.lo[ref] as number, ((stack.memory.hi[ref] as number) ^ (1 << (bit - 32))) >>> 0);
+    t.is(broken(() => { stack.close(); })?.cause, cause, `bit ${bit}`);
+  }
 });
