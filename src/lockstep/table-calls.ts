@@ -10,7 +10,7 @@ import { Journal } from '../memory/journal.js';
 import { Memory } from '../memory/memory.js';
 import { Pages } from '../memory/pages.js';
 import { WalkerView } from '../memory/walker-view.js';
-import { findTableMutant } from '../mutants/table-mutants.js';
+import { findTableMutant, type TableMutant } from '../mutants/table-mutants.js';
 import { makeCleaner } from '../optimised/tables/cleaners/cleaners.js';
 import { openTable, ownTableParts, roomOf, tableSteps, type PageTable, type TableForm } from '../optimised/tables/page-table.js';
 import { newTableGather, type FlushReason, type TableGather, type TableHooks, type TableParts, type TableRoom } from '../optimised/tables/room.js';
@@ -44,6 +44,7 @@ export class TableCalls {
   readonly #words: Uint32Array;
   readonly #description: Description = newDescription();
   readonly #before: BeforeFlush;
+  readonly #broken: TableMutant | undefined;
   scene: TableScene | null = null;
 
   constructor(world: TableWorld, mutant: string | undefined, before: BeforeFlush, opened: (view: WalkerView, memory: Memory) => void) {
@@ -55,12 +56,13 @@ export class TableCalls {
     this.pages.observer = this.view;
     if (this.view !== null) opened(this.view, this.memory);
     this.cpus = [new Cpu(this.memory, world.storeOrder), new Cpu(this.memory, world.storeOrder)];
+    this.#broken = mutant === undefined ? undefined : findTableMutant(mutant);
+    const broken = this.#broken;
     this.#planner = findPlanner(DEFAULT_PLANNER) as Planner;
     this.#words = new Uint32Array(this.#planner.room * 4);
-    const broken = mutant === undefined ? undefined : findTableMutant(mutant);
-    const parts = (form: TableForm): TableParts => broken?.parts?.(ownTableParts(form), form) ?? ownTableParts(form);
+    const parts = (form: TableForm): TableParts => ({ ...ownTableParts(form), ...broken?.parts?.(ownTableParts(form), form) });
     for (const cpu of this.cpus) {
-      cpu.cleanFilter = broken?.cleans ?? null;
+      cpu.cleanFilter = broken?.cleans?.() ?? null;
       cpu.barrierFilter = broken?.barriers ?? null;
     }
     const plain = { flush: (room: TableRoom, gather: TableGather, why: FlushReason) => { this.#flush(room, gather, why); } } as unknown as TableHooks; // the plain form of the hook returns nothing
@@ -83,6 +85,7 @@ export class TableCalls {
   /** One call, alone. */
   perform(op: TableOperation): TableResult {
     for (const cpu of this.cpus) cpu.begin();
+    this.#broken?.before?.(this.table.room, op);
     const result = this.table.perform(op);
     if (op.op === 'sync' && this.#rooms[1].gather.pending) this.#alone(this.#rooms[1], op);
     return result;

@@ -26,6 +26,7 @@ import { TableScene } from './table-scene.js';
 import { Spans, type Span } from './table-spans.js';
 import { TableTwin, type Mapping } from './table-twin.js';
 
+const RESULT = ruleIndex('api-result');
 const EQUIVALENCE = ruleIndex('translation-equivalence');
 const FREED = ruleIndex('use-after-free');
 const WALK = ruleIndex('stale-walk');
@@ -181,9 +182,25 @@ export class TableLockstep {
     this.#took(op, result, expected.changes);
     this.#bound(op);
     this.#settle();
+    this.#lookups(op);
     if (op.op === 'sync') this.#synced();
     if (op.op === 'read-dirty' && op.clear) this.#cleaned(op, result);
     return { operation: op, expected: expected.text, text: this.#twin.describe(op, result), code: result.code, refused: result.code !== 'ok' };
+  }
+
+  /** The library's look-up, at the ends of the range and behind the table. */
+  #lookups(op: Call): void {
+    const range = rangeOf(op);
+    if (range === null || this.#calls.pending > 0) return;
+    const first = range.first * 4096;
+    for (const iova of [first, first + (range.frames - 1) * 4096, first + (POW2[this.world.geometry.inputBits] as number)]) {
+      if (!Number.isSafeInteger(iova) || iova < 0) continue;
+      this.ledger.judgeAt(RESULT);
+      const [found, wanted] = [this.#calls.table.lookup(iova), this.#twin.lookup(iova)];
+      if (found === wanted) continue;
+      this.ledger.fail('api-result', wanted < 0 ? 'a look-up finds what is not mapped' : 'a look-up finds another address', wanted < 0 ? 'nothing' : frameAddress(Math.floor(wanted / 4096)),
+        `${found < 0 ? 'nothing' : frameAddress(Math.floor(found / 4096))} for 0x${iova.toString(16)}`);
+    }
   }
 
   /** What the call changed, as the owner sees it. */

@@ -78,6 +78,10 @@ export const TABLE_PROFILES: readonly TableProfile[] = [
     world: (c) => drawWorld(c, { mergeRuns: !oneIn(c, 3) }, { contiguous: true }),
   },
   {
+    name: 'live', about: 'blocks and runs that are asked for written pages: what a driver that changes sizes in place does to them', mix: { ...MIX, 'read-dirty': 12 },
+    world: (c) => drawWorld(c, {}, { contiguous: oneIn(c, 2) }),
+  },
+  {
     name: 'posted-walk', about: 'the iotlb_sync_map walk as it was posted (seed 2): it leaves stale descriptors in some geometries', mix: { ...MIX, 'sync-map': 16 },
     world: (c) => drawWorld(c, { coherent: false, cleaner: 'posted-walk', eviction: { oneIn: 0, seed: 0 } }),
   },
