@@ -78,7 +78,7 @@ const EVERYDAY: readonly (readonly [stage: 1 | 2, tg: number, inputBits: number]
   [2, 12, 40], [2, 12, 42], [2, 12, 44], [2, 12, 48], [2, 14, 40], [2, 14, 48], [2, 16, 40], [2, 16, 48],
 ];
 
-interface Asked {
+export interface Asked {
   readonly w: WalkGeometry;
   readonly searched: Searched;
 }
@@ -119,7 +119,7 @@ function ranges(asked: readonly Asked[]): number {
   return asked.reduce((n, a) => n + a.searched.ranges, 0);
 }
 
-function total(cleaner: CleanerName, asked: readonly Asked[]): CleanerTotal {
+export function total(cleaner: CleanerName, asked: readonly Asked[]): CleanerTotal {
   return {
     cleaner, ranges: ranges(asked), findings: sum(asked), geometries: asked.reduce((n, a) => n + a.w.standsFor, 0),
     sound: asked.filter((a) => a.searched.findings.stale.ranges === 0).reduce((n, a) => n + a.w.standsFor, 0),
@@ -167,7 +167,7 @@ function isShown(e: Example): boolean {
 }
 
 /** The smallest example of each kind and reason over all geometries, made smaller still. */
-function examplesOf(asked: readonly Asked[]): DefectExample[] {
+export function examplesOf(asked: readonly Asked[], name: CleanerName = 'posted-walk'): DefectExample[] {
   const best = new Map<string, { a: Asked; e: Example; geometries: number }>();
   for (const a of asked) for (const e of a.searched.examples) {
     if (!isShown(e)) continue;
@@ -177,12 +177,12 @@ function examplesOf(asked: readonly Asked[]): DefectExample[] {
     const better = known === undefined || e.range.leaves < known.e.range.leaves;
     best.set(key, better ? { a, e, geometries } : { ...known, geometries });
   }
-  return [...best.values()].map(({ a, e, geometries }) => shrunk(a.w, e, geometries)).sort((x, y) => DEFECTS.indexOf(x.defect) - DEFECTS.indexOf(y.defect));
+  return [...best.values()].map(({ a, e, geometries }) => shrunk(name, a.w, { ...e, geometries })).sort((x, y) => DEFECTS.indexOf(x.defect) - DEFECTS.indexOf(y.defect));
 }
 
-function shrunk(w: WalkGeometry, e: Example, geometries: number): DefectExample {
-  const ground = new LiteralGround(w.geometry, 'posted-walk');
-  const why = whyOf(w);
+function shrunk(name: CleanerName, w: WalkGeometry, e: Example & { readonly geometries: number }): DefectExample {
+  const ground = new LiteralGround(w.geometry, name);
+  const why = name === 'posted-walk' ? whyOf(w) : (): string => '';
   const total = 2 ** (w.geometry.inputBits - w.shape.tg);
   const shows = (r: GranuleRange): boolean => {
     if (r.first + r.count > total) return false;
@@ -193,7 +193,12 @@ function shrunk(w: WalkGeometry, e: Example, geometries: number): DefectExample 
   };
   const range = shrinkRange(w.shape, e.range, shows);
   const seen = ground.ask(range, e.neighbours);
-  return { defect: e.defect, why: e.why, geometry: w.geometry, startLevel: w.shape.startLevel, root: w.root, range, neighbours: e.neighbours, seen, explained: explained(w, range, seen, e.defect), geometries };
+  return { defect: e.defect, why: e.why, geometry: w.geometry, startLevel: w.shape.startLevel, root: w.root, range, neighbours: e.neighbours, seen, explained: explained(w, range, seen, e.defect), geometries: e.geometries };
+}
+
+/** Every geometry asked of one cleaner. */
+export function askCleaner(name: CleanerName): Asked[] {
+  return ask(name, name === 'posted-walk' ? POSTED_LIMITS : OTHER_LIMITS, walkGeometries());
 }
 
 /** All figures, measured now: about ten seconds. */

@@ -31,7 +31,7 @@ export function rangeText(tg: number, r: GranuleRange): string {
   return `${address(r.first * 2 ** tg)} +${bytes(r.count * 2 ** tg)}`;
 }
 
-function geometryText(g: TableGeometry): string {
+export function geometryText(g: TableGeometry): string {
   return `${bytes(2 ** g.tg)} granule, stage ${g.stage}, ${g.inputBits} bits${g.half === 'upper' ? ', upper half' : ''}${g.ds ? ', 52-bit form' : ''}`;
 }
 
@@ -90,7 +90,7 @@ function everydayTable(rows: readonly EverydayRow[]): string[] {
 }
 
 /** One table of the way, in the numbers of the walk. */
-function stepText(tg: number, s: TableStep): string {
+export function stepText(tg: number, s: TableStep): string {
   const unit = 2 ** tg;
   const offset = s.iova % 2 ** (s.kept - tg);
   const sum = `(${address(offset * unit)} + size + ${bytes(2 ** s.shift)} - ${bytes(unit)}) >> ${s.shift}`;
@@ -101,7 +101,7 @@ function stepText(tg: number, s: TableStep): string {
 }
 
 /** What an example shows, in one sentence. */
-function outcome(e: DefectExample): string {
+export function outcome(e: DefectExample): string {
   const { seen } = e;
   switch (e.defect) {
     case 'stale': return `${count(seen.staleFrames)} ${seen.staleFrames === 1 ? 'page' : 'pages'} of 4K cannot be seen by the walker, from ${address((seen.stale?.frame ?? 0) * 4096)} on; ${count(seen.lines)} of ${count(seen.touched)} lines were cleaned`;
@@ -112,7 +112,7 @@ function outcome(e: DefectExample): string {
   }
 }
 
-function reason(e: DefectExample): string {
+export function reason(e: DefectExample): string {
   switch (e.explained.cause) {
     case 'clipped': return 'the root is several tables side by side, and the walk stops at the end of the first one that it comes to';
     case 'mask-short': return 'the end is computed from fewer address bits than the first entry, and comes out too low';

@@ -1,7 +1,7 @@
 /**
  * Cleaners: the four ways to clean, by name.
  */
-import type { CleanerName } from '../../../stack/page-table.js';
+import { CLEANER_NAMES, type CleanerName } from '../../../stack/page-table.js';
 import type { LeafCleaner } from './leaf-cleaner.js';
 import { eagerCleaner } from './eager.js';
 import { mapSg } from './map-sg.js';
@@ -16,3 +16,6 @@ const MADE: Readonly<Record<CleanerName, () => LeafCleaner>> = {
 export function makeCleaner(name: CleanerName): LeafCleaner {
   return MADE[name]();
 }
+
+/** Names and what they stand for. */
+export const CLEANERS: readonly { readonly name: CleanerName; readonly about: string }[] = CLEANER_NAMES.map((name) => ({ name, about: makeCleaner(name).about }));
