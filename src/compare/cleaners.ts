@@ -7,6 +7,7 @@ import { replayTables } from '../lockstep/table-replay.js';
 import type { TableCase } from '../operations/table-case.js';
 import type { CleanerName } from '../stack/page-table.js';
 import type { Violation } from '../stack/violation.js';
+import { walkGeometries, type WalkGeometry } from './cleaning/geometries.js';
 import { listRow, LISTS, type ListCost, type ListRow } from './cleaning/lists.js';
 import { cleaningCase, mapRange } from './cleaning/stored.js';
 import { askCleaner, examplesOf, total, type CleanerTotal, type DefectExample } from './suite-seed2.js';
@@ -39,12 +40,12 @@ export function costOf(row: ListRow, name: CleanerName): ListCost {
   return found;
 }
 
-export function compareCleaners(baseline: CleanerName, candidate: CleanerName): CleanersCompared {
+export function compareCleaners(baseline: CleanerName, candidate: CleanerName, geometries: readonly WalkGeometry[] = walkGeometries()): CleanersCompared {
   const lists = LISTS.map((l) => listRow(l, [baseline, candidate]));
   const sum = (name: CleanerName, metric: CleanMetric): number => lists.reduce((n, row) => n + costOf(row, name)[metric], 0);
   const cost = Object.fromEntries(CLEAN_METRICS.map((m) => [m, { baseline: sum(baseline, m), candidate: sum(candidate, m) }])) as CleanersCompared['cost'];
-  const theirs = askCleaner(candidate);
-  const ours = askCleaner(baseline);
+  const theirs = askCleaner(candidate, geometries);
+  const ours = askCleaner(baseline, geometries);
   const stale = examplesOf(theirs, candidate).filter((e) => e.defect === 'stale');
   return { baseline, candidate, lists, cost, totals: [total(baseline, ours), total(candidate, theirs)], wrong: stale.flatMap((e) => wrongRange(e, candidate)) };
 }

@@ -70,7 +70,7 @@ export interface SuiteSeed2 {
 export type Limits = Readonly<Record<'lower' | 'upper', RangeLimits>>;
 
 /** Those of the posted walk, by half; the upper half differs in what is found of every range. The others are asked fewer, because nothing is found. */
-export const POSTED_LIMITS: Limits = { lower: { leavesMax: 8, squareMax: 4200, thorough: false }, upper: { leavesMax: 2, squareMax: 64, thorough: false } };
+export const POSTED_LIMITS: Limits = { lower: { leavesMax: 8, squareMax: 4200, thorough: false }, upper: { leavesMax: 2, squareMax: 4200, thorough: false } };
 export const OTHER_LIMITS: Limits = { lower: { leavesMax: 2, squareMax: 8, thorough: false }, upper: { leavesMax: 2, squareMax: 8, thorough: false } };
 
 const EVERYDAY: readonly (readonly [stage: 1 | 2, tg: number, inputBits: number])[] = [
@@ -196,15 +196,15 @@ function shrunk(name: CleanerName, w: WalkGeometry, e: Example & { readonly geom
   return { defect: e.defect, why: e.why, geometry: w.geometry, startLevel: w.shape.startLevel, root: w.root, range, neighbours: e.neighbours, seen, explained: explained(w, range, seen, e.defect), geometries: e.geometries };
 }
 
-/** Every geometry asked of one cleaner. */
-export function askCleaner(name: CleanerName): Asked[] {
-  return ask(name, name === 'posted-walk' ? POSTED_LIMITS : OTHER_LIMITS, walkGeometries());
+/** What one cleaner leaves behind in these geometries. */
+export function askCleaner(name: CleanerName, all: readonly WalkGeometry[]): Asked[] {
+  return ask(name, name === 'posted-walk' ? POSTED_LIMITS : OTHER_LIMITS, all);
 }
 
 /** All figures, measured now: about ten seconds. */
-export function suiteSeed2(posted = POSTED_LIMITS, others = OTHER_LIMITS): SuiteSeed2 {
+export function suiteSeed2(): SuiteSeed2 {
   const all = walkGeometries();
-  const asked = ask('posted-walk', posted, all);
-  const totals = CLEANER_NAMES.map((name) => total(name, name === 'posted-walk' ? asked : ask(name, others, all)));
+  const asked = askCleaner('posted-walk', all);
+  const totals = CLEANER_NAMES.map((name) => total(name, name === 'posted-walk' ? asked : askCleaner(name, all)));
   return { lists: LISTS.map((l) => listRow(l)), totals, rows: rowsOf(asked), everyday: everyday(asked), examples: examplesOf(asked) };
 }
