@@ -1,6 +1,9 @@
 /**
  * Access: one device access judged. Everything the weakest machine may answer must be allowed by the owner's intent
  * (driver soundness); what the optimised machine answered must be among it (machine refinement).
+ *
+ * An access comes between calls, and there a walker that is not coherent sees what the CPUs see: a fault for a page that is mapped and not clean yet is
+ * possible only while its map runs. What such a walker may take in during a call is judged as it comes into being (rule isolation).
  */
 import { EVENT, isTranslationFault, type EventRecord } from '../spec/event.js';
 import { describeOutcome, OUTCOME_ABORT, OUTCOME_FAULT, OUTCOME_OK, sameOutcome, type Outcome } from '../stack/outcome.js';

@@ -126,7 +126,7 @@ test('bench: rows with ratios, and a table on disk', async (t) => {
   const e = await run(['bench', '--ops', '1000', '--write', file, '--json']);
   t.is(e.code, 0, e.stderr);
   const table = JSON.parse(readFileSync(file, 'utf8')) as { schema: number; measuredOn: string; rows: { name: string; operationsPerSecond: number; ratio: number }[] };
-  t.deepEqual([table.schema, table.measuredOn, table.rows.length], [1, process.version, 13]);
+  t.deepEqual([table.schema, table.measuredOn, table.rows.length], [1, process.version, 19]);
   t.is(table.rows[0]?.ratio, 1);
   for (const row of table.rows) t.true(row.operationsPerSecond > 0, row.name);
 });

@@ -172,3 +172,20 @@ test('what mutants do to cleans: nothing, one line less, or before the stores of
   };
   t.deepEqual([seen('whole'), seen('none'), seen('short'), seen('early')], [[1, 2], [0, 0], [1, 0], [0, 0]]);
 });
+
+test('which lines are dirty, and which are ghosts, is part of the key', (t) => {
+  const keys = ['none', 'dirty', 'clean again', 'ghosts'].map((what) => {
+    const r = rig();
+    const ref = page(r);
+    r.memory.journal.recording = true;
+    if (what === 'ghosts') r.pages.allocate('table');
+    if (what === 'dirty' || what === 'clean again') { // the word is as it was, only its line is dirty
+      r.memory.commit(ref, 1, 0);
+      r.memory.commit(ref, 0, 0);
+    }
+    if (what === 'clean again') r.view.clean(ref, 1);
+    return r.view.key();
+  });
+  t.is(keys[0], keys[2]);
+  t.is(new Set(keys).size, 3);
+});

@@ -1,6 +1,12 @@
 /**
  * Parts: the library's own algorithm for each replaceable function, and one call of its interface. A mutant is `{ ...parts, one: other }`,
- * with parts of the form (plain or steps) that it runs in.
+ * with parts of the form (plain or steps) that it runs in (page-table.ts, `ownTableParts`).
+ *
+ * Known bugs of this room and the part that each of them changes: a gather that begins at 0 or ends at the top (`widen`, `disjoint`); a block over a table
+ * that nobody flushes or frees (`takeTable`; iommupt: `retire` for 'replaced', `isEmpty`); a leaf followed as a table (`isTable`); calls beyond a table of
+ * a concatenated root (`entriesLeft`); mandatory concatenation missing (`startLevel`); a table freed before its flush (`retire`); a pointer that
+ * says it is clean before it is, a loser that uses its own table (`install`), a pointer of another CPU taken as clean (`settle`); part of a contiguous run taken away
+ * (`cutsRun`); look-ups outside (`outside`); marks of written pages (`leafHigh`, `isDirty`, `anyDirty`, `markClean`, `retire` for 'dirty').
  */
 import { HI_CONTIGUOUS } from '../../spec/descriptor.js';
 import type { TableOperation, TableResult } from '../../stack/page-table.js';

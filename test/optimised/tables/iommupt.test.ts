@@ -69,7 +69,7 @@ test('not coherent: a deferred cleaner does not leave the old pointer to the wal
   const { table, view, memory } = setup(false, false);
   table.map({ iova: KB4, pa: 0, pageSize: KB4, count: 1, prot: 'rw' });
   table.unmap({ iova: KB4, pageSize: KB4, count: 1 });
-  const room = { ...table.room, cleaner: { ...table.room.cleaner, leavesWritten: () => undefined } };
+  const room = { ...table.room, cleaner: { ...table.room.cleaner, deferred: true, leavesWritten: () => undefined } };
   const deferred = new (table.constructor as new (room: typeof table.room) => typeof table)(room);
   deferred.map({ iova: 0, pa: 0, pageSize: MB2, count: 1, prot: 'rw' });
   const l1 = (memory.lo[room.root * 512] as number) >>> 12;
