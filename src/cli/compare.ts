@@ -12,7 +12,9 @@ import { findPlanner, PLANNERS } from '../parts/planners.js';
 import { nameCandidate } from './candidate-watch.js';
 import { readCase } from './cases.js';
 import { CompareSession, type CompareSettings } from './compare-session.js';
+import { isCleaner, runCleaners } from './compare-cleaners.js';
 import { runSuite, SUITES } from './compare-suite.js';
+import { CLEANERS } from '../optimised/tables/cleaners/cleaners.js';
 import { EXIT, UsageError, type ExitCode } from './exit.js';
 import { duration, wholeNumber, type Parsed, type VerbSpec } from './options.js';
 import type { Output } from './output.js';
@@ -30,7 +32,7 @@ const spec: VerbSpec = {
   ],
   about: [
     'Gives the same sequences to a baseline and to a candidate planner: is the candidate right, what does it cost, and what is the smallest',
-    'sequence in which it costs more? A candidate is a C file compiled to WebAssembly, an ES module, or a planner by its name. The first thing',
+    'sequence in which it costs more? A candidate is a C file compiled to WebAssembly, an ES module, or a planner or cleaner by its name. The first thing',
     'that is wrong is stored, shrunk and printed: exit 1.',
     '',
     `  smmucheck compare --header > smmucheck_plan.h`,
@@ -46,11 +48,13 @@ const spec: VerbSpec = {
     '', 'Workloads:', `  ${PLANS.padEnd(19)}plans alone, all granules, small and large, with and without ranges and DS`, ...RANDOM.map((w) => `  ${w.name.padEnd(19)}${w.about}`),
     '  and the recordings in corpus/workloads (and those in the workloads folder of --corpus DIR), by their names;',
     `  those of corpus/workloads with more than ${RECORDED_MAX} operations only when they are asked for: by name, or all of them by "${RECORDED}"`,
+    '', 'Cleaners (parts that clean leaf descriptors for walkers that do not look into the CPU’s caches; the candidate by its name, the baseline eager by default):',
+    ...CLEANERS.map((c) => `  ${c.name.padEnd(19)}${c.about}`),
     '', 'Lost are entries of the TLB and the walk cache that an invalidation removed although the tables still hold the very descriptor that was cached.',
   ],
   options: [
-    { name: 'candidate', value: 'FILE|NAME', about: 'a .wasm, .js or .mjs file, or the name of a planner' },
-    { name: 'baseline', value: 'NAME', about: 'a planner (default single-range)' },
+    { name: 'candidate', value: 'FILE|NAME', about: 'a .wasm, .js or .mjs file, or the name of a planner or cleaner' },
+    { name: 'baseline', value: 'NAME', about: 'a planner (default single-range), or a cleaner (default eager)' },
     { name: 'seed', value: 'TEXT', about: 'any text; drawn and printed when missing' },
     { name: 'ops', value: 'N', about: `operations of each random workload, and questions of the plans (default ${OPERATIONS})` },
     { name: 'runs', value: 'N', about: 'runs of each random workload at most' },
@@ -104,6 +108,8 @@ function settings(p: Parsed): CompareSettings {
 async function run(p: Parsed, out: Output): Promise<ExitCode> {
   const printed = (['header', 'example', 'suite'] as const).filter((o) => p.values.has(o));
   const suite = p.values.get('suite');
+  const candidate = p.values.get('candidate');
+  if (printed.length === 0 && isCleaner(candidate)) return runCleaners(p, candidate, out);
   if (printed.length === 0) return new CompareSession(settings(p), out).run();
   const other = [...p.values.keys()].find((o) => o !== printed[0] && !(o === 'json' && suite !== undefined));
   if (other !== undefined) throw new UsageError(`options --${printed[0]} and --${other} exclude each other`);

@@ -82,10 +82,14 @@ export class TableCalls {
     return this.view === null ? this.memory : this.view.memory;
   }
 
+  /** What a mutant does in front of a call. */
+  before(op: TableOperation): void {
+    this.#broken?.before?.(this.table.room, op);
+  }
+
   /** One call, alone. */
   perform(op: TableOperation): TableResult {
     for (const cpu of this.cpus) cpu.begin();
-    this.#broken?.before?.(this.table.room, op);
     const result = this.table.perform(op);
     if (op.op === 'sync' && this.#rooms[1].gather.pending) this.#alone(this.#rooms[1], op);
     return result;
@@ -101,8 +105,8 @@ export class TableCalls {
     while (call.next().done !== true);
   }
 
-  /** Two calls; `act` does what is no call of the library. */
-  together(calls: readonly [TableOperation, TableOperation], order: readonly (0 | 1)[], act: (op: TableOperation) => TableResult): readonly [TableResult, TableResult] {
+  /** Two calls; `act` does what is no call of the library, `returned` hears when a call is over. */
+  together(calls: readonly [TableOperation, TableOperation], order: readonly (0 | 1)[], act: (op: TableOperation) => TableResult, returned: (op: TableOperation, result: TableResult) => void): readonly [TableResult, TableResult] {
     for (const cpu of this.cpus) {
       cpu.drainAll(); // whoever calls has been told of what was called before
       cpu.begin();
@@ -116,6 +120,7 @@ export class TableCalls {
       if (next.done !== true) return;
       over[i] = true;
       results[i] = next.value;
+      if (isCall(calls[i])) returned(calls[i], next.value);
     };
     for (const i of order) step(i);
     for (const i of [0, 1] as const) for (let n = 0; n < STEPS_MAX && over[i] === false; n += 1) step(i);

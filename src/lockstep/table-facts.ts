@@ -22,6 +22,8 @@ export interface Owned {
   readonly mapped: Spans;
   /** Taken away, not synced. */
   readonly limbo: Spans;
+  /** Does a CPU still hold stores back? */
+  readonly waiting: () => boolean;
   /** The way to a frame in memory, for explanations. */
   readonly tell: (frame: number, facts: readonly Fact[]) => readonly string[];
 }
@@ -79,6 +81,9 @@ function fail(o: Owned, f: LeafFact, at: number): never {
   const expected = owner === undefined ? `a fault at ${frameAddress(at)}: nothing is mapped there any more` : `${frameAddress(owner.target + at - owner.first)} ${owner.prot} at ${frameAddress(at)}`;
   const what = `${f.run ? 'a whole contiguous run' : 'a leaf'} {${frameAddress(f.va - o.scene.base)} +${f.frames * 4}K -> ${frameAddress(f.target)} level ${f.level}}`;
   const because = o.tell(at, [f]);
+  if (stands(f) && o.waiting()) {
+    o.ledger.fail('stale-translation', 'the store that takes it away still waits in the store buffer', expected, `${what}: the invalidation was issued before its store was visible, and the walker fetches it again`, undefined, because);
+  }
   if (stands(f) && f.premises.every((p) => p.kind === 'regime' || stands(p))) {
     o.ledger.fail('isolation', f.run ? 'a contiguous run that is not whole' : 'memory maps what nobody mapped', expected, `${what} stands in the walker's view of memory`, undefined, because);
   }

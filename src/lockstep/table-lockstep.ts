@@ -22,6 +22,7 @@ import { TableCaches } from './table-caches.js';
 import { TableCalls } from './table-calls.js';
 import { allows, askGone, judgeClean, judgeFacts, type Owned } from './table-facts.js';
 import { newEnd, tellPath, walkPath } from './table-path.js';
+import { isTableCall, rangeOf, spansOf, type Call, type Range } from './table-ranges.js';
 import { TableScene } from './table-scene.js';
 import { Spans, type Span } from './table-spans.js';
 import { TableTwin, type Mapping } from './table-twin.js';
@@ -31,6 +32,9 @@ const EQUIVALENCE = ruleIndex('translation-equivalence');
 const FREED = ruleIndex('use-after-free');
 const WALK = ruleIndex('stale-walk');
 const BREAK = ruleIndex('break-before-make');
+/** Look-ups outside of the table, in sizes of its input range. */
+const OUTSIDE: readonly number[] = [1, 2, 5, 6, 7, 8];
+
 const STILL = 'which memory still holds';
 
 export interface TableOptions {
@@ -92,7 +96,7 @@ export class TableLockstep {
     calls.pages.listeners.push({ freed: (slot, owner) => { if (owner === 'table') this.#freed(slot); } });
     this.#baseline = calls.pages.pagesInUse - room.shape.rootFrames;
     this.#twin = new TableTwin(world, this.ledger, room.shape.startLevel);
-    this.#owned = { scene: this.#scene, ledger: this.ledger, mapped: this.#mapped, limbo: this.#limbo, tell: (frame, facts) => this.#tell(frame, facts) };
+    this.#owned = { scene: this.#scene, ledger: this.ledger, waiting: () => calls.pending > 0, mapped: this.#mapped, limbo: this.#limbo, tell: (frame, facts) => this.#tell(frame, facts) };
   }
 
   get commands(): Float64Array {
@@ -176,6 +180,7 @@ export class TableLockstep {
     if (wrong !== null) return { ...done(op, wrong), code: 'not made', refused: true };
     const { pages } = this.#calls;
     const refused = pages.refused;
+    this.#calls.before(op);
     this.#caches?.begin();
     const result = this.#calls.perform(op);
     const expected = this.#twin.expect(op, result, pages.refused > refused);
@@ -193,7 +198,8 @@ export class TableLockstep {
     const range = rangeOf(op);
     if (range === null || this.#calls.pending > 0) return;
     const first = range.first * 4096;
-    for (const iova of [first, first + (range.frames - 1) * 4096, first + (POW2[this.world.geometry.inputBits] as number)]) {
+    const beyond = POW2[this.world.geometry.inputBits] as number;
+    for (const iova of [first, first + (range.frames - 1) * 4096, ...OUTSIDE.map((n) => first + n * beyond)]) {
       if (!Number.isSafeInteger(iova) || iova < 0) continue;
       this.ledger.judgeAt(RESULT);
       const [found, wanted] = [this.#calls.table.lookup(iova), this.#twin.lookup(iova)];
@@ -244,7 +250,7 @@ export class TableLockstep {
   }
 
   #insideTable({ first, frames }: Range): boolean {
-    return frames > 0 && first + frames <= (POW2[this.world.geometry.inputBits - 12] as number) && Number.isInteger(first) && Number.isInteger(frames);
+    return first >= 0 && frames > 0 && first + frames <= (POW2[this.world.geometry.inputBits - 12] as number) && Number.isInteger(first) && Number.isInteger(frames);
   }
 
   /** After every call: memory is what was mapped, and no cache holds anything else. */
@@ -292,7 +298,7 @@ export class TableLockstep {
     this.ledger.judgeAt(EQUIVALENCE);
     const may = this.#mayAnswer(frame, write, meanwhile);
     const now = this.#mapped.at(frame);
-    const due = now !== undefined && !this.#atOnce && this.#unsynced.at(frame) === undefined && this.#calls.pending === 0;
+    const due = now !== undefined && !this.#atOnce && this.#unsynced.at(frame) === undefined;
     const expected = may.length > 0 && due ? frameAddress(may[0] as number) : due ? 'F_PERMISSION' : now === undefined ? 'F_TRANSLATION' : 'the page, or a fault';
     if (!rightAnswer(a, may, due)) {
       this.ledger.fail('translation-equivalence', `an access that ends in ${answerName(a)}`, `${expected} at ${frameAddress(frame)}`, describeAnswer(a), undefined, this.#tell(frame, []));
@@ -321,7 +327,7 @@ export class TableLockstep {
     const results = this.#calls.together(op.calls, op.order, (act) => {
       texts.push(this.#act(act, meanwhile));
       return { code: 'ok', bytes: 0 };
-    });
+    }, (call, result) => { this.#returned(call, result); });
     this.#atOnce = false;
     texts.push(...this.#both(op.calls, results, pages.refused > refused));
     this.#caches?.bound('together', op.calls.reduce((sum, c) => sum + this.#rangeLines(c), 0));
@@ -331,6 +337,13 @@ export class TableLockstep {
     op.calls.forEach((call, i) => { if (call.op === 'read-dirty' && call.clear && op.calls.every((c) => c.op !== 'access')) this.#cleaned(call, results[i] as TableResult); });
     const text = texts.join(' | ');
     return { operation: op, expected: text, text, code: results[0].code, refused: results.some((r) => r.code !== 'ok') };
+  }
+
+  /** One of two calls is over, and its caller relies on it, whatever the other one still has to do. */
+  #returned(call: TableOperation, result: TableResult): void {
+    const range = rangeOf(call);
+    if (this.#caches === null || range === null || result.code !== 'ok' || !this.#insideTable(range)) return;
+    if (call.op === 'map-sg' || call.op === 'sync-map' || (call.op === 'map' && !this.#calls.table.room.cleaner.deferred)) this.#caches.synced(range.first, range.frames);
   }
 
   /** Both results against the twin: the call that got no memory first, because the other one may have made the table that it needed. */
@@ -399,39 +412,6 @@ export class TableLockstep {
     if (left !== 0) this.ledger.fail('accounting', 'pages are left over', 'no page of the table is left when it is destroyed', `${left} pages are`);
     this.ledger.judge('progress');
   }
-}
-
-type Call = Extract<TableOperation, { op: 'map' | 'map-sg' | 'sync-map' | 'unmap' | 'sync' | 'read-dirty' }>;
-
-function isTableCall(op: TableOperation): op is Call {
-  return op.op === 'map' || op.op === 'map-sg' || op.op === 'sync-map' || op.op === 'unmap' || op.op === 'sync' || op.op === 'read-dirty';
-}
-
-interface Range {
-  readonly first: number;
-  readonly frames: number;
-}
-
-/** The addresses that a call is about, in frames; null: none. */
-function rangeOf(op: TableOperation): Range | null {
-  switch (op.op) {
-    case 'map': case 'unmap': return { first: op.iova / 4096, frames: (op.pageSize * op.count) / 4096 };
-    case 'map-sg': return { first: op.iova / 4096, frames: op.pieces.reduce((sum, p) => sum + p.size, 0) / 4096 };
-    case 'sync-map': case 'read-dirty': return { first: op.iova / 4096, frames: op.size / 4096 };
-    default: return null;
-  }
-}
-
-/** What a map call maps, if all of it is. */
-function spansOf(op: TableOperation): Span[] {
-  if (op.op === 'map') return [{ first: op.iova / 4096, frames: (op.pageSize * op.count) / 4096, target: op.pa / 4096, prot: op.prot }];
-  if (op.op !== 'map-sg') return [];
-  let first = op.iova / 4096;
-  return op.pieces.map((p) => {
-    const span = { first, frames: p.size / 4096, target: p.pa / 4096, prot: op.prot };
-    first += span.frames;
-    return span;
-  });
 }
 
 /** `may`: frames that may come; `due`: must one of them come, if there is one, and else the permission fault? */

@@ -3,7 +3,7 @@
  * single cleans out, by the place they stand at.
  */
 import type { CleanSite } from '../memory/cpu.js';
-import type { LeafCleaner } from '../optimised/driver/cleaners.js';
+import { libraryCleaner, type LeafCleaner } from '../optimised/driver/cleaners.js';
 import type { Mutant } from './mutant.js';
 
 const LEAVES: readonly CleanSite[] = ['leaves', 'sync-map'];
@@ -47,9 +47,10 @@ export const CLEAN_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'sync-map-without-last-page', found: 'fuzz', profile: 'noncoherent', about: 'the deferred clean of a mapped range ends one page early (inclusive and exclusive end mixed up)',
-    parts: onCleaner((cleaner) => ({
-      syncMap: (ctx, own, iova, size) => { if (size > 4096) cleaner.syncMap(ctx, own, iova, size - 4096); },
-    })),
+    parts: (own) => {
+      const cleaner = own.cleaner.name === 'posted-walk' ? own.cleaner : libraryCleaner('range-visitor');
+      return { ...own, cleaner: { ...cleaner, syncMap: (ctx, domain, iova, size) => { if (size > 4096) cleaner.syncMap(ctx, domain, iova, size - 4096); } } };
+    },
   },
   {
     name: 'whole-table-cleaned', found: 'fuzz', profile: 'noncoherent', about: 'for each run of leaves the whole table page is cleaned',

@@ -1,6 +1,9 @@
 /**
  * Table mutants: deliberately broken variants of the page-table library, each one rule of it inverted: a part replaced, a clean or a barrier left
  * out, a live change without a break. Only lockstep loads them, only by name.
+ *
+ * Row G9 of the bug zoo (a run that crosses the tables of a concatenated root) has no mutant: the tables stand side by side, so a run that is stored
+ * across them is right; what was wrong in the kernel is the index, which is no part (test/optimised/tables breaks it).
  */
 import type { BarrierSite, CleanSite } from '../memory/cpu.js';
 import type { TableForm } from '../optimised/tables/page-table.js';
@@ -56,6 +59,17 @@ function unflushed(not: (why: FlushReason, gather: TableGather) => boolean): Non
   });
 }
 
+/** The root is clean, tables below it are not. */
+function belowTheRoot(): CleanFilter {
+  let root = true;
+  return (site) => {
+    if (site !== 'new-table') return 'whole';
+    const how = root ? 'whole' : 'none';
+    root = false;
+    return how;
+  };
+}
+
 /** Only what a CPU installs itself is cleaned: a pointer that it finds is taken for clean. */
 function foundPointersUnclean(): CleanFilter {
   let last: CleanSite = 'leaves';
@@ -86,7 +100,6 @@ const TABLES: readonly TableMutant[] = [
   { name: 'walk-flush-missing', about: 'a table is taken out and freed without its walk flush (io-pgtable)', parts: unflushed((why) => why === 'walk') },
   { name: 'table-freed-before-flush', zoo: ['G11'], about: 'tables go back to the allocator before their flush', parts: sequence('retire', 'freedBeforeFlush') },
   { name: 'leaf-taken-for-table', zoo: ['G8'], about: 'a block is followed as if it were a table', parts: () => ({ isTable: (_lo, level) => level < 3 }) },
-  { name: 'concatenated-as-one', zoo: ['G9'], about: 'the tables of a concatenated root are taken for a single one: entries are counted from the start of the root', parts: () => ({ entriesLeft: (shape, index) => shape.entries - index }) },
   { name: 'not-concatenated', zoo: ['G10'], about: 'no concatenation, not even where it is mandatory', parts: () => ({ startLevel: (g) => stage1StartLevel(g.tg, g.inputBits) }) },
   { name: 'run-cut', profile: 'runs', zoo: ['G19'], about: 'a part of a contiguous run is taken away, and the rest keeps its mark', parts: () => ({ cutsRun: () => false }) },
   { name: 'lookup-outside', zoo: ['G21'], about: 'addresses outside of the table are not refused', parts: () => ({ outside: () => false }) },
@@ -98,7 +111,7 @@ const TABLES: readonly TableMutant[] = [
 /** Walkers that do not see the CPU's cache. */
 const CLEANS: readonly TableMutant[] = [
   { name: 'pointer-not-cleaned', profile: 'noncoherent', about: 'the pointer to a new table is not cleaned', cleans: without('table-pointer') },
-  { name: 'contents-not-cleaned', profile: 'noncoherent', zoo: ['G16'], about: 'a new table is not cleaned before its pointer is stored', cleans: without('new-table') },
+  { name: 'contents-not-cleaned', profile: 'noncoherent', zoo: ['G16'], about: 'a new table is not cleaned before its pointer is stored', cleans: belowTheRoot },
   { name: 'cleared-not-cleaned', profile: 'noncoherent', about: 'what is cleared is not cleaned: the walker still reads it', cleans: without('cleared') },
   { name: 'leaves-not-cleaned', profile: 'noncoherent', about: 'leaves are never cleaned', cleans: without(...LEAVES) },
   { name: 'leaves-clean-short', profile: 'noncoherent', about: 'the clean of leaves leaves out its last line', cleans: () => (site) => (LEAVES.includes(site) ? 'short' : 'whole') },

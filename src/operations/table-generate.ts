@@ -45,6 +45,8 @@ class TableGenerator {
   readonly #total: number;
   readonly #end: number;
   readonly #sizes: readonly number[];
+  /** The same and whole contiguous runs. */
+  readonly #pageSizes: readonly number[];
   /** Where calls meet. */
   readonly #places: readonly number[];
   #live: Live[] = [];
@@ -59,6 +61,7 @@ class TableGenerator {
     this.#total = this.#kinds.reduce((sum, [, weight]) => sum + weight, 0);
     this.#end = inputEnd(g);
     this.#sizes = leafSizes(g);
+    this.#pageSizes = g.contiguous ? this.#sizes.flatMap((size) => [size, size * runOf(g, size)]).filter((size) => size <= this.#end && size <= outputEnd(g)) : this.#sizes;
     this.#places = Array.from({ length: 1 + c.index(3) }, () => this.#place());
   }
 
@@ -108,7 +111,7 @@ class TableGenerator {
   #near(pageSize: number, count: number): number {
     const c = this.#c;
     const g = this.#world.geometry;
-    const run = runOf(g, pageSize);
+    const run = this.#sizes.includes(pageSize) ? runOf(g, pageSize) : 1;
     const unit = run > 1 && g.contiguous && oneIn(c, 2) ? pageSize * run : pageSize;
     const place = Math.floor(pick(c, this.#places) / unit) * unit;
     const back = pick(c, [0, 0, 0, 1, count, 1 + c.index(4), 1 + c.index(Math.max(1, count))]);
@@ -118,14 +121,14 @@ class TableGenerator {
 
   #count(pageSize: number): number {
     const c = this.#c;
-    const run = runOf(this.#world.geometry, pageSize);
+    const run = this.#sizes.includes(pageSize) ? runOf(this.#world.geometry, pageSize) : 1;
     const n = pick(c, [1, 1, 1, 2, 2 + c.index(4), 4 + c.index(14), run, this.#world.geometry.contiguous ? run * 2 : 3, oneIn(c, 16) ? 20 + c.index(80) : 2]);
     return Math.max(1, Math.min(n, Math.floor(this.#end / pageSize), Math.floor(outputEnd(this.#world.geometry) / pageSize)));
   }
 
   #size(): number {
     const c = this.#c;
-    return oneIn(c, 3) ? pick(c, this.#sizes) : this.#sizes[0] as number;
+    return oneIn(c, 3) ? pick(c, this.#pageSizes) : this.#sizes[0] as number;
   }
 
   /** Where the pages go: aligned as they ask, often as whole runs and larger blocks would. */
@@ -253,7 +256,7 @@ class TableGenerator {
     if (from.length === 0 || oneIn(c, 12)) return { op: 'access', iova: this.#near(granule, 1) + c.index(granule / 4096) * 4096, write };
     const { iova, pageSize, count } = pick(c, from);
     const page = pick(c, [0, count - 1, count, c.index(count)]);
-    const inside = pageSize === granule ? 0 : c.index(4) * granule;
+    const inside = pageSize === granule ? 0 : oneIn(c, 3) ? pageSize - granule : c.index(4) * granule;
     return { op: 'access', iova: Math.max(0, iova + page * pageSize + inside - (oneIn(c, 8) ? granule : 0)), write };
   }
 
@@ -273,7 +276,7 @@ class TableGenerator {
       const live = this.#live[0];
       if (roll === 0 && live !== undefined) return this.#take(0);
       if (roll === 1 && live !== undefined && this.#world.geometry.dirty) return { op: 'read-dirty', iova: live.iova, size: live.pageSize * live.count, clear: true };
-      return this.#mapAt(this.#near(pageSize, 2), pageSize, 1 + c.index(3));
+      return this.#mapAt(oneIn(c, 2) ? this.#near(pageSize, 2) : this.#fresh(), pageSize, 1 + c.index(3));
     }
     if (beside.op === 'read-dirty') return { op: 'access', iova: beside.iova + c.index(4) * pageSize, write: true };
     if (beside.op !== 'map' && beside.op !== 'unmap') return null;
@@ -284,6 +287,14 @@ class TableGenerator {
     const before = oneIn(c, 2) && beside.iova >= pageSize * 2;
     const iova = before ? Math.floor(beside.iova / pageSize) * pageSize - pageSize * 2 : end;
     return iova + pageSize * 2 > this.#end ? null : this.#mapAt(iova, pageSize, 1 + c.index(2));
+  }
+
+  /** Somewhere where no table may stand yet. */
+  #fresh(): number {
+    const c = this.#c;
+    const step = pick(c, boundarySteps(this.#world.geometry).concat(this.#end));
+    const room = Math.floor(this.#end / step);
+    return Math.min(step * c.index(Math.min(room, 2 ** 30)), this.#end - 8 * (this.#sizes[0] as number) < 0 ? 0 : this.#end - 8 * (this.#sizes[0] as number));
   }
 
   #take(at: number): Single {

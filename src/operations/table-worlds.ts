@@ -67,7 +67,7 @@ export const TABLE_PROFILES: readonly TableProfile[] = [
   },
   {
     name: 'dirty', about: 'hardware marks pages dirty; they are read and cleared in rounds', mix: { ...MIX, 'read-dirty': 16, access: 40, together: 4 },
-    world: (c) => drawWorld(c, { coherent: true }, { dirty: true }),
+    world: (c) => drawWorld(c, { coherent: true }, { dirty: true, contiguous: !oneIn(c, 3) }),
   },
   {
     name: 'together', about: 'two calls on two CPUs at once: tables are installed, used and cleaned side by side', mix: { ...MIX, together: 24 },

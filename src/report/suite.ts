@@ -5,7 +5,7 @@ import type { PlanSheet } from '../compare/plan-sheet.js';
 import { SUITE_PLANNERS, type Excess, type ExcessFigures, type SceneRow, type SuiteSeed0 } from '../compare/suite-seed0.js';
 import { count } from './words.js';
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+export function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
   return [line(head), `|${head.map((_, i) => (i === 0 ? '---|' : '---:|')).join('')}`, ...rows.map(line)];
 }
@@ -24,7 +24,7 @@ function cell(s: PlanSheet): string {
 
 function sceneTable(rows: readonly SceneRow[], pick: (r: SceneRow) => readonly PlanSheet[], power: boolean): string[] {
   const head = ['invalidation', 'granules', ...SUITE_PLANNERS.map((name, i) => `${name} (${i < 2 ? 'old' : 'new'})`), ...(power ? ['one aligned power of two'] : [])];
-  return table(head, rows.map((r) => [
+  return markdownTable(head, rows.map((r) => [
     r.what, count(r.granules), ...pick(r).map(cell), ...(power ? [r.powerBeyond === 0 ? '1' : `1, +${count(r.powerBeyond)}`] : []),
   ]));
 }
@@ -34,7 +34,7 @@ function worst(f: ExcessFigures): string {
 }
 
 function excessTable(rows: readonly Excess[]): string[] {
-  return table(
+  return markdownTable(
     ['ranges', 'number', 'single-range: of all', 'single-range: worst', 'power of two: of all', 'power of two: worst'],
     rows.map((r) => [r.what, count(r.ranges), share(r.single.overall), worst(r.single), share(r.power.overall), worst(r.power)]),
   );

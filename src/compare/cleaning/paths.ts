@@ -4,9 +4,12 @@
  */
 import type { Memory } from '../../memory/memory.js';
 import { POW2 } from '../../spec/bits.js';
-import { descriptorKind, LEAF, TABLE, tableAddress } from '../../spec/descriptor.js';
+import { descriptorKind, INVALID, LEAF, TABLE, tableAddress } from '../../spec/descriptor.js';
 import { levelFrames, stride } from '../../spec/granule.js';
 import type { TableContext } from '../../spec/tables.js';
+
+/** Bits [58:55] of a table descriptor, which no walker looks at: the library notes there that the pointer was cleaned. */
+const HI_SOFTWARE = 15 << 23;
 
 /** A descriptor that the walker does not see as the CPU does. Frames of 4 KiB. */
 export interface StaleEntry {
@@ -54,17 +57,21 @@ function visit(look: Look, level: number, table: number, base: number): void {
   const entries = level === context.startLevel ? context.rootEntries : POW2[stride(context.tg)] as number;
   const from = Math.max(0, Math.floor((look.first - base) / span));
   const to = Math.min(entries - 1, Math.floor((look.end - 1 - base) / span));
+  const { lo: cpuLo, hi: cpuHi } = cpu;
+  const { lo: walkerLo, hi: walkerHi } = walker;
   let line = -1;
   look.tables?.add(Math.floor(table / 512));
   for (let index = from; index <= to; index += 1) {
     const ref = table + index;
-    const kind = descriptorKind(cpu.lo[ref] as number, level, context.tg, context.ds, context.wide);
-    const differs = cpu.lo[ref] !== walker.lo[ref] || cpu.hi[ref] !== walker.hi[ref];
-    const start = Math.max(look.first, base + index * span);
-    const frames = Math.min(look.end, base + (index + 1) * span) - start;
+    const lo = cpuLo[ref] as number;
+    const hi = cpuHi[ref] as number;
+    const kind = (lo & 1) === 0 ? INVALID : descriptorKind(lo, level, context.tg, context.ds, context.wide);
+    const ignored = kind === TABLE ? HI_SOFTWARE : 0;
+    const differs = lo !== walkerLo[ref] || ((hi ^ (walkerHi[ref] as number)) & ~ignored) !== 0;
     if (differs) {
+      const start = Math.max(look.first, base + index * span);
       found.first ??= { level, index, frame: start, kind: kind === TABLE ? 'table' : 'leaf' };
-      found.frames += frames;
+      found.frames += Math.min(look.end, base + (index + 1) * span) - start;
     }
     if (kind === LEAF) {
       found.leaves += 1;
@@ -74,7 +81,7 @@ function visit(look: Look, level: number, table: number, base: number): void {
     }
     if (kind !== TABLE) continue;
     const before = found.frames;
-    visit(look, level + 1, cpu.slotOf(tableAddress(cpu.lo[ref] as number, cpu.hi[ref] as number, context)) * 512, base + index * span);
+    visit(look, level + 1, cpu.slotOf(tableAddress(lo, hi, context)) * 512, base + index * span);
     if (differs) found.frames = before;
   }
 }

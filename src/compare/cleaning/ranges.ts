@@ -1,7 +1,8 @@
 /**
  * Ranges: every way in which a range can lie in the tables of one geometry, as classes: at each level the first entry, the second, each power of
- * two, the last, in the first table of that level and in a later one; from there one entry, two, three, each power of two, up to the end of the
- * table and one more; each exactly, and with its ends one granule further in or out. Those of few leaves first; long ones are left out. Granules.
+ * two, the last, in the first table of that level and in a later one; from there one entry, two, as many as the start's index says and one more, up to the end of
+ * the table and one more; each exactly, and with its ends one granule further out; and the two granules around each of these starts. `thorough` adds
+ * lengths of three and of every power of two, and ends further in. Those of few leaves first; long ones are left out. Granules.
  */
 import { POW2 } from '../../spec/bits.js';
 import type { Tg } from '../../spec/granule.js';
@@ -32,11 +33,11 @@ function indices(bits: number): number[] {
   return [...found].filter((i) => i < (POW2[bits] as number)).sort((a, b) => a - b);
 }
 
-function lengths(bits: number, index: number): number[] {
+function lengths(bits: number, index: number, thorough: boolean): number[] {
   const rest = (POW2[bits] as number) - index;
-  const found = new Set([1, 2, 3, rest, rest + 1]);
-  for (let j = 2; j <= bits; j += 1) found.add(POW2[j] as number);
-  return [...found].sort((a, b) => a - b);
+  const found = new Set([1, 2, index, index + 1, rest, rest + 1]);
+  if (thorough) for (const n of [3, ...POW2.slice(2, bits + 1)]) found.add(n);
+  return [...found].filter((n) => n > 0).sort((a, b) => a - b);
 }
 
 /** Leaves of a range when the largest that fit are taken, from its start on. */
@@ -58,12 +59,23 @@ export function leavesOf(s: RangeShape, first: number, count: number): number {
 }
 
 /** How many granules further out the start (left) and the end (right) lie. */
-const ENDS: readonly (readonly [left: number, right: number])[] = [[0, 0], [-1, 0], [0, 1], [1, 1], [1, -1]];
+type Ends = readonly (readonly [left: number, right: number])[];
+const EXACT: Ends = [[0, 0]];
+const ENDS: Ends = [[0, 0], [1, 1]];
+const ENDS_THOROUGH: Ends = [...ENDS, [-1, 0], [0, 1], [1, -1]];
 
-export function rangesOf(s: RangeShape, leavesMax: number): GranuleRange[] {
+/** Which ranges are asked: of so many leaves at the most; exact ones that are as many entries long as their start's index says may have more. */
+export interface RangeLimits {
+  readonly leavesMax: number;
+  readonly squareMax: number;
+  readonly thorough: boolean;
+}
+
+export function rangesOf(s: RangeShape, limits: RangeLimits): GranuleRange[] {
+  const ends = limits.thorough ? ENDS_THOROUGH : ENDS;
   const total = span(s, s.startLevel) * (POW2[s.rootBits] as number);
   const found = new Map<string, GranuleRange>();
-  const add = (first: number, count: number): void => {
+  const add = (first: number, count: number, leavesMax = limits.leavesMax): void => {
     if (first < 0 || count < 1 || first + count > total) return;
     const key = `${first}+${count}`;
     if (found.has(key)) return;
@@ -74,8 +86,10 @@ export function rangesOf(s: RangeShape, leavesMax: number): GranuleRange[] {
     const bits = level === s.startLevel ? s.rootBits : s.tg - 3;
     const unit = span(s, level);
     const bases = level === s.startLevel ? [0] : [0, span(s, level - 1)];
-    for (const base of bases) for (const index of indices(bits)) for (const n of lengths(bits, index)) {
-      for (const [left, right] of level === 3 ? ENDS.slice(0, 1) : ENDS) add(base + index * unit - left, n * unit + left + right);
+    for (const base of bases) for (const index of indices(bits)) {
+      add(base + index * unit - 1, 2);
+      if (base === 0) add(index * unit, index * unit, limits.squareMax);
+      for (const n of lengths(bits, index, limits.thorough)) for (const [left, right] of level === 3 ? EXACT : ends) add(base + index * unit - left, n * unit + left + right);
     }
   }
   return [...found.values()].sort((a, b) => a.leaves - b.leaves || a.count - b.count || a.first - b.first);

@@ -4,7 +4,7 @@
 import { BIT_VALID, HI_CONTIGUOUS, leafAddress } from '../../spec/descriptor.js';
 import { slotOfTable } from './format.js';
 import { indexAt } from './geometry.js';
-import type { TableRoom } from './room.js';
+import type { TableCpu, TableParts, TableRoom } from './room.js';
 
 /** Output address of `iova`, or -1 where nothing is mapped; outside of the table nothing is. */
 export function lookup(room: TableRoom, iova: number): number {
@@ -69,9 +69,18 @@ export function find(room: TableRoom, iova: number, out: Found): Found {
 /** Told of leaves: `count` entries of one table page at `level` that lie in the range, the first at `ref`, which begins at `iova`; holes are not told. */
 export type LeafVisitor = (ref: number, count: number, level: number, iova: number) => void;
 
-/** Visits the leaves of [iova, iova + size), which is inside of the table, in ascending order, joined as long as they stand side by side in a table page. */
-export function visitLeaves(room: TableRoom, iova: number, size: number, visit: LeafVisitor): void {
-  visitTable(room, { slot: room.root, level: room.shape.startLevel, base: 0 }, { first: iova, end: iova + size, visit });
+/** What of a table's room is visited. */
+export interface VisitedRoom extends Pick<TableRoom, 'shape' | 'root'> {
+  readonly cpu: Pick<TableCpu, 'loadLo' | 'loadHi'>;
+  readonly parts: Pick<TableParts, 'isTable'>;
+}
+
+/**
+ * Visits the leaves of [iova, iova + size), which is inside of the table, in ascending order, joined as long as they stand side by side in a table page.
+ * Returns the number of descriptors that were looked at.
+ */
+export function visitLeaves(room: VisitedRoom, iova: number, size: number, visit: LeafVisitor): number {
+  return visitTable(room, { slot: room.root, level: room.shape.startLevel, base: 0 }, { first: iova, end: iova + size, visit });
 }
 
 interface TablePage {
@@ -86,13 +95,14 @@ interface Visit {
   readonly visit: LeafVisitor;
 }
 
-function visitTable(room: TableRoom, page: TablePage, v: Visit): void {
+function visitTable(room: VisitedRoom, page: TablePage, v: Visit): number {
   const { shape, cpu, parts } = room;
   const span = shape.span[page.level + 1] as number;
   const entries = page.level === shape.startLevel ? shape.rootEntries : shape.entries;
   const from = Math.max(0, Math.floor((v.first - page.base) / span));
   const to = Math.min(entries, Math.ceil((v.end - page.base) / span));
   let n = 0;
+  let looked = to - from;
   for (let i = from; i <= to; i += 1) {
     const ref = page.slot * 512 + i;
     const lo = i < to ? cpu.loadLo(ref) : 0;
@@ -102,7 +112,8 @@ function visitTable(room: TableRoom, page: TablePage, v: Visit): void {
       v.visit(ref - n, n, page.level, page.base + (i - n) * span);
       n = 0;
     }
-    if (table) visitTable(room, { slot: slotOfTable(lo, cpu.loadHi(ref)), level: page.level + 1, base: page.base + i * span }, v);
+    if (table) looked += visitTable(room, { slot: slotOfTable(lo, cpu.loadHi(ref)), level: page.level + 1, base: page.base + i * span }, v);
     else if ((lo & BIT_VALID) !== 0) n += 1;
   }
+  return looked;
 }

@@ -2,9 +2,10 @@
  * Eager: what io-pgtable does before seed 2. Every run of leaves is cleaned as soon as it is written: right for every caller, needs no call of its own
  * afterwards, and cleans a line once for each map call that writes into it, eight times when single pages are mapped one by one.
  */
-import { newCleanCost, type Cleaner } from '../room.js';
+import { newCleanCost } from '../room.js';
+import type { LeafCleaner } from './leaf-cleaner.js';
 
-export function eagerCleaner(): Cleaner {
+export function eagerCleaner(): LeafCleaner {
   const cost = newCleanCost();
   return {
     name: 'eager', about: 'each run of leaves, as soon as it is written', deferred: false, cost,

@@ -9,30 +9,31 @@
  * every address of the upper half has), and each entry above level 3 that is empty.
  */
 import { POW2 } from '../../../spec/bits.js';
-import { newCleanCost, type CleanCost, type Cleaner, type TableRoom } from '../room.js';
+import { newCleanCost, type CleanCost } from '../room.js';
+import type { CleanRoom, LeafCleaner } from './leaf-cleaner.js';
 import { descend } from './descend.js';
 import { entryBits, postedCount, postedEnd, postedFirst, wordSpan, type IndexShape } from './posted-index.js';
 
 /** Counts also the entries that it takes beyond the end of a table. */
-export interface PostedCleaner extends Cleaner {
+export interface PostedCleaner extends LeafCleaner {
   readonly cost: CleanCost & { beyond: number };
 }
 
 /** One call. */
 interface Walk {
-  readonly room: TableRoom;
+  readonly room: CleanRoom;
   readonly index: IndexShape;
   readonly cost: CleanCost & { beyond: number };
 }
 
 /** The range in the words of the patch: granules, with the sign extension of the upper half. */
-export function postedAddress(room: Pick<TableRoom, 'geometry' | 'shape'>, iova: number): number {
+export function postedAddress(room: Pick<CleanRoom, 'geometry' | 'shape'>, iova: number): number {
   const { geometry, shape } = room;
   const below = geometry.half === 'upper' ? wordSpan(shape.tg) - (POW2[geometry.inputBits - shape.tg] as number) : 0;
   return below + iova / shape.granule;
 }
 
-export function indexShape(room: Pick<TableRoom, 'shape'>): IndexShape {
+export function indexShape(room: Pick<CleanRoom, 'shape'>): IndexShape {
   const { tg, startLevel, rootEntries } = room.shape;
   return { tg, startLevel, rootBits: Math.round(Math.log2(rootEntries)) };
 }
@@ -71,6 +72,7 @@ function inner(w: Walk, level: number, at: { readonly ref: number; readonly coun
   const word = wordSpan(room.shape.tg);
   const span = POW2[entryBits(room.shape.tg, level)] as number;
   let { iova, size } = range;
+  let passed = span - (iova % span);
   let done = 0;
   for (let i = 0; i < at.count; i += 1) {
     const lo = room.cpu.loadLo(at.ref + i);
@@ -84,9 +86,11 @@ function inner(w: Walk, level: number, at: { readonly ref: number; readonly coun
       else table(w, level + 1, below, { iova, size });
       done = i + 1;
     }
-    const passed = span - (iova % span);
-    size = (size - passed + word) % word;
-    iova = (iova + passed) % word;
+    size -= passed;
+    if (size < 0) size += word;
+    iova += passed;
+    if (iova >= word) iova -= word;
+    passed = span;
   }
   return done;
 }
