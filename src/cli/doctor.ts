@@ -23,6 +23,8 @@ import { packageVersion } from './version.js';
 export const GOLDEN = 'f35fce85fe5fea0621e221870c48c407';
 /** The same of raw machine sequences: operations and answers of both whole machines. */
 export const GOLDEN_MACHINES = 'e650c63b6ca052e94dd603898b50be1d';
+/** The same of sequences on a page table. */
+export const GOLDEN_TABLES = '7d16d25c0e55bce11e5c753ce1df9985';
 const GOLDEN_SEED = 'golden';
 const GOLDEN_RUNS = 20;
 const GOLDEN_OPERATIONS = 60;
@@ -113,6 +115,18 @@ async function machineDigest(): Promise<{ digest: string; twice: boolean }> {
   return { digest: all.digest('hex').slice(0, 32), twice: digestOf(0) === digestOf(0) };
 }
 
+/** The digest of pinned sequences on page tables, and whether the first came out the same twice. */
+async function tablesDigestOf(): Promise<{ digest: string; twice: boolean }> {
+  const { tablesDigest } = await import('./tables-session.js');
+  const { TABLE_PROFILES } = await import('../operations/table-worlds.js');
+  const profile = TABLE_PROFILES.find((p) => p.name === 'any');
+  if (profile === undefined) throw new Error('the profile any is gone');
+  const digestOf = (run: number): string => tablesDigest({ seed: GOLDEN_SEED, profile }, run);
+  const all = createHash('sha256');
+  for (let run = 0; run < GOLDEN_RUNS; run += 1) all.update(digestOf(run));
+  return { digest: all.digest('hex').slice(0, 32), twice: digestOf(0) === digestOf(0) };
+}
+
 function golden(name: string, digest: string, pinned: string): Finding {
   return {
     name, ok: digest === pinned, code: EXIT.nondeterministic,
@@ -127,11 +141,12 @@ async function run(_p: Parsed, out: Output): Promise<ExitCode> {
     const { CASE_SCHEMA } = await import('../operations/case.js');
     const stack = await campaignDigest();
     const machines = await machineDigest();
-    const twice = stack.twice && machines.twice;
+    const tables = await tablesDigestOf();
+    const twice = stack.twice && machines.twice && tables.twice;
     findings.push(
       { name: 'case schema', ok: true, detail: String(CASE_SCHEMA), code: EXIT.ok },
       { name: 'determinism', ok: twice, detail: twice ? 'the same run twice is the same' : 'the same run twice differs', code: EXIT.nondeterministic },
-      golden('golden vectors', stack.digest, GOLDEN), golden('golden machines', machines.digest, GOLDEN_MACHINES),
+      golden('golden vectors', stack.digest, GOLDEN), golden('golden machines', machines.digest, GOLDEN_MACHINES), golden('golden tables', tables.digest, GOLDEN_TABLES),
     );
   }
   const checks: Check[] = findings.map(({ name, ok, detail }) => ({ name, ok, detail }));

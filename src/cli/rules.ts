@@ -4,6 +4,7 @@
 import { campaign, newResult } from '../fuzz/campaign.js';
 import { MUTANTS } from '../mutants/mutants.js';
 import { ZOO_ELSEWHERE } from '../mutants/ranges.js';
+import { TABLE_MUTANTS } from '../mutants/table-mutants.js';
 import { CORNER_CASES, DECIDED, isDecided } from '../operations/corner/cases.js';
 import { cornerFileName } from '../operations/corner/files.js';
 import { PROFILES, type Profile } from '../operations/profiles.js';
@@ -33,7 +34,8 @@ const spec: VerbSpec = {
 };
 
 function printMutants(out: Output): void {
-  const mutants = MUTANTS.map(({ name, found, zoo, about }) => ({ name, found, ...(zoo === undefined ? {} : { zoo }), about }));
+  const tables = TABLE_MUTANTS.map((m) => ({ ...m, found: 'fuzz --tables-only' }));
+  const mutants = [...MUTANTS, ...tables].map(({ name, found, zoo, about }) => ({ name, found, ...(zoo === undefined ? {} : { zoo }), about }));
   out.print(mutantsBlock(mutants));
   out.print(`\nRows of the bug zoo's class C that are no mutants:\n${zooBlock(ZOO_ELSEWHERE)}`);
   out.document({ schema: 1, verb: 'rules', verdict: 'ok', mutants, zooElsewhere: ZOO_ELSEWHERE, timing: {} });

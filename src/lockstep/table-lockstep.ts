@@ -22,6 +22,7 @@ import { TableCaches } from './table-caches.js';
 import { TableCalls } from './table-calls.js';
 import { allows, askGone, judgeClean, judgeFacts, type Owned } from './table-facts.js';
 import { newEnd, tellPath, walkPath } from './table-path.js';
+import { isTableCall, rangeOf, spansOf, type Call, type Range } from './table-ranges.js';
 import { TableScene } from './table-scene.js';
 import { Spans, type Span } from './table-spans.js';
 import { TableTwin, type Mapping } from './table-twin.js';
@@ -411,39 +412,6 @@ export class TableLockstep {
     if (left !== 0) this.ledger.fail('accounting', 'pages are left over', 'no page of the table is left when it is destroyed', `${left} pages are`);
     this.ledger.judge('progress');
   }
-}
-
-type Call = Extract<TableOperation, { op: 'map' | 'map-sg' | 'sync-map' | 'unmap' | 'sync' | 'read-dirty' }>;
-
-function isTableCall(op: TableOperation): op is Call {
-  return op.op === 'map' || op.op === 'map-sg' || op.op === 'sync-map' || op.op === 'unmap' || op.op === 'sync' || op.op === 'read-dirty';
-}
-
-interface Range {
-  readonly first: number;
-  readonly frames: number;
-}
-
-/** The addresses that a call is about, in frames; null: none. */
-function rangeOf(op: TableOperation): Range | null {
-  switch (op.op) {
-    case 'map': case 'unmap': return { first: op.iova / 4096, frames: (op.pageSize * op.count) / 4096 };
-    case 'map-sg': return { first: op.iova / 4096, frames: op.pieces.reduce((sum, p) => sum + p.size, 0) / 4096 };
-    case 'sync-map': case 'read-dirty': return { first: op.iova / 4096, frames: op.size / 4096 };
-    default: return null;
-  }
-}
-
-/** What a map call maps, if all of it is. */
-function spansOf(op: TableOperation): Span[] {
-  if (op.op === 'map') return [{ first: op.iova / 4096, frames: (op.pageSize * op.count) / 4096, target: op.pa / 4096, prot: op.prot }];
-  if (op.op !== 'map-sg') return [];
-  let first = op.iova / 4096;
-  return op.pieces.map((p) => {
-    const span = { first, frames: p.size / 4096, target: p.pa / 4096, prot: op.prot };
-    first += span.frames;
-    return span;
-  });
 }
 
 /** `may`: frames that may come; `due`: must one of them come, if there is one, and else the permission fault? */
