@@ -108,12 +108,15 @@ export class TableCaches implements ViewListener {
     this.#before = this.#view.cleans;
   }
 
-  /** The call is over. `more`: lines of the range that it was told to sync. */
-  bound(what: string, more: number): void {
+  /** The call is over. `synced`: counts the lines of the range that it was told to sync, if that matters. */
+  bound(what: string, synced: () => number): void {
     const cleaned = this.#view.cleans - this.#before;
     if (cleaned === 0) return;
     this.#ledger.judgeAt(BOUND);
-    const touched = this.#lines.size * (this.#replaced ? 2 : 1) + this.#pointers + this.#tableLines + more;
+    const own = this.#lines.size * (this.#replaced ? 2 : 1) + this.#pointers + this.#tableLines;
+    if (cleaned <= own) return;
+    const more = synced();
+    const touched = own + more;
     if (cleaned <= touched) return;
     this.#ledger.fail('clean-bound', `${what} cleans more lines than it touched`, `at most ${touched} lines: ${this.#lines.size} written, ${this.#pointers} of table pointers, ${this.#tableLines} of new tables, ${more} of the synced range`, `${cleaned} lines are cleaned`);
   }

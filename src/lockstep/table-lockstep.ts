@@ -8,6 +8,7 @@
  */
 import { POW2 } from '../spec/bits.js';
 import { BIT_READ_ONLY, BIT_S2AP_WRITE, HI_CONTIGUOUS, HI_DBM } from '../spec/descriptor.js';
+import { describeCommand } from '../spec/command.js';
 import { EVENT } from '../spec/event.js';
 import { contiguousEntries } from '../spec/granule.js';
 import type { Fact } from '../reference/machine/facts.js';
@@ -108,7 +109,13 @@ export class TableLockstep {
     const { telling, weakest } = this.#scene;
     if (telling === null) return [];
     const lines = telling.facts(weakest, facts);
-    return [...tellPath(this.#calls.memory, this.#calls.walker, this.#calls.context, frame).map((line) => `now ${line}`), ...lines];
+    return [...tellPath(this.#calls.memory, this.#calls.walker, this.#calls.context, frame).map((line) => `now ${line}`), ...lines, ...this.#missing()];
+  }
+
+  /** The narrowest commands that must end what was just told of; none where memory itself still says it. */
+  #missing(): string[] {
+    const [list] = this.#log?.remedies ?? [];
+    return list === undefined || list.length === 0 ? [] : [`missing: ${list.map((c) => describeCommand(c)).join(', then ')}, and a CMD_SYNC behind it`];
   }
 
   #conflict(what: string, facts: readonly Fact[]): void {
@@ -126,7 +133,7 @@ export class TableLockstep {
     const what = weakest.pointsTo(slot);
     if (what === null) return;
     const table = what.startsWith('table');
-    const because = this.#scene.telling === null ? [] : this.#scene.telling.facts(weakest, weakest.pointerFacts(slot));
+    const because = this.#scene.telling === null ? [] : [...this.#scene.telling.facts(weakest, weakest.pointerFacts(slot)), ...this.#missing()];
     this.ledger.fail(table ? 'stale-walk' : 'use-after-free', `${what.endsWith(STILL) ? 'memory still holds' : 'only caches hold'} a ${what.split(' ', 1)[0] ?? ''} that points to a freed page`,
       'nothing that memory or a cache holds points to a freed table', `${what} points to ${frameAddress(this.#calls.memory.frameOf(slot))}`, undefined, because);
   }
@@ -241,12 +248,12 @@ export class TableLockstep {
     if (caches === null) return;
     const range = rangeOf(op);
     if (op.op === 'sync-map' && range !== null && this.#insideTable(range)) {
-      caches.bound('sync-map', caches.linesOf(range.first, range.frames));
+      caches.bound('sync-map', () => caches.linesOf(range.first, range.frames));
       this.#reaches(range.first, range.frames);
       return;
     }
     if (op.op === 'map-sg' && this.world.cleaner === 'eager') return; // no such promise: that is what the others are for
-    caches.bound(op.op, 0);
+    caches.bound(op.op, () => 0);
   }
 
   #insideTable({ first, frames }: Range): boolean {
@@ -330,7 +337,7 @@ export class TableLockstep {
     }, (call, result) => { this.#returned(call, result); });
     this.#atOnce = false;
     texts.push(...this.#both(op.calls, results, pages.refused > refused));
-    this.#caches?.bound('together', op.calls.reduce((sum, c) => sum + this.#rangeLines(c), 0));
+    this.#caches?.bound('together', () => op.calls.reduce((sum, c) => sum + this.#rangeLines(c), 0));
     for (const call of op.calls) if (call.op === 'sync-map') this.#bound(call);
     this.#settle();
     if (op.calls.some((c) => c.op === 'sync')) this.#synced();

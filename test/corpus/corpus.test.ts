@@ -25,7 +25,7 @@ test('every regression is named by its id and lies under its rule', (t) => {
   for (const file of all) {
     const c = readStoredFile(file);
     t.is(basename(file, '.json'), storedId(c));
-    t.true(file.includes(`/${String(c.provenance['rule'])}/`), file);
+    t.true(file.includes(`/${String(c.provenance['rule'] ?? c.expect.rule)}/`), file);
   }
 });
 
