@@ -8,16 +8,20 @@ import { type EventRecord } from '../spec/event.js';
 import { Journal } from '../memory/journal.js';
 import { Memory } from '../memory/memory.js';
 import { Pages } from '../memory/pages.js';
+import { WalkerView } from '../memory/walker-view.js';
 import { OptimisedMachine } from '../optimised/machine/machine.js';
 import { OptimisedDriver, ownParts } from '../optimised/driver/driver.js';
 import type { Batch, DriverObserver } from '../optimised/driver/types.js';
 import type { Mutant } from '../mutants/mutant.js';
 import { findMutant } from '../mutants/mutants.js';
+import { withCleaner } from '../parts/cleaners.js';
 import { PLANNERS } from '../parts/planners.js';
 import { Intent } from '../reference/driver/intent.js';
 import { entryFrames } from '../reference/stage1/facts.js';
+import type { TableListener } from '../reference/stage1/tables.js';
 import { Stage1Reference } from '../reference/stage1/machine.js';
 import { afterReset, attached, entrySynced } from '../rules/configuration.js';
+import { CoherencyRules } from '../rules/coherency.js';
 import { judgeNotified } from '../rules/notified.js';
 import { judgePlan } from '../rules/plan.js';
 import { freedRule } from '../rules/freed.js';
@@ -29,7 +33,7 @@ import type { Operation, Result } from '../stack/operation.js';
 import { newOutcome, type Outcome } from '../stack/outcome.js';
 import { Stuck, ViolationError } from '../stack/violation.js';
 import type { Planner } from '../stack/planner.js';
-import type { World } from '../stack/world.js';
+import { hasWalkerView, type SmmuConfig, type World } from '../stack/world.js';
 import { checkAccess, checkEvents } from './access.js';
 import { Log } from './log.js';
 import { bothPort } from './ports.js';
@@ -81,6 +85,8 @@ export class Lockstep {
   readonly journal = new Journal();
   readonly memory: Memory;
   readonly pages: Pages;
+  /** What SMMUs that are not coherent see; null where all are. */
+  readonly view: WalkerView | null;
   readonly references: readonly Stage1Reference[];
   readonly machines: readonly OptimisedMachine[];
   readonly driver: OptimisedDriver;
@@ -88,6 +94,7 @@ export class Lockstep {
   readonly ledger: Ledger;
   readonly scene: Scene;
   readonly leaves: LeafRules;
+  readonly coherency: CoherencyRules | null;
   /** Commands seen, by opcode. */
   readonly commands = new Float64Array(256);
   /** Operations run, refused ones included. */
@@ -107,9 +114,10 @@ export class Lockstep {
     this.#smmuFeatures = world.smmus.map(commandFeatures);
     this.memory = new Memory(this.journal);
     this.pages = new Pages(this.memory);
+    this.view = hasWalkerView(world) ? walkerView(this.memory, this.pages, world) : null;
     options.tap?.begin(this.memory, this.pages);
-    this.references = world.smmus.map((config) => new Stage1Reference(this.memory, config));
-    this.machines = world.smmus.map((config) => new OptimisedMachine(this.memory, machineConfig(config)));
+    this.references = world.smmus.map((config) => new Stage1Reference(this.#seenBy(config), config));
+    this.machines = world.smmus.map((config) => new OptimisedMachine(this.#seenBy(config), machineConfig(config)));
     this.intent = new Intent(world);
     this.ledger = options.ledger ?? new Ledger();
     this.scene = { memory: this.memory, pages: this.pages, machines: this.references, intent: this.intent, ledger: this.ledger };
@@ -119,8 +127,9 @@ export class Lockstep {
       ports: world.smmus.map((_, i) => this.#port(i)),
     });
     this.pages.listeners.push(freedRule(this.scene));
+    this.coherency = this.#judgeCoherency();
     this.#connect();
-    this.#filterBarriers();
+    this.#filterSteps();
     this.#guarded('reset', () => { this.driver.boot(); });
     afterReset(this.scene);
   }
@@ -140,7 +149,7 @@ export class Lockstep {
 
   #parts(): ReturnType<typeof ownParts> {
     const planner = this.#options.planner ?? PLANNERS.find((p) => p.name === this.world.planner);
-    const own = planner === undefined ? ownParts('plain') : { ...ownParts('plain'), planner };
+    const own = withCleaner(planner === undefined ? ownParts('plain') : { ...ownParts('plain'), planner }, this.world);
     const parts = this.#mutant?.parts?.(own, this.world, 'plain') ?? own;
     const injection = this.#options.injection;
     if (injection === undefined || injection.where !== 'batch') return parts;
@@ -158,7 +167,7 @@ export class Lockstep {
     const log = this.#options.log;
     this.references.forEach((reference, smmu) => {
       if (log !== undefined) reference.configuration.changed = (kind, sid) => { log.add({ kind: 'entry', op: this.index, smmu, entry: kind, sid }); };
-      const own = this.leaves.listener(smmu);
+      const own = this.#tableListener(smmu);
       reference.tables.listener = log === undefined ? own : {
         ...own,
         leafHidden: (leaf) => {
@@ -187,9 +196,37 @@ export class Lockstep {
     });
   }
 
+  /** Memory as an SMMU sees it. */
+  #seenBy(config: SmmuConfig): Memory {
+    return config.coherent === false && this.view !== null ? this.view.memory : this.memory;
+  }
+
+  #judgeCoherency(): CoherencyRules | null {
+    if (this.view === null) return null;
+    const { domains, startLevel } = this.driver.state;
+    const rules = new CoherencyRules(this.scene, this.view, domains.map((d) => ({ slot: d.rootSlot, level: startLevel, cleaned: !d.coherent })));
+    this.view.listener = rules;
+    return rules;
+  }
+
+  /** What the tables of one SMMU tell. */
+  #tableListener(smmu: number): TableListener {
+    const own = this.leaves.listener(smmu);
+    const { coherency } = this;
+    if (coherency === null || this.world.smmus[smmu]?.coherent !== false) return own;
+    return {
+      ...own,
+      wayBorn: (way) => {
+        coherency.reached(smmu, way);
+        own.wayBorn(way);
+      },
+    };
+  }
+
   #observer(): DriverObserver {
     return {
       planned: (smmu, d, words, count) => {
+        this.coherency?.taken('when its invalidation is issued');
         judgePlan(this.ledger, { smmu, d, words, count }, this.#smmuFeatures[smmu] as CommandFeatures, this.driver.context.parts.planner.promise);
         if (this.#operation !== null) judgeNotified(this.ledger, this.world, this.#operation, d);
       },
@@ -198,10 +235,11 @@ export class Lockstep {
     };
   }
 
-  #filterBarriers(): void {
+  #filterSteps(): void {
+    const cpu = this.driver.context.cpu;
+    cpu.cleanFilter = this.#mutant?.cleans ?? null;
     const barriers = this.#mutant?.barriers;
     if (barriers === undefined) return;
-    const cpu = this.driver.context.cpu;
     const isTable = (slot: number): boolean => this.pages.ownerOf(slot) === 'table';
     cpu.barrierFilter = (site) => barriers(site, cpu, isTable);
   }
@@ -239,8 +277,10 @@ export class Lockstep {
       return { operation: op, expected, result: expected, outcome: expected === 'ok' ? this.outcome : null };
     }
     const refused = this.pages.refused;
+    this.coherency?.begin();
     const result = this.#guarded(op.op, () => this.driver.run(op));
     this.#compare(op, expected, result, this.pages.refused > refused);
+    this.coherency?.returned(op, result);
     this.#injectAfter();
     const taken = op.op === 'sync' || op.op === 'flush-all' || op.op === 'iova-free' || op.op === 'unmap' ? this.intent.domains[op.domain]?.limbo : undefined;
     if (expected === 'ok') this.intent.finish(op, result);
@@ -328,6 +368,17 @@ export class Lockstep {
   /** The end of a run: tables against intent, everything detached and freed, nothing left. */
   close(): void {
     checkTables(this);
+    this.coherency?.whole();
     this.#guarded('teardown', () => { teardown(this); });
   }
+}
+
+/** Tables are cached, and pages that are nobody's; everything else is mapped uncached. */
+export function walkerView(memory: Memory, pages: Pages, world: World): WalkerView {
+  const view = new WalkerView(memory, (slot) => {
+    const owner = pages.ownerOf(slot);
+    return owner === 'table' || owner === null;
+  }, world.eviction);
+  pages.observer = view;
+  return view;
 }

@@ -16,6 +16,11 @@ export const STEP_BUDGET = 8_000_000;
 /** Why a barrier stands where it stands; a step filter names them. */
 export type BarrierSite = 'map-done' | 'before-invs' | 'command-published' | 'entry-target-visible' | 'table-contents' | 'array-published';
 
+/** What a clean of cache lines is for; only domains whose walkers are not coherent need any. */
+export type CleanSite = 'root-table' | 'new-table' | 'table-pointer' | 'cleared' | 'leaves' | 'sync-map';
+
+const LINE_WORDS = 8;
+
 export class Cpu {
   readonly memory: Memory;
   readonly #order: 'fifo' | 'reverse';
@@ -31,6 +36,10 @@ export class Cpu {
   #budget = STEP_BUDGET;
   /** Set by mutants only: barriers for which it says false are left out. */
   barrierFilter: ((site: BarrierSite) => boolean) | null = null;
+  /** Set by mutants only: what becomes of a clean. 'early': it takes what stands in the cache, not waiting for this CPU's own stores. */
+  cleanFilter: ((site: CleanSite, ref: number, words: number) => 'whole' | 'none' | 'early' | 'short') | null = null;
+  /** Calls of `clean` so far, also where there is nothing to clean for. */
+  cleanCalls = 0;
 
   constructor(memory: Memory, order: 'fifo' | 'reverse' = 'fifo') {
     this.memory = memory;
@@ -124,6 +133,41 @@ export class Cpu {
     this.drainAll();
   }
 
+  /**
+   * Cleans every line that [ref, ref + words) touches, and waits for it (DC CVAC for each, then DSB). This CPU's own stores to these lines
+   * leave the store buffer first: maintenance by address keeps its order with stores to the same line. Others may stay behind.
+   */
+  clean(ref: number, words: number, site: CleanSite): number {
+    const { journal, walkers } = this.memory;
+    this.cleanCalls += 1;
+    if (journal.recording) journal.push(() => { this.cleanCalls -= 1; });
+    if (walkers === null) return 0;
+    const how = this.cleanFilter === null ? 'whole' : this.cleanFilter(site, ref, words);
+    if (how === 'none') return 0;
+    const first = ref - (ref % LINE_WORDS);
+    let end = ref + words + LINE_WORDS - 1;
+    end -= end % LINE_WORDS;
+    if (how === 'short') end -= LINE_WORDS;
+    if (end <= first) return 0;
+    if (how !== 'early') this.#drainBetween(first, end);
+    const lines = walkers.clean(first, end - first);
+    if ((this.#steps += lines) > this.#budget) this.step('clean');
+    if (how === 'early') this.#drainBetween(first, end);
+    return lines;
+  }
+
+  /** Pending stores to [first, end) become visible; the others keep their places. */
+  #drainBetween(first: number, end: number): void {
+    let found = 0;
+    for (let i = 0; i < this.#count; i += 1) {
+      const ref = this.#refs[(this.#head + i) % CAPACITY] as number;
+      if (ref >= first && ref < end) found += 1;
+    }
+    if (found === 0) return;
+    if (found === this.#count) this.drainAll();
+    else this.#drainWhere((ref) => ref >= first && ref < end);
+  }
+
   drainAll(): void {
     if (this.#count === 0) return;
     if (this.memory.journal.recording) this.#save();
@@ -139,6 +183,10 @@ export class Cpu {
 
   /** Only pending stores to the slots for which `which` says so become visible (plain stores are not ordered). */
   drainOnly(which: (slot: number) => boolean): void {
+    this.#drainWhere((ref) => which(Math.floor(ref / 512)));
+  }
+
+  #drainWhere(which: (ref: number) => boolean): void {
     if (this.memory.journal.recording) this.#save();
     const n = this.#count;
     const head = this.#head;
@@ -150,7 +198,7 @@ export class Cpu {
     for (let i = 0; i < n; i += 1) {
       const at = (head + i) % CAPACITY;
       const ref = refs[at] as number;
-      if (which(Math.floor(ref / 512))) {
+      if (which(ref)) {
         this.memory.commit(ref, los[at] as number, his[at] as number);
         continue;
       }

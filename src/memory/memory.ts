@@ -1,6 +1,6 @@
 /**
- * Physical memory: 64-bit words, sparse by 4 KiB frame. What stands in the arrays is what every observer
- * sees (the SMMU is coherent here); a CPU's own stores wait in its store buffer first (`cpu.ts`).
+ * Physical memory: 64-bit words, sparse by 4 KiB frame. What stands in the arrays is what every CPU and every coherent
+ * SMMU sees; a CPU's own stores wait in its store buffer first (`cpu.ts`). Other SMMUs: `walker-view.ts`.
  *
  * Hot form: a word is named by a *reference*, slot * 512 + index, where a slot is the place of its frame in
  * the arrays. Frames of the RAM window [RAM_BASE, RAM_BASE + slots) have slot = frame - RAM_BASE, so that
@@ -17,6 +17,13 @@ export interface MemoryWatcher {
   stored(slot: number, index: number, oldLo: number, oldHi: number): void;
 }
 
+/** Cleans lines from the CPUs' cache for walkers that do not look into it (walker-view.ts); returns how many lines these are. */
+export interface LineCleaner {
+  clean(ref: number, words: number): number;
+  /** The cache writes a dirty line back by itself: the n-th by address, modulo their number. */
+  evict(n: number): boolean;
+}
+
 export class Memory {
   readonly journal: Journal;
   lo: Uint32Array;
@@ -28,6 +35,10 @@ export class Memory {
   /** How many watchers asked for this slot. */
   watched: Uint16Array;
   watchers: MemoryWatcher[] = [];
+  /** Set where walkers have a view of their own. */
+  walkers: LineCleaner | null = null;
+  /** Told when there is room for more slots. */
+  grown: ((slots: number) => void) | null = null;
   /** Incremental fingerprint of all words (two 32-bit halves); kept only while the journal records. */
   printA = 0;
   printB = 0;
@@ -68,6 +79,7 @@ export class Memory {
     this.odd = enlarge(this.odd, new Uint16Array(size));
     this.watched = enlarge(this.watched, new Uint16Array(size));
     this.#slots = size;
+    this.grown?.(size);
   }
 
   /** A store becomes visible to everybody. Watchers of the page hear of it if the word changes. */

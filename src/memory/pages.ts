@@ -12,6 +12,12 @@ export interface FreeListener {
   freed(slot: number, owner: PageOwner): void;
 }
 
+/** Told of pages as they come and go: a page that is handed out has its owner, one that was given back has none and is zeroed. */
+export interface PageObserver {
+  allocated(slot: number): void;
+  released(slot: number): void;
+}
+
 export interface AllocationFault {
   readonly kind: 'double-free' | 'use-after-free';
   readonly what: string;
@@ -39,6 +45,8 @@ export interface PagesPort {
 export class Pages implements PagesPort {
   readonly memory: Memory;
   readonly listeners: FreeListener[] = [];
+  /** The walkers' view, where they have one. */
+  observer: PageObserver | null = null;
   #owner: (PageOwner | null)[] = [];
   #free: number[] = [];
   /** Version of a freed page when it was zeroed: a store that reaches it later is noticed when it is handed out again. */
@@ -126,7 +134,8 @@ export class Pages implements PagesPort {
         if (fresh) this.#owner.pop(); else this.#free.push(given);
       });
     }
-    return slot;
+    this.observer?.allocated(given);
+    return given;
   }
 
   /** `count` neighbouring pages for a structure larger than one (set-up only; never refused). Returns the first slot. */
@@ -135,6 +144,7 @@ export class Pages implements PagesPort {
     for (let i = 0; i < count; i += 1) this.#owner.push(owner);
     this.memory.grow(first + count);
     this.#used += count;
+    for (let i = 0; i < count; i += 1) this.observer?.allocated(first + i);
     return first;
   }
 
@@ -149,6 +159,7 @@ export class Pages implements PagesPort {
     this.#owner[slot] = null;
     this.#used -= 1;
     this.memory.zeroPage(slot);
+    this.observer?.released(slot);
     this.#zeroed[slot] = this.memory.version[slot] as number;
     this.#free.push(slot);
     if (this.memory.journal.recording) {

@@ -2,7 +2,7 @@
  * Mutant: what a deliberately broken variant of the optimised driver is, and the usual ways to break one: its batches, its plans, what it
  * says of a gather.
  */
-import type { BarrierSite, Cpu } from '../memory/cpu.js';
+import type { BarrierSite, CleanSite, Cpu } from '../memory/cpu.js';
 import type { Batch, Gather, Parts } from '../optimised/driver/types.js';
 import { newDescription } from '../stack/description.js';
 import type { Planner } from '../stack/planner.js';
@@ -19,6 +19,8 @@ export interface Mutant {
   readonly zoo?: readonly string[];
   readonly parts?: (own: Parts, world: World, form: 'plain' | 'steps') => Parts;
   /** Which barriers still work. */
+  /** What becomes of cleans. */
+  readonly cleans?: (site: CleanSite, ref: number, words: number) => 'whole' | 'none' | 'early' | 'short';
   readonly barriers?: (site: BarrierSite, cpu: Cpu, isTable: (slot: number) => boolean) => boolean;
 }
 

@@ -77,6 +77,8 @@ export function operationJson(o: Operation, index = 0): Json {
       return { op: o.op, device: o.device, stream: o.stream, iova: hex('iova', o.iova), write: o.write };
     case 'fail-next-allocation':
       return { op: o.op };
+    case 'evict':
+      return { op: o.op, line: o.line };
   }
 }
 
@@ -90,14 +92,16 @@ export function worldJson(w: World): { readonly [key: string]: Json } {
   return {
     smmus: w.smmus.map((s) => ({
       range: s.range, asidBits: s.asidBits, asidMax: s.asidMax, queueLog2: s.queueLog2, eventLog2: s.eventLog2,
-      tlbEntries: s.tlbEntries, ...(s.ds === true ? { ds: true } : {}), ...(s.forceSync === true ? { forceSync: true } : {}),
+      tlbEntries: s.tlbEntries, ...(s.ds === true ? { ds: true } : {}), ...(s.forceSync === true ? { forceSync: true } : {}), ...(s.coherent === false ? { coherent: false } : {}),
     })),
     devices: w.devices.map((d) => ({ smmu: d.smmu, streams: [...d.streams] })),
-    domains: w.domains.map((d) => ({ mode: d.mode, managed: d.managed, ...(d.gather === undefined ? {} : { gather: d.gather }) })),
+    domains: w.domains.map((d) => ({ mode: d.mode, managed: d.managed, ...(d.gather === undefined ? {} : { gather: d.gather }), ...(d.coherent === false ? { coherent: false } : {}) })),
     inputBits: w.inputBits,
     flushQueue: w.flushQueue,
     storeOrder: w.storeOrder,
     ...(w.planner === undefined ? {} : { planner: w.planner }),
+    ...(w.cleaner === undefined ? {} : { cleaner: w.cleaner }),
+    ...(w.eviction === undefined ? {} : { eviction: { oneIn: w.eviction.oneIn, seed: w.eviction.seed } }),
   };
 }
 

@@ -8,6 +8,7 @@ import type { Operation, OperationKind, Target } from '../stack/operation.js';
 import { OPERATION_KINDS } from '../stack/operation.js';
 import { RULE_IDS } from '../stack/violation.js';
 import type { DeviceConfig, DomainConfig, SmmuConfig, World } from '../stack/world.js';
+import { CLEANER_NAMES } from '../stack/page-table.js';
 import { PLANNER_NAMES } from '../stack/planner.js';
 import { GATHER_STYLES, LIMITS } from '../stack/world.js';
 import type { Case, Expectation, Observation, Subject } from './case.js';
@@ -66,7 +67,7 @@ export function parseCase(n: Node): Case {
 }
 
 function parseWorld(n: Node): World {
-  n.object(['smmus', 'devices', 'domains', 'inputBits', 'flushQueue', 'storeOrder'], ['planner']);
+  n.object(['smmus', 'devices', 'domains', 'inputBits', 'flushQueue', 'storeOrder'], ['planner', 'cleaner', 'eviction']);
   const smmus = n.child('smmus').list(1, LIMITS.smmus, parseSmmu);
   const used = new Set<number>();
   return {
@@ -77,11 +78,23 @@ function parseWorld(n: Node): World {
     flushQueue: n.child('flushQueue').integer(1, LIMITS.flushQueue),
     storeOrder: n.child('storeOrder').oneOf(['fifo', 'reverse']),
     ...(n.has('planner') ? { planner: n.child('planner').oneOf(PLANNER_NAMES) } : {}),
+    ...(n.has('cleaner') ? { cleaner: n.child('cleaner').oneOf(CLEANER_NAMES) } : {}),
+    ...(n.has('eviction') ? { eviction: parseEviction(n.child('eviction')) } : {}),
   };
 }
 
+function parseEviction(n: Node): NonNullable<World['eviction']> {
+  n.object(['oneIn', 'seed']);
+  return { oneIn: n.child('oneIn').integer(1, LIMITS.evictionOneIn), seed: n.child('seed').integer(0, LIMITS.evictionSeed) };
+}
+
+/** `coherent` is said only where it is false. */
+function parseCoherent(n: Node): { readonly coherent?: false } {
+  return n.has('coherent') && !n.child('coherent').boolean() ? { coherent: false } : {};
+}
+
 function parseSmmu(n: Node): SmmuConfig {
-  n.object(['range', 'asidBits', 'asidMax', 'queueLog2', 'eventLog2', 'tlbEntries'], ['forceSync', 'ds']);
+  n.object(['range', 'asidBits', 'asidMax', 'queueLog2', 'eventLog2', 'tlbEntries'], ['forceSync', 'ds', 'coherent']);
   const asidBits = n.child('asidBits').oneOf([8, 16]);
   const tlb = n.child('tlbEntries');
   const tlbEntries = tlb.integer(4, 4096);
@@ -95,6 +108,7 @@ function parseSmmu(n: Node): SmmuConfig {
     tlbEntries,
     ...(n.has('ds') && n.child('ds').boolean() ? { ds: true as const } : {}),
     ...(n.has('forceSync') && n.child('forceSync').boolean() ? { forceSync: true as const } : {}),
+    ...parseCoherent(n),
   };
 }
 
@@ -112,14 +126,14 @@ function parseDevice(n: Node, smmus: number, used: Set<number>): DeviceConfig {
 }
 
 function parseDomain(n: Node): DomainConfig {
-  n.object(['mode', 'managed'], ['gather']);
+  n.object(['mode', 'managed'], ['gather', 'coherent']);
   const mode = n.child('mode').oneOf(['strict', 'lazy']);
   const managed = n.child('managed').boolean();
   if (mode === 'lazy' && !managed) n.child('managed').fail('must be true for a lazy domain');
-  if (!n.has('gather')) return { mode, managed };
+  if (!n.has('gather')) return { mode, managed, ...parseCoherent(n) };
   const gather = n.child('gather').oneOf(GATHER_STYLES);
   if (gather === 'sva' && (mode !== 'strict' || managed)) n.child('gather').fail('must not be "sva" for a lazy or managed domain');
-  return { mode, managed, gather };
+  return { mode, managed, gather, ...parseCoherent(n) };
 }
 
 function parseSubject(n: Node): Subject {
@@ -147,6 +161,7 @@ const KEYS: Readonly<Record<OperationKind, readonly string[]>> = {
   'iova-free': ['op', 'domain', 'iova', 'size'],
   'flush-all': ['op', 'domain'],
   'fail-next-allocation': ['op'],
+  evict: ['op', 'line'],
 };
 
 function parseOperation(n: Node): Operation {
@@ -171,6 +186,8 @@ function parseOperation(n: Node): Operation {
       return { op, device: index('device'), stream: index('stream'), iova: bytes('iova'), write: n.child('write').boolean() };
     case 'fail-next-allocation':
       return { op };
+    case 'evict':
+      return { op, line: index('line') };
   }
 }
 

@@ -128,6 +128,7 @@ export class Generator {
         return view.domains[domain]?.config.mode === 'lazy' ? { op: 'flush-all', domain } : undefined;
       }
       case 'fail-next-allocation': return { op: 'fail-next-allocation' };
+      case 'evict': return { op: 'evict', line: c.index(256) };
     }
   }
 

@@ -3,6 +3,7 @@
  * choices are whole numbers from a Chooser; nothing depends on anything else.
  */
 import type { Chooser } from '../stack/chooser.js';
+import type { CleanerName } from '../stack/page-table.js';
 import type { PlannerName } from '../stack/planner.js';
 import type { OperationKind } from '../stack/operation.js';
 import { GATHER_STYLES, type DeviceConfig, type DomainConfig, type GatherStyle, type SmmuConfig, type World } from '../stack/world.js';
@@ -25,7 +26,7 @@ export interface Profile {
 }
 
 const WEIGHTS: Readonly<Record<OperationKind, number>> = {
-  map: 22, unmap: 18, sync: 14, attach: 4, detach: 2, access: 26, 'iova-alloc': 6, 'iova-free': 5, 'flush-all': 2, 'fail-next-allocation': 1,
+  map: 22, unmap: 18, sync: 14, attach: 4, detach: 2, access: 26, 'iova-alloc': 6, 'iova-free': 5, 'flush-all': 2, 'fail-next-allocation': 1, evict: 0,
 };
 
 export const SIZE_CLASSES = ['1 page', '2-16 pages', '17-600 pages', '601-4096 pages', '2 MB blocks', '2 MB in pages', '1 GB', 'over 1 GB in blocks'] as const;
@@ -93,10 +94,26 @@ function drawPlanning(chooser: Chooser, world: World, mix: Mix): { readonly worl
   return { world: { ...world, smmus, planner }, mix: planner === 'per-granule' ? { ...mix, sizes: [Math.max(1, mix.sizes[0] as number), ...mix.sizes.slice(1, -2), 0, 0] } : mix };
 }
 
+/**
+ * SMMUs that do not look into the CPU's caches, some or all; domains whose tables are cleaned, and (where some SMMU is coherent) others; lines that are
+ * written back by themselves, after every store or seldom.
+ */
+function withoutCoherency(chooser: Chooser, world: World): World {
+  const mixed = world.smmus.length > 1 && chooser.index(2) === 0;
+  const smmus = world.smmus.map((s, i) => (!mixed || (i > 0 && chooser.index(2) === 0) || i === 0 ? { ...s, coherent: false as const } : s));
+  const domains = world.domains.map((d, i) => (i === 0 || chooser.index(4) > 0 ? { ...d, coherent: false as const } : d));
+  const oneIn = pick(chooser, [0, 1, 3, 16, 100]);
+  const cleaner = pick<CleanerName | null>(chooser, [null, null, 'eager']);
+  return {
+    ...world, smmus, domains, ...(cleaner === null ? {} : { cleaner }), ...(oneIn === 0 ? {} : { eviction: { oneIn, seed: chooser.index(2 ** 16) } }),
+  };
+}
+
 /** Some kinds get much more, some nothing: rare mixes find what an even one does not. */
 export function drawMix(chooser: Chooser, plain = PLAIN_MIX): Mix {
   const weights = { ...plain.weights };
   for (const kind of Object.keys(weights) as OperationKind[]) {
+    if (kind === 'evict') continue; // a world decides whether there is anything to write back
     const roll = chooser.index(8);
     if (roll === 0 && kind !== 'map') weights[kind] = 0;
     if (roll === 7) weights[kind] *= 4;
@@ -107,10 +124,20 @@ export function drawMix(chooser: Chooser, plain = PLAIN_MIX): Mix {
   return { weights, sizes, invalid: pick(chooser, [0, 20, 60]), spread: pick(chooser, [8, 64, 1024]) };
 }
 
+/** The environment writes dirty lines back between calls as well. */
+function withEvictions(mix: Mix): Mix {
+  return { ...mix, weights: { ...mix.weights, evict: 3 } };
+}
+
 export const PROFILES: readonly Profile[] = [
   {
     name: 'swarm', about: 'a fresh mix of operations, features, devices and SMMU instances for every run (the default)',
-    draw: (chooser) => ({ ...drawPlanning(chooser, drawWorld(chooser, pick(chooser, [1, 1, 2, 2, 3])), drawMix(chooser)), operations: pick(chooser, [60, 150, 300, 500]) }),
+    draw: (chooser) => {
+      const drawn = drawPlanning(chooser, drawWorld(chooser, pick(chooser, [1, 1, 2, 2, 3])), drawMix(chooser));
+      const operations = pick(chooser, [60, 150, 300, 500]);
+      if (chooser.index(8) > 0) return { ...drawn, operations };
+      return { world: withoutCoherency(chooser, drawn.world), mix: withEvictions(drawn.mix), operations };
+    },
   },
   {
     name: 's1-4k', about: 'one SMMU with range invalidation, strict domains, 90 % of 1-16 pages and 10 % of blocks (what bench measures)',
@@ -157,6 +184,13 @@ export const PROFILES: readonly Profile[] = [
         world: { ...world, domains: world.domains.map((d) => withGather(chooser, { mode: d.mode, managed: d.managed })) },
         mix: { ...PLAIN_MIX, sizes: [40, 30, 6, 3, 30, 20, 2, 4], spread: 16 }, operations: 200,
       };
+    },
+  },
+  {
+    name: 'noncoherent', about: 'SMMUs that do not look into the CPU caches, alone and beside coherent ones; every clean of a table line counts',
+    draw: (chooser) => {
+      const drawn = drawPlanning(chooser, drawWorld(chooser, pick(chooser, [1, 1, 2, 3])), { ...PLAIN_MIX, sizes: [60, 40, 8, 1, 20, 12, 1, 1], spread: pick(chooser, [8, 64, 256]) });
+      return { world: withoutCoherency(chooser, drawn.world), mix: withEvictions(drawn.mix), operations: pick(chooser, [60, 150, 300]) };
     },
   },
   {

@@ -19,6 +19,7 @@ function operands(op: Operation): string {
     case 'detach': return `device ${op.device}`;
     case 'access': return `device ${op.device}${op.stream === 0 ? '' : ` stream ${op.stream}`}  ${hex(op.iova)} ${op.write ? 'write' : 'read'}`;
     case 'fail-next-allocation': return '';
+    case 'evict': return `dirty line ${op.line}`;
   }
 }
 
@@ -30,10 +31,11 @@ export function describeOperation(op: Operation, width = 0): string {
 /** A world in two or three lines. */
 export function describeWorld(world: World): string[] {
   const smmus = world.smmus.map((s, i) => `SMMU ${i}: ${s.range ? (s.ds === true ? 'range with DS' : 'range') : 'no range'}, ${s.asidBits}-bit asids 1..${s.asidMax}, `
-    + `queue of ${2 ** s.queueLog2}, event queue of ${2 ** s.eventLog2}, TLB of ${s.tlbEntries}${s.forceSync === true ? ', at most 63 commands between SYNCs' : ''}`);
+    + `queue of ${2 ** s.queueLog2}, event queue of ${2 ** s.eventLog2}, TLB of ${s.tlbEntries}${s.forceSync === true ? ', at most 63 commands between SYNCs' : ''}${s.coherent === false ? ', not coherent' : ''}`);
   const devices = world.devices.map((d, i) => `device ${i} -> SMMU ${d.smmu} stream${d.streams.length === 1 ? '' : 's'} ${d.streams.join(', ')}`);
-  const domains = world.domains.map((d, i) => `domain ${i} ${d.mode}${d.managed && d.mode === 'strict' ? ' managed' : ''}${d.gather === undefined ? '' : ` gather ${d.gather}`}`);
-  const rest = `${world.inputBits}-bit input, flush queue of ${world.flushQueue}, stores drain ${world.storeOrder}${world.planner === undefined ? '' : `, planner ${world.planner}`}`;
+  const domains = world.domains.map((d, i) => `domain ${i} ${d.mode}${d.managed && d.mode === 'strict' ? ' managed' : ''}${d.gather === undefined ? '' : ` gather ${d.gather}`}${d.coherent === false ? ' cleaned' : ''}`);
+  const rest = `${world.inputBits}-bit input, flush queue of ${world.flushQueue}, stores drain ${world.storeOrder}${world.planner === undefined ? '' : `, planner ${world.planner}`}${world.cleaner === undefined ? '' : `, cleaner ${world.cleaner}`}`
+    + (world.eviction === undefined ? '' : `, a dirty line written back every ${world.eviction.oneIn} stores (seed ${world.eviction.seed})`);
   return [...smmus, devices.length === 0 ? 'no device' : devices.join('; '), `${domains.length === 0 ? 'no domain' : domains.join(', ')}; ${rest}`];
 }
 

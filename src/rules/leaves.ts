@@ -5,7 +5,9 @@
  * this domain and address is judged again only when its words have changed unseen.
  */
 import { descriptorKind, leafFrame, leafWritable, LEAF } from '../spec/descriptor.js';
+import type { Memory } from '../memory/memory.js';
 import { entryFrames, type LeafRec, type Regime, type Way } from '../reference/stage1/facts.js';
+import type { Stage1Reference } from '../reference/stage1/machine.js';
 import { cacheableLeaf, type TableListener } from '../reference/stage1/tables.js';
 import type { FactPlace } from '../stack/violation.js';
 import { ruleIndex } from './ledger.js';
@@ -21,8 +23,8 @@ interface Judged {
 
 export class LeafRules {
   readonly #scene: Scene;
-  /** By slot; sparse. */
-  readonly #judged: (Judged | undefined)[] = [];
+  /** By SMMU, then by slot; sparse. SMMUs that read the same memory share what was judged. */
+  readonly #judged: readonly (Judged | undefined)[][];
   /** Stale leaves that came into being and have not fallen due yet, by domain. */
   readonly #open: number[];
 
@@ -32,7 +34,14 @@ export class LeafRules {
   constructor(scene: Scene, remember = true) {
     this.#scene = scene;
     this.#remember = remember;
+    const lists = new Map<Memory, (Judged | undefined)[]>(scene.machines.map((m) => [m.memory, []]));
+    this.#judged = scene.machines.map((m) => lists.get(m.memory) as (Judged | undefined)[]);
     this.#open = scene.intent.domains.map(() => 0);
+  }
+
+  /** Memory as this SMMU sees it. */
+  #memory(smmu: number): Memory {
+    return (this.#scene.machines[smmu] as Stage1Reference).memory;
   }
 
   /** What one SMMU's tables report to. */
@@ -53,8 +62,8 @@ export class LeafRules {
 
   #born(smmu: number, regime: Regime, way: Way, index: number, lo: number, hi: number): void {
     if (regime.domain < 0) return;
-    const version = this.#scene.memory.version[way.slot] as number;
-    const known = this.#judged[way.slot];
+    const version = this.#memory(smmu).version[way.slot] as number;
+    const known = this.#judged[smmu]?.[way.slot];
     const same = known !== undefined && known.domain === regime.domain && known.va === way.va;
     if (same && known.version === version) return;
     this.#judgeLeaf(smmu, regime, way, index, lo, hi);
@@ -73,16 +82,18 @@ export class LeafRules {
 
   #judgePage(smmu: number, regime: Regime, way: Way): void {
     if (way.slot < 0) return;
-    const version = this.#scene.memory.version[way.slot] as number;
-    const known = this.#judged[way.slot];
+    const memory = this.#memory(smmu);
+    const version = memory.version[way.slot] as number;
+    const known = this.#judged[smmu]?.[way.slot];
     if (known !== undefined && known.domain === regime.domain && known.va === way.va && known.version === version) return;
     for (let i = 0; i < 512; i += 1) {
-      const lo = this.#scene.memory.lo[way.slot * 512 + i] as number;
+      const lo = memory.lo[way.slot * 512 + i] as number;
       if (descriptorKind(lo, way.level, 12) !== LEAF) continue;
-      const hi = this.#scene.memory.hi[way.slot * 512 + i] as number;
+      const hi = memory.hi[way.slot * 512 + i] as number;
       if (cacheableLeaf(lo, hi, way.level, regime.outputBits)) this.#judgeLeaf(smmu, regime, way, i, lo, hi);
     }
-    if (this.#remember) this.#judged[way.slot] = { domain: regime.domain, va: way.va, version };
+    const judged = this.#judged[smmu];
+    if (this.#remember && judged !== undefined) judged[way.slot] = { domain: regime.domain, va: way.va, version };
   }
 
   /** The regime belongs to this domain from now on: everything it reaches is judged. */
@@ -98,6 +109,7 @@ export class LeafRules {
 
   /** A regime of nobody under the tag of `domain`: whatever it holds or reaches must be what that domain maps. */
   judgeForeign(smmu: number, regime: Regime, domain: number): void {
+    const memory = this.#memory(smmu);
     const permits = (va: number, level: number, lo: number, hi: number): boolean => {
       const frames = entryFrames(level);
       const pa = leafFrame(lo, hi, level);
@@ -108,8 +120,8 @@ export class LeafRules {
     for (const leaf of regime.leafRecs) permits(leaf.va, leaf.level, leaf.lo, leaf.hi);
     const visit = (way: Way): void => {
       for (let i = 0; way.slot >= 0 && i < 512; i += 1) {
-        const lo = this.#scene.memory.lo[way.slot * 512 + i] as number;
-        const hi = this.#scene.memory.hi[way.slot * 512 + i] as number;
+        const lo = memory.lo[way.slot * 512 + i] as number;
+        const hi = memory.hi[way.slot * 512 + i] as number;
         if (cacheableLeaf(lo, hi, way.level, regime.outputBits)) permits(way.va + i * entryFrames(way.level), way.level, lo, hi);
       }
       for (const kid of way.kids.values()) visit(kid);
@@ -172,10 +184,11 @@ export class LeafRules {
 
   #judgeBelow(smmu: number, regime: Regime, way: Way): void {
     if (way.slot < 0) return;
+    const memory = this.#memory(smmu);
     for (let i = 0; i < 512; i += 1) {
-      const lo = this.#scene.memory.lo[way.slot * 512 + i] as number;
+      const lo = memory.lo[way.slot * 512 + i] as number;
       if (descriptorKind(lo, way.level, 12) !== LEAF) continue;
-      const hi = this.#scene.memory.hi[way.slot * 512 + i] as number;
+      const hi = memory.hi[way.slot * 512 + i] as number;
       if (cacheableLeaf(lo, hi, way.level, regime.outputBits)) this.#judgeStale(smmu, regime, way.va + i * entryFrames(way.level), way.level, lo, hi, 'table');
     }
     for (const kid of way.kids.values()) this.#judgeBelow(smmu, regime, kid);

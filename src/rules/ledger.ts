@@ -35,6 +35,9 @@ export const RULES: readonly RuleText[] = [
   { id: 'break-before-make', claim: 'where the architecture asks for it, software makes an entry invalid, invalidates and syncs before it writes the new one', source: 'IHI 0070 §3.21.1.3; VMSAv8-64 break-before-make, IDR3.BBML', cost: 'one look per changed descriptor', where: 'machine' },
   { id: 'dirty-tracking', claim: 'no page is written through a translation that does not mark it dirty', source: 'IHI 0070 §3.13', cost: 'the permitted answers of one claim', where: 'machine' },
   { id: 'tag-lifetime', claim: 'a tag (ASID, VMID) is used again only when nothing of its former owner can be used any more', source: 'IHI 0070 §3.17, §3.21.1, §4.4', cost: 'the permitted answers of one claim', where: 'machine' },
+  { id: 'table-coherency', claim: 'after a map and its sync have returned, the walker sees every descriptor of the range; what an unmap cleared is cleared for the walker before its invalidation is issued', source: 'IHI 0070 §3.15, IDR0.COHACC; seed 2', cost: 'the ways of the range, at the end of each call; non-coherent walkers only', where: 'driver' },
+  { id: 'publication', claim: 'the walker never sees a pointer to a table whose contents it cannot see', source: 'IHI 0070 §3.15, §3.21.1; seed 2', cost: 'the lines of a table, at the store of each pointer to it; non-coherent walkers only', where: 'driver' },
+  { id: 'clean-bound', claim: 'a call cleans no more lines than it touched: leaves written or synced, and the tables it installed', source: 'seed 2', cost: 'one comparison per call; non-coherent walkers only', where: 'driver' },
 ];
 
 /** Rules that random machine sequences ask: the others need software that is judged, or claims, which stored cases have. */

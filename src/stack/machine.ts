@@ -33,7 +33,7 @@ export interface InsertListener {
   cdInserted(sid: number, words: Uint32Array, base: number): void;
 }
 
-/** What this path's SMMU implements: stage 1 only, AArch64 tables, no substreams, no stall, coherent. */
+/** What this path's SMMU implements: stage 1 only, AArch64 tables, no substreams, no stall. */
 export function commandFeatures(config: SmmuConfig): CommandFeatures {
   return {
     stage1: true, stage2: false, hyp: false, range: config.range, ds: config.ds === true, ats: false, pri: false, stall: false,
@@ -67,7 +67,7 @@ export function stage1Features(config: SmmuConfig): Stage1Features {
 export function machineConfig(config: SmmuConfig): MachineConfig {
   return {
     features: {
-      stage1: true, stage2: false, hyp: false, coherent: true, httu: 0, ats: false, splitAts: true, asidBits: config.asidBits, vmidBits: 8,
+      stage1: true, stage2: false, hyp: false, coherent: config.coherent !== false, httu: 0, ats: false, splitAts: true, asidBits: config.asidBits, vmidBits: 8,
       msi: false, sev: false, vmidWildcard: false, twoLevelStreams: false, twoLevelCds: false, sidBits: LIMITS.streamLog2, ssidBits: 0,
       commandLog2: QUEUE_LOG2_MAX, eventLog2: QUEUE_LOG2_MAX, extraQueues: 0, range: config.range, bbml: 2, forceWriteBack: false, smallTables: false,
       oas: OAS, gran4k: true, gran16k: false, gran64k: false, ds: config.ds === true, wideInput: false, forceSync: config.forceSync === true, wholeRunOnly: false, repeatedList: false,

@@ -24,11 +24,13 @@ export type Operation =
   /** Lazy domains: invalidate everything of the domain and release the waiting ranges. */
   | { readonly op: 'flush-all'; readonly domain: number }
   /** The next memory allocation of the driver fails. */
-  | { readonly op: 'fail-next-allocation' };
+  | { readonly op: 'fail-next-allocation' }
+  /** The `line`-th dirty line of the tables (by address, modulo their number) is written back to where walkers that are not coherent see it. */
+  | { readonly op: 'evict'; readonly line: number };
 
 export type OperationKind = Operation['op'];
 export const OPERATION_KINDS: readonly OperationKind[] = [
-  'map', 'unmap', 'sync', 'attach', 'detach', 'access', 'iova-alloc', 'iova-free', 'flush-all', 'fail-next-allocation',
+  'map', 'unmap', 'sync', 'attach', 'detach', 'access', 'iova-alloc', 'iova-free', 'flush-all', 'fail-next-allocation', 'evict',
 ];
 
 /** What a call returns: 'ok' or why it was refused; a refused call changes nothing. */
@@ -36,7 +38,7 @@ export type Result = 'ok' | ErrorCode;
 export type ErrorCode =
   | 'unknown-domain' | 'unknown-device' | 'unknown-stream'
   | 'unaligned' | 'out-of-range' | 'too-large' | 'already-mapped' | 'not-mapped' | 'partial-block'
-  | 'already-attached' | 'not-attached' | 'no-tags' | 'no-memory'
+  | 'already-attached' | 'not-attached' | 'incompatible' | 'no-tags' | 'no-memory'
   | 'iova-busy' | 'iova-not-allocated' | 'iova-in-use' | 'not-managed' | 'not-lazy';
 
 /** One sentence for each refusal: what it means and what to do. */
@@ -52,6 +54,7 @@ export const ERRORS: Readonly<Record<ErrorCode, string>> = {
   'partial-block': 'the range cuts a block mapping: unmap the whole block',
   'already-attached': 'the device uses that domain already',
   'not-attached': 'the device is attached to nothing',
+  incompatible: 'the SMMU does not look into the CPU caches, and the tables of that domain are not cleaned: make the domain with "coherent": false',
   'no-tags': 'no ASID is left on that SMMU instance',
   'no-memory': 'the driver could not allocate memory',
   'iova-busy': 'part of the range is handed out, mapped, or waits for a flush',

@@ -7,13 +7,15 @@ export type RuleId =
   | 'stale-translation' | 'stale-walk' | 'stale-configuration' | 'use-after-free' | 'isolation' | 'range-coverage'
   | 'over-invalidation' | 'command-bound'
   | 'illegal-command' | 'queue-integrity' | 'translation-equivalence' | 'machine-refinement' | 'api-result'
-  | 'progress' | 'accounting' | 'stale-atc' | 'stale-event' | 'break-before-make' | 'dirty-tracking' | 'tag-lifetime';
+  | 'progress' | 'accounting' | 'stale-atc' | 'stale-event' | 'break-before-make' | 'dirty-tracking' | 'tag-lifetime'
+  | 'table-coherency' | 'publication' | 'clean-bound';
 
 export const RULE_IDS: readonly RuleId[] = [
   'stale-translation', 'stale-walk', 'stale-configuration', 'use-after-free', 'isolation', 'range-coverage',
   'over-invalidation', 'command-bound',
   'illegal-command', 'queue-integrity', 'translation-equivalence', 'machine-refinement', 'api-result', 'progress', 'accounting',
   'stale-atc', 'stale-event', 'break-before-make', 'dirty-tracking', 'tag-lifetime',
+  'table-coherency', 'publication', 'clean-bound',
 ];
 
 /** The evidence of one broken rule. Everything in words is for the reader; `cause` is what shrinking must keep. */

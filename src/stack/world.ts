@@ -2,6 +2,7 @@
  * World: one configured system. Pure data (it is stored in cases): SMMU instances and their features, devices
  * with their streams, domains, and which implementation of each part the optimised driver uses.
  */
+import type { CleanerName } from './page-table.js';
 import type { PlannerName } from './planner.js';
 
 /** One SMMU instance. */
@@ -22,6 +23,8 @@ export interface SmmuConfig {
   readonly tlbEntries: number;
   /** Erratum: of more than 63 commands without a CMD_SYNC the SMMU loses all. Left out: no. */
   readonly forceSync?: true;
+  /** IDR0.COHACC = 0: table walks do not look into the CPU's caches. Left out: they do. */
+  readonly coherent?: false;
 }
 
 /** One client device: the SMMU instance it is behind (index) and its StreamIDs (0..63, unique per SMMU). */
@@ -46,6 +49,11 @@ export interface DomainConfig {
   readonly managed: boolean;
   /** Left out: iommupt. sva is always strict and never managed: its addresses are those of an mm. */
   readonly gather?: GatherStyle;
+  /**
+   * Decided when the domain is made: its descriptors are cleaned from the CPU's caches, so that any SMMU can walk them. Left out: they are
+   * not, and only coherent SMMUs can have it.
+   */
+  readonly coherent?: false;
 }
 
 export interface World {
@@ -60,6 +68,15 @@ export interface World {
   readonly storeOrder: 'fifo' | 'reverse';
   /** The part that plans range invalidations; left out: the first of PLANNER_NAMES. */
   readonly planner?: PlannerName;
+  /** Systems with walkers that are not coherent: the part that cleans leaf descriptors. Left out: the driver's own. */
+  readonly cleaner?: CleanerName;
+  /** The same: after every `oneIn`-th store to a table a dirty line, drawn from `seed`, is written back by itself. Left out: never. */
+  readonly eviction?: { readonly oneIn: number; readonly seed: number };
+}
+
+/** Does some SMMU have a view of memory of its own? */
+export function hasWalkerView(world: World): boolean {
+  return world.smmus.some((s) => s.coherent === false);
 }
 
 export const LIMITS = {
@@ -68,6 +85,8 @@ export const LIMITS = {
   forcedList: 63,
   /** Entries (leaves) that one map call may need: 1 GB of pages. */
   mapEntries: 262_144,
+  /** Stores between two lines that are written back by themselves; seeds of their choice. */
+  evictionOneIn: 65_536, evictionSeed: 2 ** 31 - 1,
 } as const;
 
 /** Output address size of every SMMU here, in bits; the top frame is excluded. */

@@ -12,6 +12,14 @@ import { abortSte, bypassSte, emptyEntry, stage1Cd, stage1Ste } from './structur
 import { findOrAllocate, putBack } from './tags.js';
 import type { Context, DeviceState, DomainState, SmmuState, Tag } from './types.js';
 
+/**
+ * The sharing test of the kernel, as far as it can fail here: tables that are never cleaned need a walker that looks into the caches. The other way
+ * round nothing is lost: a coherent walker sees what was cleaned as well.
+ */
+export function canShare(ctx: Context, dev: DeviceState, domain: number): boolean {
+  return ctx.state.smmus[dev.smmu]?.coherent === true || ctx.state.domains[domain]?.coherent === false;
+}
+
 /** The attach transaction. `target` is a domain's number, 'identity' or 'blocked'. */
 export function* attachSequence(ctx: Context, device: number, target: Target): Steps<Result> {
   const dev = ctx.state.devices[device] as DeviceState;

@@ -81,9 +81,10 @@ export class OptimisedDriver {
     };
   }
 
-  /** Brings every SMMU up. */
+  /** Brings every SMMU up; nothing of what stood in the pages of the root tables before may be seen when a domain is attached. */
   boot(): void {
     this.context.cpu.begin();
+    for (const own of this.state.domains) if (!own.coherent) this.context.cpu.clean(own.rootSlot * 512, 512, 'root-table');
     for (let i = 0; i < this.state.smmus.length; i += 1) {
       if (this.#form === 'plain') resetPlain.reset(this.context, i);
       else runSteps(resetSteps.reset(this.context, i));
@@ -167,12 +168,13 @@ function buildState(setup: DriverSetup): DriverState {
       kind: PAYLOAD_KINDS.findIndex((k) => k.range === features.range && k.ds === (features.range && features.ds)),
       listMax: Math.min(features.forceSync ? LIMITS.forcedList : LIST_MAX, 2 ** config.queueLog2 - 1),
       forceSync: features.forceSync,
+      coherent: features.coherent,
     };
   });
   const devices = world.devices.map((d) => ({ smmu: d.smmu, streams: d.streams, cdSlot: pages.allocate('cd'), target: 'none' as const }));
   // The first cells of the heap are never an array: 0 stands for none.
   const domains = world.domains.map((d) => ({
-    lazy: d.mode === 'lazy', managed: d.managed, rootSlot: pages.allocate('table'), invsCell: pages.allocateObject(1),
+    lazy: d.mode === 'lazy', managed: d.managed, coherent: d.coherent !== false, rootSlot: pages.allocate('table'), invsCell: pages.allocateObject(1),
     gather: newGather(d.gather ?? GATHER_STYLES[0]), queuedTables: [], ranges: new Ranges(),
   }));
   return { world, startLevel: stage1StartLevel(12, world.inputBits), pages, smmus, devices, domains, rcu: new Rcu(pages, setup.journal) };

@@ -64,7 +64,7 @@ function* takeTogether(ctx: Context, domain: number, first: number, end: number)
   }
   const target = own.lazy ? newGather('iommupt') : own.gather;
   yield 'clear descriptors';
-  clearEntries(ctx, own.rootSlot, ctx.state.startLevel, 0, first, end, target);
+  clearEntries(ctx, own, own.rootSlot, ctx.state.startLevel, 0, first, end, target);
   if (own.lazy) {
     for (const slot of target.freed) own.queuedTables.push(slot);
     return;
@@ -74,12 +74,15 @@ function* takeTogether(ctx: Context, domain: number, first: number, end: number)
 
 /**
  * Clears every entry of [first, end); tables that are covered whole go with everything in them. An mm also takes a table that is covered in
- * part when nothing is left in it.
+ * part when nothing is left in it. For walkers that do not look into the caches the entries that were cleared in a page are cleaned at its
+ * end: all of them but, at most, the first and the last.
  */
-function clearEntries(ctx: Context, slot: number, level: number, base: number, first: number, end: number, gather: Gather): void {
+function clearEntries(ctx: Context, own: DomainState, slot: number, level: number, base: number, first: number, end: number, gather: Gather): void {
   const span = SPAN[level] as number;
   const from = Math.max(0, Math.floor((first - base) / span));
   const to = Math.min(511, Math.floor((end - 1 - base) / span));
+  let cleared = -1;
+  let last = -1;
   for (let i = from; i <= to; i += 1) {
     const ref = slot * 512 + i;
     const lo = ctx.cpu.loadLo(ref);
@@ -87,16 +90,19 @@ function clearEntries(ctx: Context, slot: number, level: number, base: number, f
     if (!isTable(lo, level)) {
       ctx.cpu.store(ref, 0, 0);
       gather.leaves |= levelBit(level);
-      continue;
+    } else {
+      const child = slotOfTable(lo, ctx.cpu.loadHi(ref));
+      if (start < first || start + span > end) {
+        clearEntries(ctx, own, child, level + 1, start, first, end, gather);
+        if (gather.style !== 'sva' || !isEmpty(ctx, child)) continue;
+      }
+      ctx.cpu.store(ref, 0, 0);
+      removeTable(ctx, child, level, start, gather);
     }
-    const child = slotOfTable(lo, ctx.cpu.loadHi(ref));
-    if (start < first || start + span > end) {
-      clearEntries(ctx, child, level + 1, start, first, end, gather);
-      if (gather.style !== 'sva' || !isEmpty(ctx, child)) continue;
-    }
-    ctx.cpu.store(ref, 0, 0);
-    removeTable(ctx, child, level, start, gather);
+    if (cleared < 0) cleared = i;
+    last = i;
   }
+  if (!own.coherent && cleared >= 0) ctx.cpu.clean(slot * 512 + cleared, last - cleared + 1, 'cleared');
 }
 
 function isEmpty(ctx: Context, slot: number): boolean {
@@ -125,6 +131,7 @@ export function removeTable(ctx: Context, slot: number, level: number, base: num
 
 /** Entry by entry: runs of leaves into the gather (lazy: nowhere, the next flush of everything takes them), tables flushed and freed one by one. */
 function* takeBySize(ctx: Context, domain: number, slot: number, level: number, base: number, first: number, end: number): Steps<void> {
+  const own = ctx.state.domains[domain] as DomainState;
   const span = SPAN[level] as number;
   const from = Math.max(0, Math.floor((first - base) / span));
   const to = Math.min(511, Math.floor((end - 1 - base) / span));
@@ -135,6 +142,10 @@ function* takeBySize(ctx: Context, domain: number, slot: number, level: number, 
       const n = leavesFrom(ctx, slot, i, to, level);
       yield 'clear leaves';
       for (let k = 0; k < n; k += 1) ctx.cpu.store(slot * 512 + i + k, 0, 0);
+      if (!own.coherent) {
+        yield 'clean the cleared leaves';
+        ctx.cpu.clean(slot * 512 + i, n, 'cleared');
+      }
       yield* addLeaves(ctx, domain, level, start, start + n * span);
       i += n;
       continue;
@@ -176,6 +187,10 @@ function* takeTable(ctx: Context, domain: number, ref: number, level: number, st
   const slot = slotOfTable(ctx.cpu.loadLo(ref), ctx.cpu.loadHi(ref));
   yield 'clear a table descriptor';
   ctx.cpu.store(ref, 0, 0);
+  if (!own.coherent) {
+    yield 'clean the cleared descriptor';
+    ctx.cpu.clean(ref, 1, 'cleared');
+  }
   removeTable(ctx, slot, level, start, walk);
   if (walk.style === 'sva') ctx.parts.notified(ctx, start, start + (SPAN[level] as number), walk);
   yield* ctx.parts.flushGather(ctx, domain, walk);
@@ -200,7 +215,7 @@ function* takeAsMm(ctx: Context, domain: number, first: number, end: number): St
   const own = ctx.state.domains[domain] as DomainState;
   const gone = newGather('sva');
   yield 'clear descriptors';
-  clearEntries(ctx, own.rootSlot, ctx.state.startLevel, 0, first, end, gone);
+  clearEntries(ctx, own, own.rootSlot, ctx.state.startLevel, 0, first, end, gone);
   ctx.parts.notified(ctx, first, end, gone);
   yield* ctx.parts.flushGather(ctx, domain, gone);
 }

@@ -1,7 +1,8 @@
 /**
  * Parts: the optimised driver's own algorithm for each replaceable part.
  */
-import { attachSequence } from './attach.steps.js';
+import { attachSequence, canShare } from './attach.steps.js';
+import { RANGE_VISITOR } from './cleaners.js';
 import { writeEntry } from './entry.steps.js';
 import { notified } from './gather.steps.js';
 import { describeGather, flushGather, invalidate, releaseTag } from './invalidate.steps.js';
@@ -20,4 +21,6 @@ export const LIST_OF_PARTS: Parts = {
   writeEntry,
   attachSequence,
   releaseTag,
+  cleaner: RANGE_VISITOR,
+  canShare,
 };

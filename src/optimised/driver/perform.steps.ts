@@ -69,6 +69,9 @@ export function* perform(ctx: Context, op: Operation): Steps<Result> {
     case 'fail-next-allocation':
       ctx.state.pages.failNext();
       return 'ok';
+    case 'evict':
+      ctx.state.pages.memory.walkers?.evict(op.line);
+      return 'ok';
     default: return 'ok';
   }
 }
@@ -77,7 +80,8 @@ function checkAttach(ctx: Context, device: number, to: Target): Result {
   const dev = ctx.state.devices[device];
   if (dev === undefined) return 'unknown-device';
   if (typeof to === 'number' && ctx.state.domains[to] === undefined) return 'unknown-domain';
-  return dev.target === to ? 'already-attached' : 'ok';
+  if (dev.target === to) return 'already-attached';
+  return typeof to === 'number' && !ctx.parts.canShare(ctx, dev, to) ? 'incompatible' : 'ok';
 }
 
 function checkIova(ctx: Context, own: DomainState | undefined, iova: number, size: number): Result {

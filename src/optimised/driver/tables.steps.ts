@@ -38,9 +38,17 @@ function* ensureTable(ctx: Context, own: DomainState, frame: number, level: numb
     }
     const fresh = ctx.state.pages.allocate('table');
     if (fresh < 0) return -1;
+    if (!own.coherent) {
+      yield 'clean a new table';
+      ctx.cpu.clean(fresh * 512, 512, 'new-table');
+    }
     ctx.cpu.barrier('table-contents');
     yield 'install a table';
     ctx.cpu.store(ref, tableLow(RAM_BASE + fresh), descriptorHigh(RAM_BASE + fresh));
+    if (!own.coherent) {
+      yield 'clean the pointer to a table';
+      ctx.cpu.clean(ref, 1, 'table-pointer');
+    }
     slot = fresh;
   }
   return slot;
@@ -74,10 +82,15 @@ export function* mapRange(ctx: Context, domain: number, iova: number, pa: number
       yield* takeTables(ctx, domain, table, levelOfSize(step), (iova + done) / 4096, n);
     }
     yield 'write leaves';
-    writeLeaves(ctx, table, (iova + done) / 4096, (pa + done) / 4096, levelOfSize(step), n, writable, replaced);
+    const written = writeLeaves(ctx, table, (iova + done) / 4096, (pa + done) / 4096, levelOfSize(step), n, writable, replaced);
+    if (!own.coherent) ctx.parts.cleaner.leavesWritten(ctx, own, written, n);
     done += step * n;
   }
   ctx.cpu.barrier('map-done');
+  if (!own.coherent) { // the core's iotlb_sync_map; pointers that blocks replace must be out of sight before they are flushed
+    yield 'clean the range';
+    ctx.parts.cleaner.syncMap(ctx, own, iova, size);
+  }
   if (replaced.pending) {
     yield* ctx.parts.flushGather(ctx, domain, replaced);
   }
@@ -102,8 +115,8 @@ function checkRange(ctx: Context, iova: number, size: number): Result {
   return iova + size > (POW2[ctx.state.world.inputBits] as number) ? 'out-of-range' : 'ok';
 }
 
-/** A run of leaves; where an emptied table stood, it goes to `replaced`. */
-function writeLeaves(ctx: Context, slot: number, frame: number, pa: number, level: number, n: number, writable: boolean, replaced: Gather): void {
+/** A run of leaves; where an emptied table stood, it goes to `replaced`. Returns the reference of the first. */
+function writeLeaves(ctx: Context, slot: number, frame: number, pa: number, level: number, n: number, writable: boolean, replaced: Gather): number {
   const span = SPAN[level] as number;
   const first = slot * 512 + (Math.floor(frame / span) % 512);
   if (level < 3) {
@@ -113,6 +126,7 @@ function writeLeaves(ctx: Context, slot: number, frame: number, pa: number, leve
     }
   }
   ctx.cpu.storeRun(first, n, leafLow(pa, level, writable), descriptorHigh(pa), span);
+  return first;
 }
 
 /** Takes [iova, iova + size) away (bytes), in the way of its domain's gather. */

@@ -10,6 +10,7 @@ import type { Operation, Result, Target } from '../../stack/operation.js';
 import type { Planner, PlannerFeatures } from '../../stack/planner.js';
 import type { Steps } from '../../stack/steps.js';
 import type { GatherStyle, World } from '../../stack/world.js';
+import type { LeafCleaner } from './cleaners.js';
 import type { Ranges } from './iova.js';
 import type { RcuPort } from './rcu.js';
 
@@ -57,6 +58,8 @@ export interface SmmuState {
   /** Commands of one list at the most, and whether each list needs a SYNC of its own. */
   readonly listMax: number;
   readonly forceSync: boolean;
+  /** IDR0.COHACC: its walks look into the CPU's caches. */
+  readonly coherent: boolean;
 }
 
 export interface DeviceState {
@@ -69,6 +72,8 @@ export interface DeviceState {
 export interface DomainState {
   readonly lazy: boolean;
   readonly managed: boolean;
+  /** False: every store to its tables is cleaned, and any SMMU can walk them. */
+  readonly coherent: boolean;
   readonly rootSlot: number;
   /** Cell with the reference of the published invalidation array; 0 for none. */
   readonly invsCell: number;
@@ -123,6 +128,10 @@ export interface Parts {
   readonly writeEntry: (ctx: Context, kind: 'ste' | 'cd', smmu: number, ref: number, target: Uint32Array, streams: readonly number[]) => Steps<void>;
   readonly attachSequence: (ctx: Context, device: number, target: Target) => Steps<Result>;
   readonly releaseTag: (ctx: Context, smmu: number, asid: number) => Steps<void>;
+  /** Cleans leaves, in domains whose tables are cleaned. */
+  readonly cleaner: LeafCleaner;
+  /** Can the device's SMMU walk the domain's tables? */
+  readonly canShare: (ctx: Context, dev: DeviceState, domain: number) => boolean;
 }
 
 /** Kinds of SMMUs as far as planning is concerned; the payloads of one kind do for all of its SMMUs. */

@@ -61,7 +61,7 @@ export class Intent {
         const d = this.domains[op.domain];
         return d === undefined ? 'unknown-domain' : d.config.mode === 'lazy' ? 'ok' : 'not-lazy';
       }
-      case 'fail-next-allocation': return 'ok';
+      case 'fail-next-allocation': case 'evict': return 'ok';
     }
   }
 
@@ -151,6 +151,8 @@ export class Intent {
     if (typeof to === 'number' && this.domains[to] === undefined) return 'unknown-domain';
     if (dev.target === to) return 'already-attached';
     if (typeof to === 'number') {
+      // A domain whose tables are cleaned serves every SMMU; one whose tables are not, only those that look into the caches.
+      if (this.world.smmus[dev.smmu]?.coherent === false && this.domains[to]?.config.coherent !== false) return 'incompatible';
       const inUse = new Set(this.devices.filter((d) => d.smmu === dev.smmu && typeof d.target === 'number').map((d) => d.target));
       const max = this.world.smmus[dev.smmu]?.asidMax ?? 0;
       if (!inUse.has(to) && inUse.size >= max) return 'no-tags';
