@@ -127,6 +127,32 @@ export class Cpu {
     }
   }
 
+  /**
+   * One atomic compare-exchange, seen by everybody at once: this CPU's own stores to the word come first, its other stores may stay behind (it is a
+   * relaxed one). True: the word held the old value, and holds the new one now.
+   */
+  compareExchange(ref: number, oldLo: number, oldHi: number, lo: number, hi: number): boolean {
+    if ((this.#steps += 1) > this.#budget) this.step('compare-exchange');
+    if (this.#count > 0) this.#drainBetween(ref, ref + 1);
+    if (this.memory.lo[ref] !== oldLo || this.memory.hi[ref] !== oldHi) return false;
+    this.memory.commit(ref, lo, hi);
+    return true;
+  }
+
+  /** Sets the bits of a word in one atomic step, as `compareExchange` does. */
+  setBits(ref: number, lo: number, hi: number): void {
+    if ((this.#steps += 1) > this.#budget) this.step('atomic or');
+    if (this.#count > 0) this.#drainBetween(ref, ref + 1);
+    this.memory.commit(ref, ((this.memory.lo[ref] as number) | lo) >>> 0, ((this.memory.hi[ref] as number) | hi) >>> 0);
+  }
+
+  /** Clears the bits of a word in one atomic step. */
+  clearBits(ref: number, lo: number, hi: number): void {
+    if ((this.#steps += 1) > this.#budget) this.step('atomic and');
+    if (this.#count > 0) this.#drainBetween(ref, ref + 1);
+    this.memory.commit(ref, ((this.memory.lo[ref] as number) & ~lo) >>> 0, ((this.memory.hi[ref] as number) & ~hi) >>> 0);
+  }
+
   /** Everything this CPU stored becomes visible before anything it does next. */
   barrier(site: BarrierSite): void {
     if (this.barrierFilter !== null && !this.barrierFilter(site)) return;

@@ -49,6 +49,8 @@ export class Pages implements PagesPort {
   observer: PageObserver | null = null;
   #owner: (PageOwner | null)[] = [];
   #free: number[] = [];
+  /** Free tables of more than one frame, by their frames. */
+  readonly #freeTables = new Map<number, number[]>();
   /** Version of a freed page when it was zeroed: a store that reaches it later is noticed when it is handed out again. */
   readonly #zeroed: number[] = [];
   #used = 0;
@@ -120,10 +122,7 @@ export class Pages implements PagesPort {
       this.#owner.push(null);
       this.memory.grow(slot + 1);
     }
-    if (!fresh && this.memory.version[slot] !== this.#zeroed[slot]) {
-      this.#misuse({ kind: 'use-after-free', what: `a store reached page 0x${this.memory.frameOf(slot).toString(16)}000 after it was freed` });
-      this.memory.zeroPage(slot);
-    }
+    if (!fresh) this.#untouched(slot);
     this.#owner[slot] = owner;
     this.#used += 1;
     const given = slot;
@@ -146,6 +145,80 @@ export class Pages implements PagesPort {
     this.#used += count;
     for (let i = 0; i < count; i += 1) this.observer?.allocated(first + i);
     return first;
+  }
+
+  /** A page that is handed out again must be as it was when it was freed. */
+  #untouched(slot: number): void {
+    if (this.memory.version[slot] === this.#zeroed[slot]) return;
+    this.#misuse({ kind: 'use-after-free', what: `a store reached page 0x${this.memory.frameOf(slot).toString(16)}000 after it was freed` });
+    this.memory.zeroPage(slot);
+  }
+
+  /** A zeroed table of `frames` neighbouring frames (a power of two), aligned to its size; its first slot, or -1. */
+  allocateTable(frames: number): number {
+    if (frames === 1) return this.allocate('table');
+    if (this.#refuse() || this.#exhausted(this.#used + frames > PAGES_MAX)) return -1;
+    const known = this.#freeTables.get(frames);
+    const reused = known?.pop();
+    const before = this.#owner.length;
+    const slot = reused ?? Math.ceil(before / frames) * frames;
+    if (reused === undefined) {
+      this.memory.grow(slot + frames);
+      for (let i = before; i < slot + frames; i += 1) {
+        this.#owner.push(null);
+        this.#zeroed[i] = this.memory.version[i] as number;
+        if (i < slot) this.#free.push(i);
+      }
+    }
+    for (let i = slot; i < slot + frames; i += 1) {
+      this.#untouched(i);
+      this.#owner[i] = 'table';
+    }
+    this.#used += frames;
+    if (this.memory.journal.recording) {
+      this.memory.journal.push(() => {
+        this.#used -= frames;
+        for (let i = slot; i < slot + frames; i += 1) this.#owner[i] = null;
+        if (reused !== undefined) {
+          known?.push(slot);
+          return;
+        }
+        this.#owner.length = before;
+        this.#free.length -= slot - before;
+      });
+    }
+    if (this.observer !== null) for (let i = slot; i < slot + frames; i += 1) this.observer.allocated(i);
+    return slot;
+  }
+
+  /** Gives a table of `frames` frames back. */
+  releaseTable(slot: number, frames: number): void {
+    if (frames === 1) {
+      this.release(slot);
+      return;
+    }
+    if (this.#owner[slot] !== 'table' || slot % frames !== 0) {
+      this.#misuse({ kind: 'double-free', what: `table 0x${this.memory.frameOf(slot).toString(16)}000` });
+      return;
+    }
+    for (const listener of this.listeners) for (let i = slot; i < slot + frames; i += 1) listener.freed(i, 'table');
+    for (let i = slot; i < slot + frames; i += 1) {
+      this.#owner[i] = null;
+      this.memory.zeroPage(i);
+      this.observer?.released(i);
+      this.#zeroed[i] = this.memory.version[i] as number;
+    }
+    this.#used -= frames;
+    let list = this.#freeTables.get(frames);
+    if (list === undefined) this.#freeTables.set(frames, list = []);
+    list.push(slot);
+    if (this.memory.journal.recording) {
+      this.memory.journal.push(() => {
+        list.pop();
+        this.#owner.fill('table', slot, slot + frames);
+        this.#used += frames;
+      });
+    }
   }
 
   /** Gives a page back. Listeners hear of it while its contents still stand; then it is zeroed. */

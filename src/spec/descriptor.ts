@@ -87,11 +87,14 @@ export function leafLow(frame: number, level: number, writable: boolean): number
   return (((frame % (POW2[20] as number)) * 4096) | attributes) >>> 0;
 }
 
+/** What the form of a descriptor's address depends on. */
+export type AddressForm = Pick<TableContext, 'tg' | 'ds' | 'wide'>;
+
 /**
  * Address bits of a descriptor in the form of context `c`, as a frame number: [47:12]; with `ds` [49:12] and OA[51:50] in [9:8]; with `wide`
  * [47:16] and OA[51:48] in [15:12]. Bits below `unit` frames are RES0 and treated as zero.
  */
-function frameOf(lo: number, hi: number, unit: number, c: TableContext): number {
+function frameOf(lo: number, hi: number, unit: number, c: AddressForm): number {
   let frame: number;
   if (c.ds) frame = (((lo >>> 8) & 3) * (POW2[18] as number) + (hi & 0x3ffff)) * (POW2[20] as number) + (lo >>> 12);
   else if (c.wide) frame = (((lo >>> 12) & 15) * (POW2[16] as number) + (hi & 0xffff)) * (POW2[20] as number) + (lo >>> 16) * 16;
@@ -100,17 +103,17 @@ function frameOf(lo: number, hi: number, unit: number, c: TableContext): number 
 }
 
 /** Frame of the next-level table, aligned to the granule. Not checked against the output size. */
-export function tableAddress(lo: number, hi: number, c: TableContext): number {
+export function tableAddress(lo: number, hi: number, c: AddressForm): number {
   return frameOf(lo, hi, POW2[c.tg - 12] as number, c);
 }
 
 /** Output frame of a leaf at `level`, aligned to what it spans. Not checked against the output size. */
-export function leafAddress(lo: number, hi: number, level: number, c: TableContext): number {
+export function leafAddress(lo: number, hi: number, level: number, c: AddressForm): number {
   return frameOf(lo, hi, POW2[levelShift(c.tg, level) - 12] as number, c);
 }
 
 /** Low half of a descriptor's address bits for `frame` in the form of context `c`; attributes and type are not in it. */
-export function addressLow(frame: number, c: TableContext): number {
+export function addressLow(frame: number, c: AddressForm): number {
   const low = (frame % (POW2[20] as number)) * 4096;
   if (c.ds) return low + Math.floor(frame / (POW2[38] as number)) * 256;
   if (c.wide) return low + Math.floor(frame / (POW2[36] as number)) * 4096;
@@ -118,6 +121,6 @@ export function addressLow(frame: number, c: TableContext): number {
 }
 
 /** High half of the same. */
-export function addressHigh(frame: number, c: TableContext): number {
+export function addressHigh(frame: number, c: AddressForm): number {
   return Math.floor(frame / (POW2[20] as number)) % (POW2[c.ds ? 18 : 16] as number);
 }

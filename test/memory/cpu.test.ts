@@ -218,3 +218,47 @@ test('mark and undo bring pending stores and memory back', (t) => {
     });
   }
 });
+
+test('a compare-exchange is seen at once, and only where the old value stands', (t) => {
+  const m = memory();
+  const cpu = new Cpu(m);
+  t.true(cpu.compareExchange(5, 0, 0, 7, 9));
+  t.deepEqual([m.lo[5], m.hi[5]], [7, 9]);
+  t.false(cpu.compareExchange(5, 0, 0, 1, 1));
+  t.false(cpu.compareExchange(5, 7, 0, 1, 1));
+  t.deepEqual([m.lo[5], m.hi[5]], [7, 9]);
+});
+
+test('an atomic comes after the same word\'s own stores, and leaves other stores behind', (t) => {
+  for (const kind of ['fifo', 'reverse'] as const) {
+    const m = memory();
+    const cpu = new Cpu(m, kind);
+    cpu.store(4, 1, 1);
+    cpu.store(5, 2, 2);
+    cpu.store(6, 3, 3);
+    t.true(cpu.compareExchange(5, 2, 2, 7, 9));
+    t.deepEqual([m.lo[4], m.lo[5], m.lo[6]], [0, 7, 0]);
+    t.is(cpu.pending, 2);
+    t.is(cpu.loadLo(4), 1);
+    cpu.drainAll();
+    t.deepEqual([m.lo[4], m.lo[5], m.lo[6]], [1, 7, 3]);
+  }
+});
+
+test('bits are set and cleared at once, bit 31 as well', (t) => {
+  const m = memory();
+  const cpu = new Cpu(m);
+  cpu.store(5, 0x80, 1);
+  cpu.setBits(5, 0x8000_0000, 2);
+  t.deepEqual([m.lo[5], m.hi[5]], [0x8000_0080, 3]);
+  cpu.clearBits(5, 0x80, 1);
+  t.deepEqual([m.lo[5], m.hi[5]], [0x8000_0000, 2]);
+});
+
+test('atomics count as work', (t) => {
+  const cpu = new Cpu(memory());
+  cpu.begin(2);
+  cpu.compareExchange(1, 0, 0, 1, 0);
+  cpu.setBits(1, 2, 0);
+  t.throws(() => { cpu.clearBits(1, 2, 0); }, { instanceOf: Stuck });
+});

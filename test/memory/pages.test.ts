@@ -233,3 +233,57 @@ test('the word behind an object belongs to nobody: reading one entry too many is
   p.touch(a + 3, 'one word too far');
   t.is(p.fault?.kind, 'use-after-free');
 });
+
+test('a table of several frames is aligned to its size; the gap in front is not lost', (t) => {
+  const p = pages();
+  const slot = p.allocateTable(16);
+  t.is(p.memory.frameOf(slot) % 16, 0);
+  t.deepEqual([slot - 1, slot, slot + 15, slot + 16].map((i) => p.ownerOf(i)), [null, 'table', 'table', null]);
+  t.is(p.pagesInUse, 16);
+  t.true(p.allocate('cd') < slot);
+  t.true(p.allocateTable(16) >= slot + 16);
+});
+
+test('a table that was given back is handed out again to one of its size', (t) => {
+  const p = pages();
+  const heard: number[] = [];
+  p.listeners.push({ freed: (slot, owner) => { t.is(owner, 'table'); t.is(p.memory.lo[slot * 512], 5); heard.push(slot); } });
+  const slot = p.allocateTable(4);
+  for (let i = 0; i < 4; i += 1) p.memory.commit((slot + i) * 512, 5, 0);
+  p.releaseTable(slot, 4);
+  t.deepEqual(heard, [slot, slot + 1, slot + 2, slot + 3]);
+  t.is(p.pagesInUse, 0);
+  t.not(p.allocateTable(8), slot);
+  t.is(p.allocateTable(4), slot);
+  t.is(p.memory.lo[(slot + 3) * 512], 0);
+  t.is(p.fault, null);
+});
+
+test('a store to a freed table and a second release of one are noticed', (t) => {
+  const p = pages();
+  const slot = p.allocateTable(4);
+  p.releaseTable(slot, 4);
+  p.memory.commit((slot + 3) * 512 + 7, 1, 0);
+  t.is(p.allocateTable(4), slot);
+  t.is(p.fault?.kind, 'use-after-free');
+  const q = pages();
+  const other = q.allocateTable(4);
+  q.releaseTable(other, 4);
+  q.releaseTable(other, 4);
+  t.is(q.fault?.kind, 'double-free');
+});
+
+test('tables are refused as pages are, and taken back with the journal', (t) => {
+  const p = pages(true);
+  const mark = p.memory.journal.mark();
+  const first = p.allocateTable(16);
+  const single = p.allocate('table');
+  p.releaseTable(first, 16);
+  t.is(p.allocateTable(16), first);
+  p.memory.journal.undo(mark);
+  t.is(p.pagesInUse, 0);
+  t.is(p.allocateTable(16), first);
+  t.is(p.allocate('table'), single);
+  p.failNext();
+  t.is(p.allocateTable(2), -1);
+});

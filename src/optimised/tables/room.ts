@@ -11,6 +11,7 @@
  */
 import type { BarrierSite, Cpu } from '../../memory/cpu.js';
 import type { TableShape } from './geometry.js';
+import type { Found } from './visitor.js';
 import type { TableError, TableGeometry, TableProt, TableVariant } from '../../stack/page-table.js';
 import type { Steps } from '../../stack/steps.js';
 
@@ -62,6 +63,8 @@ export interface Cleaner {
   readonly about: string;
   /** Are leaves clean only after `syncMap`? */
   readonly deferred: boolean;
+  /** map-sg goes on from the table page of the last piece where it can, and does not walk from the root for each. */
+  readonly oneWalk: boolean;
   readonly cost: CleanCost;
   leavesWritten(room: TableRoom, ref: number, count: number): void;
   callDone(room: TableRoom): void;
@@ -123,6 +126,8 @@ export interface TableParts {
   readonly leafHigh: (geometry: TableGeometry, prot: TableProt, run: boolean) => number;
   /** Is the leaf marked written? */
   readonly isDirty: (stage: 1 | 2, lo: number, hi: number) => boolean;
+  /** Is any member of the leaf or run marked written? */
+  readonly anyDirty: (room: TableRoom, found: Found) => boolean;
   /** Marks it clean. */
   readonly markClean: (room: TableRoom, ref: number) => void;
   /** Is iova outside of the table? */
@@ -150,6 +155,43 @@ export interface TableRoom {
   readonly parts: TableParts;
   /** Cleans of tables, pointers and clears: the same for every cleaner. */
   readonly upkeep: CleanCost;
+  /** Scratch of this CPU: the leaves that the running call writes, and where it was last. */
+  readonly run: LeafRun;
+  readonly place: Place;
   /** Why the running call stopped. */
   stop: 'ok' | TableError;
+}
+
+/** Leaves of one size side by side in one table page. */
+export interface LeafRun {
+  slot: number;
+  index: number;
+  level: number;
+  /** Entries, and how many of them make one contiguous run (1: single leaves). */
+  count: number;
+  entries: number;
+  iova: number;
+  pa: number;
+  prot: TableProt;
+}
+
+/** The table page that a scatter list was written to last: its slot (-1: none), level, and which table page of that level it is. */
+export interface Place {
+  slot: number;
+  level: number;
+  page: number;
+}
+
+export interface MapCall {
+  readonly iova: number;
+  readonly pa: number;
+  readonly pageSize: number;
+  readonly count: number;
+  readonly prot: TableProt;
+}
+
+export interface UnmapCall {
+  readonly iova: number;
+  readonly pageSize: number;
+  readonly count: number;
 }
