@@ -4,7 +4,7 @@
  * stage-1 reference; worlds with some of it on the whole weakest machine.
  */
 import type { Operation, Result } from './operation.js';
-import type { World } from './world.js';
+import { OAS, type World } from './world.js';
 
 /** What an SMMU has beyond `SmmuConfig`. All left out: stage 1 only, no ATS, no substreams. */
 export interface SystemSmmu {
@@ -13,6 +13,8 @@ export interface SystemSmmu {
   readonly ats?: true;
   /** IDR1.SSIDSIZE: 0..8. */
   readonly ssidBits?: number;
+  /** IDR0.CD2L = 0: tables of CDs are linear. Left out: tables of more than 64 CDs have two levels. */
+  readonly linearCds?: true;
   /** IDR3.FWB: stage 2 can force the memory attributes, so that a guest cannot defeat coherency. */
   readonly forceWriteBack?: true;
   /** IDR5.OAS in bits; left out: OAS of world.ts. */
@@ -71,7 +73,7 @@ export type SystemOperation =
   | { readonly op: 'transact'; readonly device: number; readonly stream: number; readonly ssid: number; readonly iova: number; readonly write: boolean; readonly ats: 'no' | 'request' | 'translated' };
 
 export type SystemError =
-  | 'busy' | 'no-substreams' | 'substream-out-of-range' | 'unknown-vsmmu' | 'not-a-parent' | 'vsmmu-closed' | 'vsmmu-open' | 'vsmmu-in-use' | 'ste-rejected' | 'command-rejected' | 'mm-gone';
+  | 'busy' | 'no-substreams' | 'substream-out-of-range' | 'unknown-vsmmu' | 'not-a-parent' | 'vsmmu-closed' | 'vsmmu-open' | 'vsmmu-in-use' | 'ste-rejected' | 'command-rejected' | 'mm-gone' | 'no-mm';
 
 /** One sentence for each refusal: what it means and what to do. */
 export const SYSTEM_ERRORS: Readonly<Record<SystemError, string>> = {
@@ -86,6 +88,7 @@ export const SYSTEM_ERRORS: Readonly<Record<SystemError, string>> = {
   'ste-rejected': 'the guest\'s STE has bits or a configuration that a guest may not have',
   'command-rejected': 'the guest\'s command is not one that a guest may issue: commands before it were issued',
   'mm-gone': 'the process of that domain has ended',
+  'no-mm': 'that domain is not the address space of a process: only domains of gather style sva are',
 };
 
 export interface SystemResult {
@@ -95,3 +98,23 @@ export interface SystemResult {
 }
 
 export const SYSTEM_LIMITS = { vsmmus: 8, guestFrames: 64, guestCommands: 256, ssidBits: 8 } as const;
+
+/** Sizes of a domain's tables in bits. */
+export interface DomainSizes {
+  readonly inputBits: number;
+  readonly outputBits: number;
+}
+
+/** Stage 2 with a start table of one page: 39 bits from level 1 on, or more from level 0 on, which needs 44 bits of output. */
+const ONE_PAGE_BITS = 39;
+
+/**
+ * A domain is made for the first SMMU of the world, as a kernel makes it for the first device: its output size is that SMMU's, as far as
+ * physical addresses go here. Others must reach as far to share it. Stage 2 takes addresses up to its output size. Start tables put together
+ * out of several are not made here: `fuzz --tables-only` has them.
+ */
+export function domainSizes(world: SystemWorld, domain: number): DomainSizes {
+  const outputBits = Math.min(world.smmus[0]?.oas ?? OAS, OAS);
+  if (world.domains[domain]?.stage !== 2) return { inputBits: world.base.inputBits, outputBits };
+  return { inputBits: world.base.inputBits === ONE_PAGE_BITS || outputBits < OAS ? ONE_PAGE_BITS : outputBits, outputBits };
+}

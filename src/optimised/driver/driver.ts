@@ -11,6 +11,7 @@ import { queueIndex, queueNext, REG } from '../../spec/register.js';
 import { newDescription } from '../../stack/description.js';
 import type { RegisterPort } from '../../stack/machine.js';
 import type { Operation, Result } from '../../stack/operation.js';
+import type { SystemOperation, SystemResult, SystemWorld } from '../../stack/system.js';
 import { PAYLOAD_WORDS, PLAN_MAX } from '../../stack/planner.js';
 import { runSteps, type Plain, type Steps } from '../../stack/steps.js';
 import { stage1StartLevel } from '../../spec/granule.js';
@@ -19,6 +20,7 @@ import { arrayLength, entryUsers } from './invs.js';
 import { Ranges } from './iova.js';
 import * as performSteps from './perform.steps.js';
 import * as resetSteps from './reset.steps.js';
+import * as systemSteps from './system.steps.js';
 import { Rcu } from './rcu.js';
 import { lookup } from './table-reads.js';
 import { tagsInUse } from './tags.js';
@@ -26,6 +28,7 @@ import { newGather, PAYLOAD_KINDS, type Context, type DriverObserver, type Drive
 
 const plainUrl = (name: string): string => new URL(`./${name}.plain.js`, import.meta.url).href;
 const performPlain = (await import(plainUrl('perform'))) as Plain<typeof performSteps>;
+const systemPlain = (await import(plainUrl('system'))) as Plain<typeof systemSteps>;
 const resetPlain = (await import(plainUrl('reset'))) as Plain<typeof resetSteps>;
 
 /** Commands of one list at the most (the kernel's batch), its SYNC apart. */
@@ -43,8 +46,18 @@ function formOf(parts: Parts): Form {
   return Object.prototype.toString.call(parts.submit) === '[object GeneratorFunction]' ? 'steps' : 'plain';
 }
 
+/** The PCI side of devices, as far as ATS goes. */
+export interface EndpointPort {
+  /** Switches ATS of every stream of a device. PCIe lets an ATC keep what it holds while ATS is off; it begins empty when ATS is switched on again. */
+  setAts(device: number, on: boolean): void;
+}
+
 export interface DriverSetup {
   readonly world: World;
+  /** What the world has beyond stage 1; `world` is its base. */
+  readonly system?: SystemWorld;
+  /** Devices with ATS in `system`: where their PCI configuration is written. */
+  readonly endpoints?: EndpointPort;
   readonly pages: Pages;
   readonly journal: Journal;
   readonly ports: readonly RegisterPort[];
@@ -95,6 +108,16 @@ export class OptimisedDriver {
   run(op: Operation): Result {
     this.context.cpu.begin();
     return this.#form === 'plain' ? performPlain.perform(this.context, op) : runSteps(performSteps.perform(this.context, op));
+  }
+
+  /** The same for every operation that the driver has a part in. */
+  runSystem(op: SystemOperation): SystemResult {
+    this.context.cpu.begin();
+    return this.#form === 'plain' ? systemPlain.performSystem(this.context, op) : runSteps(systemSteps.performSystem(this.context, op));
+  }
+
+  systemSteps(ctx: Context, op: SystemOperation): Steps<SystemResult> {
+    return systemSteps.performSystem(ctx, op);
   }
 
   /** The same operation in steps, on a CPU of its own. */
