@@ -36,6 +36,8 @@ export interface Place {
   readonly oas: number;
   /** Is PCI ATS on at the endpoint? */
   readonly ats: boolean;
+  /** Input size of the domain's tables; 0: there is none. */
+  readonly inputBits: number;
 }
 
 const REFUSALS: readonly number[] = [EVENT.C_BAD_SUBSTREAMID, EVENT.C_BAD_CD, EVENT.F_STREAM_DISABLED];

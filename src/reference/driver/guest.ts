@@ -33,13 +33,15 @@ export function acceptSte(words: readonly number[]): { readonly config: GuestCon
 const OF_VMID: ReadonlySet<number> = new Set([OP.TLBI_NH_ALL, OP.TLBI_NH_ASID, OP.TLBI_NH_VA, OP.TLBI_NH_VAA]);
 const OF_STREAM: ReadonlySet<number> = new Set([OP.ATC_INV, OP.CFGI_CD, OP.CFGI_CD_ALL]);
 
-/** May this command be issued for the guest? `sees`: StreamIDs that the guest has. */
+/** May this command be issued for the guest? `sees`: StreamIDs as the guest knows its devices. */
 export function acceptsCommand(words: readonly number[], f: Features, sees: (sid: number) => boolean): boolean {
   const raw = Uint32Array.from({ length: 4 }, (_, i) => words[i] as number);
   const c = decodeCommand(raw, 0, newCommand());
   if (c.op === OP.TLBI_NSNH_ALL) return true; // stands for everything of its VMID, and nothing else of it counts
   if (OF_STREAM.has(c.op)) {
     if (!sees(c.sid)) return false;
+    raw[1] = 0; // whatever the stream is on the SMMU
+    decodeCommand(raw, 0, c);
   } else if (OF_VMID.has(c.op)) {
     raw[1] = (((raw[1] as number) & 0xffff0000) | 1) >>> 0; // whatever VMID it names is replaced
     decodeCommand(raw, 0, c);

@@ -221,27 +221,35 @@ export class SystemIntent {
     const bad = this.#usable(vsmmu);
     if (bad !== null) return { code: bad, consumed: 0 };
     const smmu = this.world.vsmmus[vsmmu]?.smmu ?? 0;
-    const consumed = acceptedCommands(words, this.#features[smmu] as Features, (sid) => this.guestStreams(vsmmu).includes(sid));
+    const consumed = acceptedCommands(words, this.#features[smmu] as Features, (sid) => this.guestDevices(vsmmu).includes(sid));
     return { code: consumed * 4 === words.length ? 'ok' : 'command-rejected', consumed };
   }
 
-  /** StreamIDs of the devices that a guest has. */
+  /** The devices that a guest has, by number: the StreamIDs that it knows them by. */
+  guestDevices(vsmmu: number): readonly number[] {
+    return this.devices.flatMap((d, device) => (isGuest(d.seat) && d.seat.vsmmu === vsmmu ? [device] : []));
+  }
+
+  /** And their StreamIDs as the SMMU has them. */
   guestStreams(vsmmu: number): readonly number[] {
-    return this.devices.flatMap((d) => (isGuest(d.seat) && d.seat.vsmmu === vsmmu ? d.streams : []));
+    return this.guestDevices(vsmmu).flatMap((device) => this.devices[device]?.streams ?? []);
   }
 
   /** The sharing test: may this SMMU use the domain? */
   mayShare(domain: number, smmu: number): boolean {
     const has = this.world.smmus[smmu] ?? {};
     if (this.stage2(domain) && has.stage2 === undefined) return false;
-    if ((has.oas ?? OAS) < domainSizes(this.world, domain).outputBits) return false;
+    const sizes = domainSizes(this.world, domain);
+    if ((has.oas ?? OAS) < sizes.outputBits || (this.stage2(domain) && (has.oas ?? OAS) < sizes.inputBits)) return false;
+    // A parent is made for the first SMMU: leaves for S2FWB mean something else to an SMMU without it.
+    if (this.world.domains[domain]?.parent === true && this.world.smmus[0]?.forceWriteBack === true && has.forceWriteBack !== true) return false;
     return this.world.base.smmus[smmu]?.coherent !== false || this.domains[domain]?.config.coherent === false;
   }
 
-  /** A vSMMU needs both stages, memory attributes that a guest cannot defeat, and an SMMU that takes long lists (§A.6 of the digest). */
+  /** A vSMMU needs both stages, memory attributes that a guest cannot defeat, and an SMMU that takes long lists. */
   mayNest(smmu: number, parent: number): boolean {
     const has = this.world.smmus[smmu] ?? {};
-    return this.mayShare(parent, smmu) && (this.world.base.smmus[smmu]?.coherent !== false || has.forceWriteBack === true) && this.world.base.smmus[smmu]?.forceSync !== true;
+    return this.mayShare(parent, smmu) && has.forceWriteBack === true && this.world.base.smmus[smmu]?.forceSync !== true;
   }
 
   /** Domains of one stage that have a tag on an SMMU. */
@@ -316,7 +324,7 @@ export class SystemIntent {
     const put = (domain: number, type: InvKey['type'], id: number, ssid = 0, vsmmu = -1): void => { out.push({ domain, key: { smmu: dev.smmu, type, id, ssid }, vsmmu }); };
     const use = (domain: number, ssid: number): void => {
       put(domain, this.stage2(domain) ? 's2-tag' : 's1-tag', 0);
-      if (ats) for (const sid of dev.streams) put(domain, 'ats', sid, ssid);
+      if (ats) for (const sid of new Set(dev.streams)) put(domain, 'ats', sid, ssid);
     };
     if (typeof dev.seat === 'number') use(dev.seat, 0);
     if (isGuest(dev.seat)) {
@@ -324,7 +332,7 @@ export class SystemIntent {
       const parent = this.world.vsmmus[vsmmu]?.parent ?? 0;
       put(parent, 'vsmmu-tag', 0, 0, vsmmu);
       put(parent, 's1-clear', 0, 0, vsmmu);
-      if (ats) for (const sid of dev.streams) put(parent, 'ats-full', sid);
+      if (ats) for (const sid of new Set(dev.streams)) put(parent, 'ats-full', sid);
     }
     for (const [ssid, domain] of dev.substreams) use(domain, ssid);
     return out;
