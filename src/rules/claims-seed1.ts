@@ -23,7 +23,7 @@ export const SEED1: readonly Claim[] = [
   {
     id: 'S1-5', claim: 'the array has the new entry before STE or CD is written',
     decidedBy: [
-      by([ATTACH_TEST, 'the array is published before the CD and STE, and left after them'], line(ATTACH, 'yield \'publish the new array\';', 'yield* install(ctx, dev, target, tag);\nyield \'publish the new array\';'), ['mutant publish-after-ste']),
+      by([ATTACH_TEST, 'the array is published before the CD and STE, and left after them'], line(ATTACH, 'yield \'publish the new array\';', 'yield* install(ctx, a, steFor(ctx, a, target));\nyield \'publish the new array\';'), ['mutant publish-after-ste']),
     ],
   },
   { id: 'S1-6', claim: 'an entry of the array names the tag and the queue it is for', unbuilt: true },
@@ -31,14 +31,14 @@ export const SEED1: readonly Claim[] = [
   {
     id: 'S1-8', claim: 'tags are handed out per SMMU',
     decidedBy: [
-      by([TAGS_TEST, 'each SMMU has ids of its own'], line(TAGS, 'ctx.cpu.store(s.asidCell + cell, (used | (1 << bit)) >>> 0, 0);', 'for (const each of ctx.state.smmus) ctx.cpu.store(each.asidCell + cell, (used | (1 << bit)) >>> 0, 0);')),
+      by([TAGS_TEST, 'each SMMU has ids of its own'], line(TAGS, 'ctx.cpu.store(space.cell + cell, (used | (1 << bit)) >>> 0, 0);', 'for (const each of ctx.state.smmus) ctx.cpu.store(each.asidCell + cell, (used | (1 << bit)) >>> 0, 0);')),
     ],
   },
   { id: 'S1-9', claim: 'a tag is allocated at attach: nobody needs it before CD or STE is written', unbuilt: true },
   {
     id: 'S1-10', claim: 'an attach takes the tag that the domain has on that SMMU already, with one user more',
     decidedBy: [
-      by([TAGS_TEST, 'a domain keeps its id on an SMMU while a device there uses it'], line(TAGS, 'if (known >= 0) return { smmu, asid: known, fresh: false };')),
+      by([TAGS_TEST, 'a domain keeps its id on an SMMU while a device there uses it'], line(TAGS, 'if (known !== undefined) return known;')),
     ],
   },
   {
@@ -52,7 +52,7 @@ export const SEED1: readonly Claim[] = [
   {
     id: 'S1-14', claim: 'a tag is freed exactly when its last user goes',
     decidedBy: [
-      by([TAGS_TEST, 'a domain keeps its id on an SMMU while a device there uses it'], line(ATTACH, 'if (unref(ctx, array, [keyOf(tag)]) === 0) {', 'if (unref(ctx, array, [keyOf(tag)]) >= 0) {'), ['rule accounting']),
+      by([TAGS_TEST, 'a domain keeps its id on an SMMU while a device there uses it'], line(ATTACH, 'if (unref(ctx, array, keys) === 0) {', 'if (unref(ctx, array, keys) >= 0) {'), ['rule accounting']),
     ],
   },
   { id: 'S1-15', claim: 'a placeholder tag stands in the list until the real one is known (first version)', documentation: 'a state of the first version only: the model merges the tag itself and never holds a placeholder' },

@@ -14,7 +14,7 @@ export const SEED3: readonly Claim[] = [
   {
     id: 'S3-2', claim: 'a tag lives exactly as long as its entry in the array',
     decidedBy: [
-      by([TAGS_TEST, 'the last user\'s id is flushed before it is free again'], line(ATTACH, 'yield* ctx.parts.releaseTag(ctx, dev.smmu, asid);'), ['rule isolation']),
+      by([TAGS_TEST, 'the last user\'s id is flushed before it is free again'], line(ATTACH, 'yield* ctx.parts.releaseTag(ctx, tag);'), ['rule isolation']),
     ],
   },
   { id: 'S3-3', claim: 'find: the entry of that SMMU, of the type of the stage, with users', unbuilt: true },
@@ -30,7 +30,7 @@ export const SEED3: readonly Claim[] = [
   {
     id: 'S3-8', claim: 'alloc is find, and allocates only when nothing was found',
     decidedBy: [
-      by([TAGS_TEST, 'a domain keeps its id on an SMMU while a device there uses it'], line(TAGS, 'if (known >= 0) return { smmu, asid: known, fresh: false };')),
+      by([TAGS_TEST, 'a domain keeps its id on an SMMU while a device there uses it'], line(TAGS, 'if (known !== undefined) return known;')),
     ],
   },
   { id: 'S3-9', claim: 'a new tag has no users until it is merged', unbuilt: true },

@@ -32,7 +32,7 @@ export const EAGER: LeafCleaner = {
 export const RANGE_VISITOR: LeafCleaner = {
   name: 'range-visitor',
   leavesWritten: nothing,
-  syncMap: (ctx, own, iova, size) => { cleanRange(ctx, own.rootSlot, ctx.state.startLevel, 0, iova / 4096, (iova + size) / 4096); },
+  syncMap: (ctx, own, iova, size) => { cleanRange(ctx, own.rootSlot, own.startLevel, 0, iova / 4096, (iova + size) / 4096); },
 };
 
 /** Every run of entries of [first, end) (frames) that are no tables, once; below the others the same. */

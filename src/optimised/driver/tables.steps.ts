@@ -3,12 +3,12 @@
  * does; mapping a block over an *emptied* table replaces it; what is unmapped, or replaced, goes the way of the domain's gather
  * (gather.steps.ts). All checks and allocations come before the first leaf changes, so a refused call changes nothing.
  */
-import { BIT_VALID, descriptorHigh, leafLow, tableLow } from '../../spec/descriptor.js';
+import { BIT_VALID, descriptorHigh, leafLow, stage2LeafLow, tableLow } from '../../spec/descriptor.js';
 import { POW2 } from '../../spec/bits.js';
 import { RAM_BASE } from '../../memory/memory.js';
 import { pageSizeFor, type Result } from '../../stack/operation.js';
 import type { Steps } from '../../stack/steps.js';
-import { LIMITS, PHYSICAL_FRAMES } from '../../stack/world.js';
+import { LIMITS } from '../../stack/world.js';
 import { removeTable, takeAway, takeTables } from './gather.steps.js';
 import { syncGather } from './invalidate.steps.js';
 import { anyMapped, isTable, rangeState, slotOfTable, SPAN } from './table-reads.js';
@@ -29,7 +29,7 @@ function runLength(iova: number, left: number, size: number): number {
 /** The slot of the table page that holds entries of `level` for `frame`; -1 when memory runs out. */
 function* ensureTable(ctx: Context, own: DomainState, frame: number, level: number): Steps<number> {
   let slot = own.rootSlot;
-  for (let at = ctx.state.startLevel; at < level; at += 1) {
+  for (let at = own.startLevel; at < level; at += 1) {
     const ref = slot * 512 + (Math.floor(frame / (SPAN[at] as number)) % 512);
     const lo = ctx.cpu.loadLo(ref);
     if ((lo & BIT_VALID) !== 0) {
@@ -57,10 +57,10 @@ function* ensureTable(ctx: Context, own: DomainState, frame: number, level: numb
 /** Maps [iova, iova + size) to pa (bytes, multiples of 4096). */
 export function* mapRange(ctx: Context, domain: number, iova: number, pa: number, size: number, writable: boolean): Steps<Result> {
   const own = ctx.state.domains[domain] as DomainState;
-  const bad = checkRange(ctx, iova, size);
+  const bad = checkRange(own, iova, size);
   if (bad !== 'ok') return bad;
   if (pa % 4096 !== 0) return 'unaligned';
-  if ((pa + size) / 4096 > PHYSICAL_FRAMES) return 'out-of-range';
+  if ((pa + size) / 4096 > own.outputFrames) return 'out-of-range';
   if (own.managed && !own.ranges.covers(iova / 4096, (iova + size) / 4096)) return 'iova-not-allocated';
   if (tooLarge(iova, pa, size)) return 'too-large';
   if (anyMapped(ctx, own, iova / 4096, (iova + size) / 4096)) return 'already-mapped';
@@ -82,7 +82,7 @@ export function* mapRange(ctx: Context, domain: number, iova: number, pa: number
       yield* takeTables(ctx, domain, table, levelOfSize(step), (iova + done) / 4096, n);
     }
     yield 'write leaves';
-    const written = writeLeaves(ctx, table, (iova + done) / 4096, (pa + done) / 4096, levelOfSize(step), n, writable, replaced);
+    const written = writeLeaves(ctx, table, (iova + done) / 4096, (pa + done) / 4096, levelOfSize(step), n, leafWord(own, (pa + done) / 4096, levelOfSize(step), writable), replaced);
     if (!own.coherent) ctx.parts.cleaner.leavesWritten(ctx, own, written, n);
     done += step * n;
   }
@@ -110,13 +110,18 @@ function tooLarge(iova: number, pa: number, size: number): boolean {
   return left < 0;
 }
 
-function checkRange(ctx: Context, iova: number, size: number): Result {
+function checkRange(own: DomainState, iova: number, size: number): Result {
   if (iova % 4096 !== 0 || size % 4096 !== 0 || size === 0) return 'unaligned';
-  return iova + size > (POW2[ctx.state.world.inputBits] as number) ? 'out-of-range' : 'ok';
+  return iova + size > (POW2[own.inputBits] as number) ? 'out-of-range' : 'ok';
 }
 
-/** A run of leaves; where an emptied table stood, it goes to `replaced`. Returns the reference of the first. */
-function writeLeaves(ctx: Context, slot: number, frame: number, pa: number, level: number, n: number, writable: boolean, replaced: Gather): number {
+/** Low half of a leaf of this domain. */
+function leafWord(own: DomainState, pa: number, level: number, writable: boolean): number {
+  return own.stage === 1 ? leafLow(pa, level, writable) : stage2LeafLow(pa, level, writable, own.forceWriteBack);
+}
+
+/** A run of leaves, `low` the low half of the first; where an emptied table stood, it goes to `replaced`. Returns the reference of the first. */
+function writeLeaves(ctx: Context, slot: number, frame: number, pa: number, level: number, n: number, low: number, replaced: Gather): number {
   const span = SPAN[level] as number;
   const first = slot * 512 + (Math.floor(frame / span) % 512);
   if (level < 3) {
@@ -125,14 +130,14 @@ function writeLeaves(ctx: Context, slot: number, frame: number, pa: number, leve
       if (isTable(lo, level)) removeTable(ctx, slotOfTable(lo, ctx.cpu.loadHi(first + i)), level, frame + i * span, replaced);
     }
   }
-  ctx.cpu.storeRun(first, n, leafLow(pa, level, writable), descriptorHigh(pa), span);
+  ctx.cpu.storeRun(first, n, low, descriptorHigh(pa), span);
   return first;
 }
 
 /** Takes [iova, iova + size) away (bytes), in the way of its domain's gather. */
 export function* unmapRange(ctx: Context, domain: number, iova: number, size: number): Steps<Result> {
   const own = ctx.state.domains[domain] as DomainState;
-  const bad = checkRange(ctx, iova, size);
+  const bad = checkRange(own, iova, size);
   if (bad !== 'ok') return bad;
   const first = iova / 4096;
   const end = (iova + size) / 4096;
