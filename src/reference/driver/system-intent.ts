@@ -85,7 +85,7 @@ export class SystemIntent {
   /** The call returned: what it promised is due. A refusal (out of memory) takes the change back. */
   finish(op: SystemOperation, result: Result | SystemError): void {
     if (result !== 'ok') this.#undo?.();
-    if (isMapOperation(op)) this.#maps.finish(op, result as Result);
+    if (isMapOperation(op) && result !== 'mm-gone') this.#maps.finish(op, result as Result);
   }
 
   #stream(device: number, stream: number): Result {
