@@ -38,6 +38,7 @@ export const RULES: readonly RuleText[] = [
   { id: 'table-coherency', claim: 'after a map and its sync have returned, the walker sees every descriptor of the range; what an unmap cleared is cleared for the walker before its invalidation is issued', source: 'IHI 0070 §3.15, IDR0.COHACC; seed 2', cost: 'the ways of the range, at the end of each call; non-coherent walkers only', where: 'driver' },
   { id: 'publication', claim: 'the walker never sees a pointer to a table whose contents it cannot see', source: 'IHI 0070 §3.15, §3.21.1; seed 2', cost: 'the lines of a table, at the store of each pointer to it; non-coherent walkers only', where: 'driver' },
   { id: 'clean-bound', claim: 'a call cleans no more lines than it touched: leaves written or synced, and the tables it installed', source: 'seed 2', cost: 'one comparison per call; non-coherent walkers only', where: 'driver' },
+  { id: 'hitless', claim: 'while an STE or CD that a stream reaches is rewritten, the SMMU may read the old entry, the new one, or V = 0 where two words must change', source: 'IHI 0070 §3.21.3, §5.2, §5.4; the entry writer of the kernel', cost: 'the meaning of one entry per store; systems only', where: 'driver' },
 ];
 
 /** Rules that random machine sequences ask: the others need software that is judged, or claims, which stored cases have. */
