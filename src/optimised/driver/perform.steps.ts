@@ -50,17 +50,8 @@ export function* perform(ctx: Context, op: Operation): Steps<Result | SystemErro
     }
     case 'iova-alloc': return allocateIova(ctx, op.domain, op.iova, op.size);
     case 'iova-free': {
-      const own = ctx.state.domains[op.domain];
-      const bad = checkFree(ctx, own, op.iova, op.size);
-      if (bad !== 'ok' || own === undefined) return bad;
-      if (!own.lazy) {
-        own.ranges.release(op.iova / 4096);
-        return 'ok';
-      }
-      if (own.ranges.queue(op.iova / 4096, (op.iova + op.size) / 4096) >= ctx.state.world.flushQueue) {
-        yield* flushAll(ctx, op.domain);
-      }
-      return 'ok';
+      const freed = yield* freeIova(ctx, op.domain, op.iova, op.size);
+      return freed;
     }
     case 'flush-all': {
       const own = ctx.state.domains[op.domain];
@@ -111,6 +102,21 @@ function allocateIova(ctx: Context, domain: number, iova: number, size: number):
   if (bad !== 'ok' || own === undefined) return bad;
   if (own.ranges.busy(iova / 4096, (iova + size) / 4096)) return 'iova-busy';
   own.ranges.take(iova / 4096, (iova + size) / 4096);
+  return 'ok';
+}
+
+/** Strict: free at once; lazy: it waits for the next flush of everything, which runs by itself when enough waits. */
+function* freeIova(ctx: Context, domain: number, iova: number, size: number): Steps<Result> {
+  const own = ctx.state.domains[domain];
+  const bad = checkFree(ctx, own, iova, size);
+  if (bad !== 'ok' || own === undefined) return bad;
+  if (!own.lazy) {
+    own.ranges.release(iova / 4096);
+    return 'ok';
+  }
+  if (own.ranges.queue(iova / 4096, (iova + size) / 4096) >= ctx.state.world.flushQueue) {
+    yield* flushAll(ctx, domain);
+  }
   return 'ok';
 }
 
