@@ -9,7 +9,7 @@ import { fuzzCommand } from '../report/failure.js';
 import type { CampaignSummary } from '../report/fuzz.js';
 import { describeSystemWorld } from '../report/system-operations.js';
 import { counted, labelled } from '../report/words.js';
-import { RULES } from '../rules/ledger.js';
+import { SYSTEM_RULES } from '../rules/ledger.js';
 import { fuzzReport, limitsOf, type Drive, type Kept, type Report, type SessionSettings } from './session.js';
 import { systemLine, workUpSystem } from './system-found.js';
 
@@ -21,7 +21,7 @@ export interface SystemSettings extends SessionSettings {
 
 export class SystemDrive implements Drive<SystemFailure> {
   readonly result = newSystemResult();
-  readonly rules = RULES.filter((r) => r.where !== 'machine').map((r) => r.id);
+  readonly rules = SYSTEM_RULES;
   readonly verb = 'fuzz';
   readonly title: string;
   readonly #s: SystemSettings;

@@ -13,6 +13,7 @@ import type { SystemOperation } from '../stack/system.js';
 /** First IPA frame at which parents usually map the memory of guests. */
 export const GUEST_IPA = 0x40;
 const CD_PAGES = 2;
+const ROOT_PAGES = 2;
 /** 30 bits of input: two levels, so that what random words lead to stays small. */
 const T0SZ = 34;
 const VALID = 3;
@@ -48,8 +49,12 @@ export class GuestHand {
     return this.#next.shift();
   }
 
-  #tablePage(): number {
-    return GUEST_IPA + CD_PAGES + this.#chooser.index(Math.max(1, this.#frames - CD_PAGES));
+  /** Start tables, and tables of pages below them; now and then the other way round. */
+  #page(start: boolean): number {
+    const c = this.#chooser;
+    const first = GUEST_IPA + CD_PAGES;
+    const wanted = c.index(12) === 0 ? !start : start;
+    return wanted ? first + c.index(ROOT_PAGES) : first + ROOT_PAGES + c.index(Math.max(1, this.#frames - CD_PAGES - ROOT_PAGES));
   }
 
   /** An STE as the guest has it: words 0 and 1. */
@@ -82,14 +87,14 @@ export class GuestHand {
   store(vsmmu: number, streams: readonly number[]): SystemOperation {
     const c = this.#chooser;
     if (c.index(4) === 0) return this.#cd(vsmmu, streams);
-    const page = this.#tablePage();
-    const ipa = page * 4096 + c.index(4) * 8;
+    const start = c.index(2) === 0;
+    const ipa = this.#page(start) * 4096 + c.index(4) * 8;
     const store = (lo: number, hi: number): SystemOperation => ({ op: 'guest-store', vsmmu, ipa, lo: lo >>> 0, hi: hi >>> 0 });
     if (this.#hostile && c.index(5) === 0) return store(c.index(2 ** 32), c.index(3) === 0 ? c.index(2 ** 16) : 0);
     if (!this.#hostile) this.#next.push(this.command(vsmmu, streams));
     const roll = c.index(8);
     if (roll === 0) return store(0, 0);
-    if (roll < 4) return this.#word(store, this.#tablePage() * 4096 + VALID);
+    if (start ? roll < 7 : roll === 1) return this.#word(store, this.#page(false) * 4096 + VALID);
     return this.#word(store, this.#target() * 4096 + AF_SH_AP + VALID - (c.index(6) === 0 ? 2 : 0) + (c.index(8) === 0 ? 0 : NOT_GLOBAL) + (c.index(4) === 0 ? 0x80 : 0));
   }
 
@@ -123,7 +128,7 @@ export class GuestHand {
     setField(w, CD.A, 1);
     setField(w, CD.ASET, 1);
     setField(w, CD.ASID, c.index(3));
-    setField(w, CD.TTB0, this.#tablePage() * 256);
+    setField(w, CD.TTB0, this.#page(true) * 256);
     const at = (GUEST_IPA + c.index(CD_PAGES)) * 4096 + (c.index(6) === 0 ? 64 : 0);
     this.#next.push({ op: 'guest-store', vsmmu, ipa: at, ...halves(w, 0) });
     if (!this.#hostile || c.index(2) === 0) this.#next.push({ op: 'guest-commands', vsmmu, words: [...streams.flatMap((sid) => words({ op: OP.CFGI_CD_ALL, sid })), ...words({ op: OP.TLBI_NSNH_ALL })] });

@@ -93,13 +93,13 @@ function failAtc(s: FactScene, sid: number, e: AtcFact, entitled: Entitled): nev
     `${who} behind SMMU ${s.smmu} may hold {${at(e.va)} -> ${at(e.target)}, ${e.frames} pages, ${e.canWrite ? 'rw' : 'r'}}`, undefined, s.told([e]));
 }
 
-/** A tag is handed out: nothing may be cached under it. */
-export function checkTaken(s: Pick<FactScene, 'ledger' | 'smmu' | 'machine' | 'told'>, id: number, stage2: boolean): void {
+/** A tag is handed out, or given back: nothing may be cached under it. */
+export function checkTaken(s: Pick<FactScene, 'ledger' | 'smmu' | 'machine' | 'told'>, id: number, stage2: boolean, when = 'is handed out'): void {
   s.ledger.judge('tag-lifetime');
   const f = s.machine.tables.translations.find((t) => (stage2 ? t.vmid === id : t.vmid === 0 && t.stage === 1 && t.asid === id));
   if (f === undefined) return;
   const tag = stage2 ? `VMID ${id}` : `ASID ${id}`;
-  s.ledger.fail('tag-lifetime', `a ${stage2 ? 'VMID' : 'ASID'} is handed out while something is cached under it`, `${tag} of SMMU ${s.smmu} with nothing cached`,
+  s.ledger.fail('tag-lifetime', `${stage2 ? 'a VMID' : 'an ASID'} ${when} while something is cached under it`, `${tag} of SMMU ${s.smmu} with nothing cached`,
     `SMMU ${s.smmu} may still have cached a ${f.kind === 'leaf' ? 'leaf' : 'table descriptor'} of ${at(f.va)} under ${tag}`, undefined, s.told([f]));
 }
 
