@@ -18,7 +18,7 @@ import { stands, type Fact } from '../reference/machine/facts.js';
 import { HitlessRule } from '../rules/hitless.js';
 import { Ledger, ruleIndex } from '../rules/ledger.js';
 import { judgePlan } from '../rules/plan.js';
-import { checkAtc, checkConfiguredTags, checkLeaves, checkTaken, type FactScene, type Owners } from '../rules/system-facts.js';
+import { checkAtc, checkConfiguredTags, checkLeaves, checkStes, checkTaken, type FactScene, type Owners } from '../rules/system-facts.js';
 import { getField } from '../spec/bits.js';
 import { CONFIG_S1, STE } from '../spec/ste.js';
 import type { SystemOperation, SystemResult, SystemWorld } from '../stack/system.js';
@@ -393,6 +393,7 @@ export class SystemLockstep implements MemoryWatcher {
     this.sides.forEach((side, smmu) => {
       const scene = this.factScene(smmu);
       checkLeaves(scene);
+      if (attaches) checkStes(scene);
       if (attaches) checkConfiguredTags(scene);
       if (side.config.features.ats) this.intent.devices.forEach((d, device) => { if (d.smmu === smmu) checkAtc(scene, device); });
       if (side.synced) checkEntries(this.ledger, smmu, side, side.concrete);
