@@ -7,65 +7,19 @@ import { CD } from '../../../src/spec/cd.js';
 import { getField } from '../../../src/spec/bits.js';
 import { STE, steVerdict } from '../../../src/spec/ste.js';
 import { systemMachineConfig } from '../../../src/stack/machine.js';
-import type { SystemOperation, SystemWorld } from '../../../src/stack/system.js';
-import { smallWorld } from '../../../src/stack/world.js';
-import { DriverRig, KB4, smmu } from './rig.js';
+import type { SystemOperation } from '../../../src/stack/system.js';
+import { smmu, type DriverRig } from './rig.js';
+import { attach, close, each, entryWords, guest, guestBypass, map, MM, off, open, PARENT, S1_A, S1_B, S2, steOf, substream, sync, SYSTEM, systemRig, unmap } from './system-world.js';
 
-const S1_A = 0;
-const S1_B = 1;
-const S2 = 2;
-const PARENT = 3;
-const MM = 4;
-
-/** One SMMU with everything; device 0 has ATS and substreams, device 1 two streams and neither, device 2 substreams in two levels. */
-const SYSTEM: SystemWorld = {
-  base: smallWorld({
-    smmus: [smmu({ range: true })],
-    devices: [{ smmu: 0, streams: [5] }, { smmu: 0, streams: [9, 7, 9] }, { smmu: 0, streams: [11] }],
-    domains: [{ mode: 'strict', managed: false }, { mode: 'strict', managed: false }, { mode: 'strict', managed: false }, { mode: 'strict', managed: false }, { mode: 'strict', managed: false, gather: 'sva' }],
-  }),
-  smmus: [{ stage2: { vmidBits: 16, vmidMax: 7 }, ats: true, ssidBits: 8, forceWriteBack: true }],
-  devices: [{ ats: true, ssidBits: 4 }, {}, { ssidBits: 8 }],
-  domains: [{}, {}, { stage: 2 }, { stage: 2, parent: true }, {}],
-  vsmmus: [{ smmu: 0, parent: PARENT }, { smmu: 0, parent: PARENT }],
-  guestFrames: 4,
-};
-
-function rig(...before: SystemOperation[]): DriverRig {
-  const r = new DriverRig(SYSTEM.base, { system: SYSTEM });
-  for (const op of before) r.says(op);
-  return r;
-}
-
-const attach = (to: number | 'identity' | 'blocked', device = 0): SystemOperation => ({ op: 'attach', device, to });
-const substream = (ssid: number, to: number, device = 0): SystemOperation => ({ op: 'attach-pasid', device, ssid, to });
-const off = (ssid: number, device = 0): SystemOperation => ({ op: 'detach-pasid', device, ssid });
-const open = (vsmmu = 0): SystemOperation => ({ op: 'vsmmu-open', vsmmu });
-/** Guest STE: stage 1 with its CD at `frame`, ATS as asked. */
-const guest = (frame: number, ats = 0, device = 0, vsmmu = 0): SystemOperation => ({ op: 'attach-nested', device, vsmmu, ste: [1 | (5 << 1) | ((frame & 0xfffff) << 12), 0, ats * 2 ** 28, 0] });
-const guestBypass = (device = 0, vsmmu = 0): SystemOperation => ({ op: 'attach-nested', device, vsmmu, ste: [1 | (4 << 1), 0, 0, 0] });
+const rig = (...before: SystemOperation[]): DriverRig => systemRig(before);
 
 const STE_5 = '0: CFGI_STE sid 5 leaf, SYNC';
 const CD_5 = '0: CFGI_CD sid 5 ssid 0 leaf, SYNC';
 const ATC_ALL = '0: ATC_INV sid 5 everything, SYNC';
 
-/** Neighbours that are equal, once: the entry writer may need several syncs. */
-function each(said: readonly string[]): string[] {
-  return said.filter((x, i) => x !== said[i - 1]);
-}
-
-function words(r: DriverRig, ref: number): Uint32Array {
-  r.ctx.cpu.drainAll();
-  return Uint32Array.from({ length: 16 }, (_, i) => (i % 2 === 0 ? r.memory.lo : r.memory.hi)[ref + Math.floor(i / 2)] as number);
-}
-
-function ste(r: DriverRig, sid: number): Uint32Array {
-  return words(r, (r.driver.state.smmus[0]?.streamSlot ?? 0) * 512 + sid * 8);
-}
-
 /** The STE's verdict, S1DSS and EATS. */
 function says(r: DriverRig, sid = 5): string {
-  const w = ste(r, sid);
+  const w = steOf(r, sid);
   const features = systemMachineConfig(SYSTEM.base.smmus[0] ?? smmu(), SYSTEM.smmus[0] ?? {}).features;
   return `${steVerdict(w, 0, features)} dss ${getField(w, STE.S1DSS)} eats ${getField(w, STE.EATS)} vmid ${getField(w, STE.S2VMID)}`;
 }
@@ -150,11 +104,11 @@ test('nested: STE, ATC, the guest\'s own tables are its affair; the last one flu
   const said = r.says(guest(0x100, 1));
   t.deepEqual(each(said), [STE_5, ATC_ALL, 'ATS 0 on']);
   t.is(says(r), 'nested dss 0 eats 1 vmid 1');
-  t.is(getField(ste(r, 5), STE.MEV), 1);
+  t.is(getField(steOf(r, 5), STE.MEV), 1);
   const left = r.says(attach('blocked'));
   t.deepEqual(each(left), ['ATS 0 off', STE_5, ATC_ALL, '0: TLBI_S12_VMALL vmid 1, SYNC']);
   t.is(r.driver.tagsInUse(0, 's2-tag'), 1);
-  t.deepEqual(r.says({ op: 'vsmmu-close', vsmmu: 0 }), ['0: TLBI_S12_VMALL vmid 1, SYNC']);
+  t.deepEqual(r.says(close()), ['0: TLBI_S12_VMALL vmid 1, SYNC']);
   t.is(r.driver.tagsInUse(0, 's2-tag'), 0);
 });
 
@@ -163,9 +117,9 @@ test('nested again with ATS the other way round: the same array, users 1, 2, 1; 
   const said = r.says(guest(0x100, 0));
   t.deepEqual(each(said), ['ATS 0 off', STE_5, ATC_ALL]);
   t.is(r.driver.arrayUsers(PARENT), 2, 'tag and stage-1 clear; no ATC any more');
-  r.says({ op: 'map', domain: PARENT, iova: 0, pa: 0x40000000, size: KB4, prot: 'rw' });
-  r.says({ op: 'unmap', domain: PARENT, iova: 0, size: KB4 });
-  t.deepEqual(r.says({ op: 'sync', domain: PARENT }).map((x) => x.replace(/(ipa) (0x0) .*,/, '$1 $2,')), ['0: TLBI_S2_IPA vmid 1 ipa 0x0, SYNC', '0: TLBI_NH_ALL vmid 1, SYNC']);
+  r.says(map(PARENT, 0));
+  r.says(unmap(PARENT, 0));
+  t.deepEqual(r.says(sync(PARENT)).map((x) => x.replace(/(ipa) (0x0) .*,/, '$1 $2,')), ['0: TLBI_S2_IPA vmid 1 ipa 0x0, SYNC', '0: TLBI_NH_ALL vmid 1, SYNC']);
 });
 
 test('guest bypass is stage 2 alone under the vSMMU\'s VMID, never with ATS', (t) => {
@@ -175,13 +129,13 @@ test('guest bypass is stage 2 alone under the vSMMU\'s VMID, never with ATS', (t
 });
 
 test('the end of a process: its contexts stop walking under the device\'s feet, then tag and ATC, then the tables', (t) => {
-  const r = rig(attach('blocked'), substream(2, MM), { op: 'map', domain: MM, iova: 0, pa: 0x40000000, size: KB4, prot: 'rw' });
+  const r = rig(attach('blocked'), substream(2, MM), map(MM, 0));
   const tables = r.tables();
   t.deepEqual(r.says({ op: 'mm-exit', domain: MM }), [
     '0: CFGI_CD sid 5 ssid 2 leaf, SYNC', '0: CFGI_CD sid 5 ssid 2 leaf, SYNC', '0: TLBI_NH_ASID vmid 0 asid 1, SYNC', '0: ATC_INV sid 5 ssid 2 everything, SYNC',
   ]);
   t.is(r.tables(), tables - 3);
-  const cd = words(r, (r.driver.state.devices[0]?.cdSlot ?? 0) * 512 + 2 * 8);
+  const cd = entryWords(r, (r.driver.state.devices[0]?.cdSlot ?? 0) * 512 + 2 * 8);
   t.deepEqual([CD.V, CD.EPD0, CD.R, CD.ASID, CD.TTB0].map((f) => getField(cd, f)), [1, 1, 0, 1, 0]);
   r.says(off(2));
   t.is(r.driver.tagsInUse(0), 0);
