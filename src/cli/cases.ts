@@ -84,7 +84,7 @@ export function candidateOf(c: StoredCase): string | null {
 
 /** The mutant of a case, if it has one. */
 export function mutantOf(c: StoredCase): string | null {
-  return c.kind === 'driver' ? (c.subject.mutant ?? null) : null;
+  return c.kind === 'driver' || c.kind === 'system' ? (c.subject.mutant ?? null) : null;
 }
 
 /** Cases of a corpus that a right subject must pass; those of mutants are not asked here. */

@@ -5,16 +5,19 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { DEFAULT_BUDGET } from '../fuzz/campaign.js';
 import { findMutant, MUTANTS } from '../mutants/mutants.js';
-import { findProfile, PROFILES } from '../operations/profiles.js';
+import { findProfile, PROFILES, type Profile } from '../operations/profiles.js';
+import { findSystemProfile, SYSTEM_PROFILES } from '../operations/system-profiles.js';
 import { DEFAULT_PLANNER, PLANNERS } from '../parts/planners.js';
 import { PLANNER_NAMES } from '../stack/planner.js';
 import { UsageError, type ExitCode } from './exit.js';
 import { MACHINE_BUDGET } from '../fuzz/machine-campaign.js';
+import { SYSTEM_BUDGET } from '../fuzz/system-campaign.js';
 import { DriverDrive, type FuzzSettings } from './fuzz-session.js';
 import { MachineDrive } from './machine-session.js';
 import { duration, oneOf, wholeNumber, type Parsed, type VerbSpec } from './options.js';
 import type { Output } from './output.js';
-import { Session } from './session.js';
+import { Session, type SessionSettings } from './session.js';
+import { SystemDrive } from './system-session.js';
 import type { Verb } from './verb.js';
 
 /** Failures after which `--keep-going` without a number stops. */
@@ -28,7 +31,9 @@ const spec: VerbSpec = {
     'A failing sequence is stored at once, then shrunk, explained and printed. While it is shrunk, Ctrl-C ends the program at once; what is',
     'stored stays whole. Otherwise Ctrl-C ends after the current run and prints what was done; a second one ends at once.',
     `--machine-only: no driver, but random raw stores, commands and transactions on both whole machines. Without limits: ${MACHINE_BUDGET} operations.`,
-    '', 'Profiles:', ...PROFILES.map((p) => `  ${p.name.padEnd(8)}${p.about}`),
+    `Systems (stage 2, ATS, substreams, guests) run on the whole machines, which list every fact: without limits ${SYSTEM_BUDGET} operations.`,
+    '', 'Profiles:', ...PROFILES.map((p) => `  ${p.name.padEnd(14)}${p.about}`),
+    '', 'Profiles of systems:', ...SYSTEM_PROFILES.map((p) => `  ${p.name.padEnd(14)}${p.about}`),
     '', 'Planners:', ...PLANNERS.map((p) => `  ${p.name.padEnd(19)}${p.about}`),
   ],
   options: [
@@ -49,34 +54,48 @@ const spec: VerbSpec = {
   unbuilt: ['driver', 'interleave', 'workers', 'candidate'],
 };
 
-function settings(p: Parsed): FuzzSettings {
+/** The profile that is asked for, or the one that shows the mutant, or swarm. */
+function profileName(p: Parsed): string {
   const mutant = p.values.get('mutant');
-  const profileName = p.values.get('profile') ?? (mutant === undefined ? undefined : findMutant(mutant)?.profile) ?? 'swarm';
-  const profile = findProfile(profileName);
-  if (profile === undefined) throw new UsageError(`there is no profile "${profileName}": use one of ${PROFILES.map((f) => f.name).join(', ')}`);
+  const name = p.values.get('profile') ?? (mutant === undefined ? undefined : findMutant(mutant)?.profile) ?? 'swarm';
+  const names = [...PROFILES, ...SYSTEM_PROFILES].map((f) => f.name);
+  if (!names.includes(name)) throw new UsageError(`there is no profile "${name}": use one of ${names.join(', ')}`);
   if (mutant !== undefined && findMutant(mutant) === undefined) throw new UsageError(`there is no mutant "${mutant}": use one of ${MUTANTS.map((m) => m.name).join(', ')}`);
+  return name;
+}
+
+function settings(p: Parsed): SessionSettings {
   const run = wholeNumber(p, 'run', 0);
   const runs = wholeNumber(p, 'runs', 1);
   if (run !== undefined && runs !== undefined) throw new UsageError('options --run and --runs exclude each other: one names a run, the other a number of runs');
   const corpus = p.values.get('corpus');
   return {
-    seed: p.values.get('seed') ?? `0x${randomBytes(8).toString('hex')}`,
-    profile, mutant: mutant ?? null, planner: oneOf(p, 'planner', PLANNER_NAMES) ?? null, run, runs,
+    seed: p.values.get('seed') ?? `0x${randomBytes(8).toString('hex')}`, run, runs,
     operations: wholeNumber(p, 'ops', 1), timeMs: duration(p, 'time'),
     corpus, corpusExists: corpus !== undefined && existsSync(corpus),
     failuresMax: wholeNumber(p, 'keep-going', 1) ?? 1,
     shrink: !p.values.has('no-shrink'),
-    verbose: p.values.has('verbose'),
   };
+}
+
+/** The driver's stack: on the fast machines, or on the whole ones where the profile asks for it. */
+function ofDriver(p: Parsed, out: Output): Promise<ExitCode> {
+  const name = profileName(p);
+  const about = { mutant: p.values.get('mutant') ?? null, verbose: p.values.has('verbose') };
+  const system = findSystemProfile(name);
+  if (system !== undefined) {
+    if (p.values.has('planner')) throw new UsageError(`options --planner and --profile ${name} exclude each other: systems run with the planner that they draw`);
+    const s = { ...settings(p), ...about, profile: system };
+    return new Session(s, new SystemDrive(s), out).run();
+  }
+  const s: FuzzSettings = { ...settings(p), ...about, profile: findProfile(name) as Profile, planner: oneOf(p, 'planner', PLANNER_NAMES) ?? null };
+  return new Session(s, new DriverDrive(s), out).run();
 }
 
 export const verb: Verb = {
   spec,
   run: (p: Parsed, out: Output): Promise<ExitCode> => {
-    if (!p.values.has('machine-only')) {
-      const s = settings(p);
-      return new Session(s, new DriverDrive(s), out).run();
-    }
+    if (!p.values.has('machine-only')) return ofDriver(p, out);
     for (const option of ['profile', 'planner', 'mutant', 'verbose']) if (p.values.has(option)) throw new UsageError(`options --machine-only and --${option} exclude each other`);
     const s = settings(p);
     return new Session(s, new MachineDrive(s), out).run();

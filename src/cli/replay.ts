@@ -4,10 +4,12 @@
  */
 import { failureRecord } from '../fuzz/failure.js';
 import { machineFailureRecord } from '../fuzz/machine-failure.js';
+import { systemFailureRecord } from '../fuzz/system-failure.js';
 import { failureBlock, MACHINES, subjectText } from '../report/failure.js';
 import { describeMachineOperation } from '../report/machine-operations.js';
 import type { Verdict } from '../report/fuzz.js';
 import { operationTable } from '../report/operations.js';
+import { describeSystemOperation } from '../report/system-operations.js';
 import { replayBlock, replayJson, stateBlock, type ReplayProblem, type ReplaySummary } from '../report/replay.js';
 import { planText } from '../report/plan-case.js';
 import { outsideOf } from '../report/show.js';
@@ -18,11 +20,12 @@ import { wholeNumber, type Parsed, type VerbSpec } from './options.js';
 import { now, type Output } from './output.js';
 import { ProgressLine } from './progress.js';
 import { needsCandidate, replayCandidate } from './replay-candidate.js';
-import { againstExpectation, judgeStored, planProblems, runCase, runMachineCase, type CaseRun } from './run-case.js';
+import { againstExpectation, judgeStored, planProblems, runCase, runMachineCase, runSystemCase, type CaseRun, type RunOptions } from './run-case.js';
 import type { PlanCase } from '../operations/plan-case.js';
 import type { SequenceCase } from '../operations/stored.js';
 import { judgePlanCase, violationOf } from '../prove/plan.js';
 import type { MachineOperation } from '../stack/machine-world.js';
+import type { SystemOperation } from '../stack/system.js';
 import type { Verb } from './verb.js';
 
 const spec: VerbSpec = {
@@ -165,13 +168,13 @@ function replaySequence(c: NamedCase<SequenceCase>, p: Parsed, out: Output, coun
   const mutant = p.values.has('no-mutant') ? null : mutantOf(c.case);
   const until = wholeNumber(p, 'until', 0);
   const some = until === undefined ? {} : { until };
-  if (c.case.kind === 'machine' && p.values.has('state')) throw new UsageError(`${c.file}: option --state is not built yet for raw machine sequences`);
-  const done: AnyRun = c.case.kind === 'machine' ? runMachineCase(c.case, { rows: true, ...some }) : runCase(c.case, { mutant, rows: true, state: p.values.has('state'), ...some });
+  if (c.case.kind !== 'driver' && p.values.has('state')) throw new UsageError(`${c.file}: option --state is not built yet for ${c.case.kind === 'machine' ? 'raw machine sequences' : 'systems'}`);
+  const done = runAny(c.case, { mutant, rows: true, state: p.values.has('state'), ...some });
   counts.cases += 1;
   counts.operations += done.operations;
   counts.observed += done.observed;
   out.print(`case ${c.id}  ${visible(c.file)}\n  subject    ${c.case.kind === 'machine' ? MACHINES : subjectText(mutant)}${scenarioText(c.case.provenance)}`);
-  if (p.values.has('diff') && done.violation === null) out.print(diffTable(done, c.case.kind === 'machine'));
+  if (p.values.has('diff') && done.violation === null) out.print(diffTable(done, c.case.kind));
   const problems = problemsOf(c, done, mutant, until !== undefined);
   if (problems.length > 0) {
     counts.failures.push({ id: c.id, file: c.file, rule: done.violation?.rule ?? null, problems });
@@ -185,7 +188,15 @@ function replaySequence(c: NamedCase<SequenceCase>, p: Parsed, out: Output, coun
   if (done.state !== null) out.print(stateBlock(done.state));
 }
 
-type AnyRun = CaseRun | CaseRun<MachineOperation>;
+type AnyRun = CaseRun | CaseRun<MachineOperation> | CaseRun<SystemOperation>;
+
+function runAny(c: SequenceCase, options: RunOptions): AnyRun {
+  switch (c.kind) {
+    case 'machine': return runMachineCase(c, options);
+    case 'system': return runSystemCase(c, options);
+    case 'driver': return runCase(c, options);
+  }
+}
 
 /** What a corner case is about, where its file says so. */
 function scenarioText(provenance: Readonly<Record<string, string | number>>): string {
@@ -205,7 +216,8 @@ function printVerdict(c: NamedCase<SequenceCase>, done: AnyRun, mutant: string |
   if (done.violation !== null) {
     const files = { file: c.file === 'stdin' ? null : c.file, fullFile: null };
     const record = c.case.kind === 'machine' ? machineFailureRecord(c.case, done.violation, null, { shrunk: null, ...files })
-      : failureRecord(c.case.world, c.case.operations, done.violation, mutant, null, null, files);
+      : c.case.kind === 'system' ? systemFailureRecord(c.case, done.violation, { mutant, origin: null }, { shrunk: null, ...files })
+        : failureRecord(c.case.world, c.case.operations, done.violation, mutant, null, null, files);
     out.print(failureBlock(record, { program: out.program, whole }));
     if (problems.length === 0) out.print('\n[ok] the case expects this violation');
     return;
@@ -216,10 +228,14 @@ function printVerdict(c: NamedCase<SequenceCase>, done: AnyRun, mutant: string |
   else out.print(`[ok] no violation  ${size}`);
 }
 
-function diffTable(done: AnyRun, machine: boolean): string {
+function diffTable(done: AnyRun, kind: SequenceCase['kind']): string {
   const marks = new Map([...done.differences.keys()].map((at) => [at, '<-- recorded otherwise']));
   const options = { outside: outsideOf<unknown>(done), marks };
-  return (machine ? operationTable((done as CaseRun<MachineOperation>).rows, { ...options, describe: describeMachineOperation }) : operationTable((done as CaseRun).rows, options)).join('\n');
+  switch (kind) {
+    case 'machine': return operationTable((done as CaseRun<MachineOperation>).rows, { ...options, describe: describeMachineOperation }).join('\n');
+    case 'system': return operationTable((done as CaseRun<SystemOperation>).rows, { ...options, describe: describeSystemOperation }).join('\n');
+    case 'driver': return operationTable((done as CaseRun).rows, options).join('\n');
+  }
 }
 
 function summaryOf(verb: string, c: Counts, elapsedMs: number): ReplaySummary {

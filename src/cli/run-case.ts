@@ -10,6 +10,9 @@ import type { PlanCase } from '../operations/plan-case.js';
 import type { StoredCase } from '../operations/stored.js';
 import { judgePlanCase, violationOf, type Judged } from '../prove/plan.js';
 import { replayMachine } from '../lockstep/machine-replay.js';
+import { replaySystem } from '../lockstep/system-replay.js';
+import type { SystemCase } from '../operations/system-case.js';
+import type { SystemOperation } from '../stack/system.js';
 import type { MachineOperation } from '../stack/machine-world.js';
 import type { StateView } from '../report/replay.js';
 import type { Operation } from '../stack/operation.js';
@@ -114,6 +117,13 @@ export function runMachineCase(c: MachineCase, options: Pick<RunOptions, 'rows' 
   return { ...run, operations: run.failedAt < 0 ? end : Math.min(run.failedAt + 1, end), observed: 0, differences: new Map(), state: null };
 }
 
+/** The same for a system. */
+export function runSystemCase(c: SystemCase, options: Pick<RunOptions, 'mutant' | 'rows' | 'until'>): CaseRun<SystemOperation> {
+  const run = replaySystem(c.world, c.operations, { ...(options.mutant === null ? {} : { mutant: options.mutant }), ...(options.until === undefined ? {} : { until: options.until }) }, options.rows === true);
+  const end = Math.min(options.until ?? c.operations.length, c.operations.length);
+  return { ...run, operations: run.failedAt < 0 ? end : Math.min(run.failedAt + 1, end), observed: 0, differences: new Map(), state: null };
+}
+
 /** A plan against what its case expects. */
 export function planProblems(c: PlanCase, judged: Judged): string[] {
   return againstExpectation(c, { violation: violationOf(c, judged), differences: new Map(), unmodelled: null });
@@ -127,7 +137,8 @@ function judgeStoredPlan(c: PlanCase): Judgement {
 
 /** A case of any kind. */
 export function judgeStored(c: StoredCase): Judgement {
-  if (c.kind === 'driver') return judgeCase(c);
+  if (c.kind === 'driver') return judgeCase(c, (mutant) => runCase(c, { mutant }));
+  if (c.kind === 'system') return judgeCase(c, (mutant) => runSystemCase(c, { mutant }));
   if (c.kind === 'plan') return judgeStoredPlan(c);
   const run = runMachineCase(c, {});
   const problems = againstExpectation(c, run);
@@ -135,13 +146,13 @@ export function judgeStored(c: StoredCase): Judgement {
 }
 
 /** A case of a corpus: right without its mutant, and broken with it. */
-export function judgeCase(c: Case): Judgement {
+export function judgeCase(c: Pick<Case, 'subject' | 'expect'>, run: (mutant: string | null) => CaseRun<unknown>): Judgement {
   const mutant = c.subject.mutant ?? null;
-  const right = runCase(c, { mutant: null });
+  const right = run(null);
   const problems = againstExpectation(c, right);
   let unmodelled = right.unmodelled;
   if (mutant !== null) {
-    const wrong = runCase(c, { mutant });
+    const wrong = run(mutant);
     unmodelled ??= wrong.unmodelled;
     if (wrong.violation === null && wrong.unmodelled === null) problems.push(`lost its power: mutant ${mutant} breaks no rule any more`);
   }

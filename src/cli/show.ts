@@ -6,10 +6,11 @@ import { encodeStored, type StoredCase } from '../operations/stored.js';
 import { replayMachine } from '../lockstep/machine-replay.js';
 import { Log } from '../lockstep/log.js';
 import { replay, type Replayed } from '../lockstep/replay.js';
+import { replaySystem } from '../lockstep/system-replay.js';
 import { judgePlanCase } from '../prove/plan.js';
 import { planText } from '../report/plan-case.js';
 import { sequenceDiagram } from '../report/diagram.js';
-import { caseLines, caseText, machineText, testSource } from '../report/show.js';
+import { caseLines, caseText, machineText, systemText, testSource } from '../report/show.js';
 import { visible } from '../report/words.js';
 import { oneCase, sequenceOf, type NamedCase } from './cases.js';
 import { EXIT, UsageError, type ExitCode } from './exit.js';
@@ -43,7 +44,7 @@ async function run(p: Parsed, out: Output): Promise<ExitCode> {
     case 'test': out.raw(testSource(sequenceOf(stored, 'format test of show').case)); break;
     case 'msc': {
       const sequence = sequenceOf(stored, 'format msc of show').case;
-      if (sequence.kind === 'machine') throw new UsageError('format msc of show is not built yet for raw machine sequences');
+      if (sequence.kind !== 'driver') throw new UsageError(`format msc of show is not built yet for ${sequence.kind === 'machine' ? 'raw machine sequences' : 'systems'}`);
       out.print(diagram(sequence));
       break;
     }
@@ -56,6 +57,7 @@ function textOf(c: StoredCase): string {
   switch (c.kind) {
     case 'plan': return planText(c, judgePlanCase(c), true);
     case 'machine': return machineText(c, replayMachine(c.world, c.operations, {}, true));
+    case 'system': return systemText(c, replaySystem(c.world, c.operations, c.subject.mutant === undefined ? {} : { mutant: c.subject.mutant }, true));
     case 'driver': return caseText(c, again(c, undefined));
   }
 }

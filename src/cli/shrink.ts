@@ -5,8 +5,11 @@ import type { Origin } from '../fuzz/failure.js';
 import type { Case } from '../operations/case.js';
 import type { MachineCase } from '../operations/machine-case.js';
 import { replayMachine } from '../lockstep/machine-replay.js';
-import { MachineStore } from '../fuzz/store.js';
+import { MachineStore, SystemStore } from '../fuzz/store.js';
 import { replay } from '../lockstep/replay.js';
+import { replaySystem } from '../lockstep/system-replay.js';
+import type { SequenceCase } from '../operations/stored.js';
+import type { SystemCase } from '../operations/system-case.js';
 import { failureBlock } from '../report/failure.js';
 import { visible } from '../report/words.js';
 import type { Violation } from '../stack/violation.js';
@@ -16,6 +19,7 @@ import { failureLine, storeOriginal, workUp, type Found } from './found.js';
 import { duration, type Parsed, type VerbSpec } from './options.js';
 import { machineLine, workUpMachine, type MachineFound } from './machine-found.js';
 import { now, type Output } from './output.js';
+import { systemLine, workUpSystem, type SystemFound } from './system-found.js';
 import { Scratch } from './scratch.js';
 import type { Verb } from './verb.js';
 
@@ -32,7 +36,7 @@ const spec: VerbSpec = {
   ],
 };
 
-function originOf(c: Case): Origin | null {
+function originOf(c: Case | SystemCase): Origin | null {
   const { seed, run, profile, planner } = c.provenance;
   return typeof seed === 'string' && typeof run === 'number' && typeof profile === 'string' ? { seed, run, profile, ...(typeof planner === 'string' ? { planner } : {}) } : null;
 }
@@ -50,6 +54,33 @@ function workMachine(c: MachineCase, violation: Violation, corpus: string, timeM
   return workUpMachine({ ...c, violation }, { store, shrink: true, origin, ...(timeMs === undefined ? {} : { timeMs }) });
 }
 
+function workSystem(c: SystemCase, violation: Violation, corpus: string, timeMs: number | undefined): SystemFound {
+  const about = { mutant: mutantOf(c), origin: originOf(c) };
+  const store = new SystemStore(corpus, violation, about, c);
+  store.original(c, violation);
+  return workUpSystem(c, violation, { store, shrink: true, ...about, ...(timeMs === undefined ? {} : { timeMs }) });
+}
+
+/** The case as it is, to see what it breaks. */
+function before(c: SequenceCase): { readonly violation: Violation | null; readonly unmodelled: string | null } {
+  const mutant = mutantOf(c);
+  const subject = mutant === null ? {} : { mutant };
+  switch (c.kind) {
+    case 'machine': return replayMachine(c.world, c.operations);
+    case 'system': return replaySystem(c.world, c.operations, subject);
+    case 'driver': return replay(c.world, c.operations, subject);
+  }
+}
+
+/** Shrunk and stored. */
+function work(c: SequenceCase, violation: Violation, corpus: string, timeMs: number | undefined): Found | MachineFound | SystemFound {
+  switch (c.kind) {
+    case 'machine': return workMachine(c, violation, corpus, timeMs);
+    case 'system': return workSystem(c, violation, corpus, timeMs);
+    case 'driver': return workDriver(c, violation, corpus, timeMs);
+  }
+}
+
 async function run(p: Parsed, out: Output): Promise<ExitCode> {
   const timeMs = duration(p, 'time');
   const named = await oneCase(p.operands, 'shrink');
@@ -58,21 +89,20 @@ async function run(p: Parsed, out: Output): Promise<ExitCode> {
   const stored = sequenceOf(named, 'shrink');
   const start = now();
   const c = stored.case;
-  const mutant = mutantOf(c);
-  const before = c.kind === 'machine' ? replayMachine(c.world, c.operations) : replay(c.world, c.operations, mutant === null ? {} : { mutant });
-  if (before.unmodelled !== null) {
-    out.print(`[inconclusive] not modelled: ${visible(before.unmodelled)}`);
-    out.document({ schema: 1, verb: 'shrink', verdict: 'inconclusive', failures: [], unmodelled: [before.unmodelled], timing: { elapsedMs: Math.round(now() - start) } });
+  const { violation, unmodelled } = before(c);
+  if (unmodelled !== null) {
+    out.print(`[inconclusive] not modelled: ${visible(unmodelled)}`);
+    out.document({ schema: 1, verb: 'shrink', verdict: 'inconclusive', failures: [], unmodelled: [unmodelled], timing: { elapsedMs: Math.round(now() - start) } });
     return EXIT.inconclusive;
   }
-  if (before.violation === null) throw new UsageError(`${stored.file}: the case shows no violation, so there is nothing to shrink`);
+  if (violation === null) throw new UsageError(`${stored.file}: the case shows no violation, so there is nothing to shrink`);
   const scratch = new Scratch(p.values.get('corpus'));
   if (!out.json) out.print(`cases are stored in ${visible(scratch.path)}`);
-  const { record, repeatable } = c.kind === 'machine' ? workMachine(c, before.violation, scratch.path, timeMs) : workDriver(c, before.violation, scratch.path, timeMs);
+  const { record, repeatable } = work(c, violation, scratch.path, timeMs);
   out.print(`${c.operations.length} -> ${record.operations.length} operations\n\n${failureBlock(record, { program: out.program })}`);
   out.document({
     schema: 1, verb: 'shrink', verdict: 'violation', from: c.operations.length, to: record.operations.length, minimal: record.shrunk?.minimal ?? false,
-    failures: ['kind' in record ? machineLine(record) : failureLine(record)], timing: { elapsedMs: Math.round(now() - start) },
+    failures: [!('kind' in record) ? failureLine(record) : record.kind === 'system' ? systemLine(record) : machineLine(record)], timing: { elapsedMs: Math.round(now() - start) },
   });
   return worst([EXIT.violation, repeatable ? EXIT.ok : EXIT.nondeterministic]);
 }

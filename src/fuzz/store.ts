@@ -10,6 +10,9 @@ import type { Candidate } from './shrink.js';
 import { failureCase, type Origin } from './failure.js';
 import { machineFailureCase, type MachineOrigin } from './machine-failure.js';
 import type { MachineCandidate } from './machine-shrink.js';
+import type { SystemCase } from '../operations/system-case.js';
+import { systemFailureCase } from './system-failure.js';
+import type { SystemCandidate } from './system-shrink.js';
 import type { Violation } from '../stack/violation.js';
 
 /** Writes a file so that a reader sees the old text or the new one, and never half of it. */
@@ -72,5 +75,13 @@ export class MachineStore extends SequenceStore<MachineCandidate> {
   /** `like`: the case that is shrunk: what it expects, and where it is from, stays. */
   constructor(corpus: string, violation: Violation, origin: MachineOrigin | null, like?: Pick<MachineCase, 'expect' | 'provenance'>) {
     super(corpus, violation.rule, (c, v) => machineFailureCase(c, v, origin, like));
+  }
+}
+
+/** Of systems. */
+export class SystemStore extends SequenceStore<SystemCandidate> {
+  /** `like`: the case that is shrunk: what it expects, and where it is from, stays. */
+  constructor(corpus: string, violation: Violation, about: { readonly mutant: string | null; readonly origin: Origin | null }, like?: Pick<SystemCase, 'expect' | 'provenance'>) {
+    super(corpus, violation.rule, (c, v) => systemFailureCase(c, v, about, like));
   }
 }

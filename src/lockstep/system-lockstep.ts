@@ -18,7 +18,7 @@ import { stands, type Fact } from '../reference/machine/facts.js';
 import { HitlessRule } from '../rules/hitless.js';
 import { Ledger, ruleIndex } from '../rules/ledger.js';
 import { judgePlan } from '../rules/plan.js';
-import { checkAtc, checkConfiguredTags, checkLeaves, checkTaken, type FactScene, type Owners } from '../rules/system-facts.js';
+import { checkAtc, checkConfiguredTags, checkLeaves, checkStes, checkTaken, type FactScene, type Owners } from '../rules/system-facts.js';
 import { getField } from '../spec/bits.js';
 import { CONFIG_S1, STE } from '../spec/ste.js';
 import type { SystemOperation, SystemResult, SystemWorld } from '../stack/system.js';
@@ -213,8 +213,9 @@ export class SystemLockstep implements MemoryWatcher {
       this.#beforeWrite(args);
       try {
         write(...args);
-      } finally {
         this.#hitless.end();
+      } finally {
+        this.#hitless.forget();
       }
     };
     return { ...parts, writeEntry: watched as unknown as Parts['writeEntry'] };
@@ -239,7 +240,10 @@ export class SystemLockstep implements MemoryWatcher {
         const side = this.sides[smmu] as SystemSide;
         checkTaken({ ledger: this.ledger, smmu, machine: side.weakest, told: (facts) => this.#told(side, facts) }, id, type !== 's1-tag');
       },
-      tagReleased: () => undefined,
+      tagReleased: (smmu, id, type) => {
+        const side = this.sides[smmu] as SystemSide;
+        checkTaken({ ledger: this.ledger, smmu, machine: side.weakest, told: (facts) => this.#told(side, facts) }, id, type !== 's1-tag', 'is given back');
+      },
     };
   }
 
@@ -249,6 +253,7 @@ export class SystemLockstep implements MemoryWatcher {
     for (const sid of streams) {
       this.ledger.judgeAt(CONFIGURATION);
       const old = side.weakest.contexts.elements(kind, sid, kind === 'cd' ? ssid : -1).flatMap((e) => e.words.flat()).find((f) => !stands(f));
+      if (kind === 'ste') this.#prober.steWritten(side, sid);
       if (old === undefined) continue;
       this.ledger.fail('stale-configuration', `an older ${kind.toUpperCase()} outlives its CFGI and SYNC`, `only the ${kind.toUpperCase()} in memory`, `SMMU ${smmu} may still hold an older ${kind.toUpperCase()} of stream ${sid}`, undefined, this.#told(side, [old]));
     }
@@ -388,6 +393,7 @@ export class SystemLockstep implements MemoryWatcher {
     this.sides.forEach((side, smmu) => {
       const scene = this.factScene(smmu);
       checkLeaves(scene);
+      if (attaches) checkStes(scene);
       if (attaches) checkConfiguredTags(scene);
       if (side.config.features.ats) this.intent.devices.forEach((d, device) => { if (d.smmu === smmu) checkAtc(scene, device); });
       if (side.synced) checkEntries(this.ledger, smmu, side, side.concrete);

@@ -3,7 +3,8 @@
  * lately; for every stream and substream that the call concerned. And iova-to-phys on both sides there.
  */
 import { getField } from '../spec/bits.js';
-import { EATS_OFF, STE } from '../spec/ste.js';
+import { CD } from '../spec/cd.js';
+import { EATS_OFF, S1DSS_SSID0, STE, steCdMax } from '../spec/ste.js';
 import type { SystemOperation } from '../stack/system.js';
 import { newTransaction } from '../stack/transaction.js';
 import { domainSizes } from '../stack/system.js';
@@ -52,6 +53,21 @@ export class Prober {
     const refused = side.weakest.contexts.steVectors(sid).some((ste) => ste.action === 'abort' || ste.action === 'bypass' || getField(ste.words, STE.EATS) === EATS_OFF);
     if (old === undefined && !refused) return;
     this.#run.ledger.fail('stale-configuration', 'ATS is switched on at the endpoint before its STE has it', 'STE.EATS, CFGI_STE and CMD_SYNC first', `the endpoint of stream ${sid} may send requests that its STE refuses`);
+  }
+
+  /** An STE was written and synced: an endpoint whose ATS is on may ask through it, and where it leads to a CD there is one. Guests' STEs are theirs. */
+  steWritten(side: SystemSide, sid: number): void {
+    for (const ste of side.weakest.contexts.steVectors(sid)) {
+      if (ste.action === 'nested') continue;
+      this.#run.ledger.judge('stale-configuration');
+      const refuses = ste.action === 'abort' || ste.action === 'bypass' || getField(ste.words, STE.EATS) === EATS_OFF;
+      if (side.weakest.atc.endpoint(sid).ats && refuses) {
+        this.#run.ledger.fail('stale-configuration', 'an STE without ATS while ATS is on at the endpoint', 'ATS off at the endpoint first', `the endpoint of stream ${sid} may send requests that its STE refuses`);
+      }
+      if (ste.action !== 'stage1' || (steCdMax(ste.words, 0, side.config.features) > 0 && getField(ste.words, STE.S1DSS) !== S1DSS_SSID0)) continue;
+      if (side.weakest.contexts.cdVectors(sid, 0).every((cd) => getField(cd.words, CD.V) !== 0)) continue;
+      this.#run.ledger.fail('stale-configuration', 'an STE leads to a CD that is not there', 'the CD, CFGI_CD and CMD_SYNC before the STE', `what stream ${sid} sends may end in C_BAD_CD`);
+    }
   }
 
   after(op: SystemOperation): void {

@@ -8,6 +8,7 @@ import { WHOLE_TAG, type Planner } from '../stack/planner.js';
 import type { Parts } from '../optimised/driver/types.js';
 import { changed, filterCommands, onBatch, onPlan, type Mutant } from './mutant.js';
 import { RANGE_MUTANTS } from './ranges.js';
+import { SYSTEM_MUTANTS } from './systems.js';
 import * as lateSteps from './sequences.steps.js';
 import type { Plain } from '../stack/steps.js';
 
@@ -185,6 +186,7 @@ export const MUTANTS: readonly Mutant[] = [
     barriers: (site) => site !== 'before-invs',
   },
   ...RANGE_MUTANTS,
+  ...SYSTEM_MUTANTS,
 ];
 
 export function findMutant(name: string): Mutant | undefined {

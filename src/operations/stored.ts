@@ -8,17 +8,29 @@ import { encodeMachineCase, parseMachineCase } from './machine-codec.js';
 import { readCaseText, readDocument } from './node.js';
 import { planCaseId, type PlanCase } from './plan-case.js';
 import { encodePlanCase, parsePlanCase } from './plan-codec.js';
+import { systemCaseId, type SystemCase } from './system-case.js';
+import { encodeSystemCase, parseSystemCase } from './system-codec.js';
 
 /** A sequence of operations. */
-export type SequenceCase = Case | MachineCase;
+export type SequenceCase = Case | MachineCase | SystemCase;
 export type StoredCase = SequenceCase | PlanCase;
 
 export function storedId(c: StoredCase): string {
-  return c.kind === 'plan' ? planCaseId(c) : c.kind === 'machine' ? machineCaseId(c) : caseId(c);
+  switch (c.kind) {
+    case 'plan': return planCaseId(c);
+    case 'machine': return machineCaseId(c);
+    case 'system': return systemCaseId(c);
+    case 'driver': return caseId(c);
+  }
 }
 
 export function encodeStored(c: StoredCase): string {
-  return c.kind === 'plan' ? encodePlanCase(c) : c.kind === 'machine' ? encodeMachineCase(c) : encodeCase(c);
+  switch (c.kind) {
+    case 'plan': return encodePlanCase(c);
+    case 'machine': return encodeMachineCase(c);
+    case 'system': return encodeSystemCase(c);
+    case 'driver': return encodeCase(c);
+  }
 }
 
 /** Operations of a sequence; of a plan none. */
@@ -31,9 +43,10 @@ export function decodeStored(text: string, name: string): StoredCase {
   const n = readDocument(text, name);
   const keys = n.keys();
   if (keys.includes('schema')) n.child('schema').oneOf([CASE_SCHEMA]); // another schema may have other kinds
-  switch (keys.includes('kind') ? n.child('kind').oneOf(['driver', 'machine', 'plan']) : 'driver') {
+  switch (keys.includes('kind') ? n.child('kind').oneOf(['driver', 'machine', 'plan', 'system']) : 'driver') {
     case 'plan': return parsePlanCase(n);
     case 'machine': return parseMachineCase(n);
+    case 'system': return parseSystemCase(n);
     case 'driver': return parseCase(n);
   }
 }

@@ -73,6 +73,8 @@ export class SystemGenerator {
     const vsmmu = this.#world.vsmmus.findIndex((v, i) => view.open[i] !== true && this.#world.domains[v.parent]?.parent === true && view.domains[v.parent]?.mapped.runs.length === 0);
     const parent = this.#world.vsmmus[vsmmu]?.parent;
     if (parent === undefined || c.index(2) === 0) return undefined;
+    const d = view.domains[parent];
+    if (d?.config.managed === true && d.handedOut.length === 0) return { op: 'iova-alloc', domain: parent, iova: 0, size: (GUEST_IPA + this.#world.guestFrames) * 4096 };
     return { op: 'map', domain: parent, iova: GUEST_IPA * 4096, pa: GUEST_FRAME * 4096, size: this.#world.guestFrames * 4096, prot: 'rw' };
   }
 
@@ -97,7 +99,7 @@ export class SystemGenerator {
       case 'detach': return view.devices[device]?.seat === 'none' ? undefined : { op: 'detach', device };
       case 'access': return this.#access(view, device, -1, 'no');
       case 'transact': return this.#access(view, device, this.#ssid(view, device), this.#ats(device));
-      case 'attach-pasid': return view.ssidBits(device) === 0 ? undefined : { op: 'attach-pasid', device, ssid: 1 + c.index(3), to: domain };
+      case 'attach-pasid': return view.ssidBits(device) === 0 ? undefined : { op: 'attach-pasid', device, ssid: view.ssidBits(device) > 6 && c.index(3) === 0 ? 65 : 1 + c.index(3), to: domain };
       case 'detach-pasid': {
         const used = [...(view.devices[device]?.substreams.keys() ?? [])];
         return used.length === 0 ? undefined : { op: 'detach-pasid', device, ssid: used[c.index(used.length)] as number };
@@ -195,7 +197,7 @@ export class SystemGenerator {
       const range = d.handedOut[c.index(Math.max(1, d.handedOut.length))];
       if (range === undefined) return undefined;
       frames = Math.min(frames, range.end - range.first);
-      first = range.first;
+      first = range.first + c.index(Math.min(SPREAD, range.end - range.first - frames + 1));
     } else {
       const place = this.#place();
       first = place - (place % size.align) + (size.align > 1 ? size.align * c.index(3) : 0);

@@ -13,6 +13,7 @@ import type { SystemOperation } from '../stack/system.js';
 /** First IPA frame at which parents usually map the memory of guests. */
 export const GUEST_IPA = 0x40;
 const CD_PAGES = 2;
+const ROOT_PAGES = 2;
 /** 30 bits of input: two levels, so that what random words lead to stays small. */
 const T0SZ = 34;
 const VALID = 3;
@@ -43,13 +44,20 @@ export class GuestHand {
     this.#frames = frames;
   }
 
+  /** vSMMUs whose guest has set up its tables once. */
+  readonly #begun = new Set<number>();
+
   /** What was begun goes on. */
   pending(): SystemOperation | undefined {
     return this.#next.shift();
   }
 
-  #tablePage(): number {
-    return GUEST_IPA + CD_PAGES + this.#chooser.index(Math.max(1, this.#frames - CD_PAGES));
+  /** Start tables, and tables of pages below them; now and then the other way round. */
+  #page(start: boolean): number {
+    const c = this.#chooser;
+    const first = GUEST_IPA + CD_PAGES;
+    const wanted = c.index(12) === 0 ? !start : start;
+    return wanted ? first + c.index(ROOT_PAGES) : first + ROOT_PAGES + c.index(Math.max(1, this.#frames - CD_PAGES - ROOT_PAGES));
   }
 
   /** An STE as the guest has it: words 0 and 1. */
@@ -59,7 +67,7 @@ export class GuestHand {
     if (this.#hostile && c.index(6) === 0) return [c.index(2 ** 32), c.index(2 ** 32), c.index(2 ** 32), c.index(2 ** 32)];
     setField(w, STE.V, c.index(16) > 0 ? 1 : 0);
     setField(w, STE.Config, pick(c, [CONFIG_S1, CONFIG_S1, CONFIG_S1, CONFIG_S1, CONFIG_BYPASS, CONFIG_ABORT]));
-    setField(w, STE.S1ContextPtr, ((GUEST_IPA + c.index(CD_PAGES)) * 4096) / 64);
+    setField(w, STE.S1ContextPtr, ((GUEST_IPA + (c.index(4) === 0 ? 1 : 0)) * 4096) / 64);
     if (substreams && c.index(4) === 0) setField(w, STE.S1CDMax, 1);
     setField(w, STE.S1DSS, S1DSS_SSID0);
     setField(w, STE.S1CIR, 1);
@@ -81,16 +89,36 @@ export class GuestHand {
   /** One store, or the first of several. `streams`: as the guest knows its devices. */
   store(vsmmu: number, streams: readonly number[]): SystemOperation {
     const c = this.#chooser;
-    if (c.index(4) === 0) return this.#cd(vsmmu, streams);
-    const page = this.#tablePage();
-    const ipa = page * 4096 + c.index(4) * 8;
+    if (!this.#begun.has(vsmmu) || c.index(8) === 0) return this.#setUp(vsmmu, streams);
+    if (c.index(6) === 0) return this.#cd(vsmmu, streams);
+    const start = c.index(2) === 0;
+    const ipa = this.#page(start) * 4096 + c.index(4) * 8;
     const store = (lo: number, hi: number): SystemOperation => ({ op: 'guest-store', vsmmu, ipa, lo: lo >>> 0, hi: hi >>> 0 });
     if (this.#hostile && c.index(5) === 0) return store(c.index(2 ** 32), c.index(3) === 0 ? c.index(2 ** 16) : 0);
     if (!this.#hostile) this.#next.push(this.command(vsmmu, streams));
     const roll = c.index(8);
     if (roll === 0) return store(0, 0);
-    if (roll < 4) return this.#word(store, this.#tablePage() * 4096 + VALID);
+    if (start ? roll < 7 : roll === 1) return this.#word(store, this.#page(false) * 4096 + VALID);
     return this.#word(store, this.#target() * 4096 + AF_SH_AP + VALID - (c.index(6) === 0 ? 2 : 0) + (c.index(8) === 0 ? 0 : NOT_GLOBAL) + (c.index(4) === 0 ? 0x80 : 0));
+  }
+
+  /** A CD, and behind it a block, or a table and two pages; then everything is invalidated, if the guest is one that does. */
+  #setUp(vsmmu: number, streams: readonly number[]): SystemOperation {
+    const c = this.#chooser;
+    this.#begun.add(vsmmu);
+    const first = this.#cd(vsmmu, streams);
+    const root = GUEST_IPA + CD_PAGES;
+    const put = (page: number, index: number, value: number): void => {
+      this.#next.push({ op: 'guest-store', vsmmu, ipa: page * 4096 + index * 8, lo: value % 2 ** 32, hi: Math.floor(value / 2 ** 32) });
+    };
+    if (c.index(2) === 0) {
+      for (let i = 0; i < ROOT_PAGES; i += 1) put(root + i, 0, AF_SH_AP + NOT_GLOBAL + 1); // the first 2 MB as they are
+    } else {
+      for (let i = 0; i < ROOT_PAGES; i += 1) put(root + i, 0, (root + ROOT_PAGES) * 4096 + VALID);
+      for (let i = 0; i < 2; i += 1) put(root + ROOT_PAGES, i, this.#target() * 4096 + AF_SH_AP + NOT_GLOBAL + VALID);
+    }
+    if (!this.#hostile) this.#next.push({ op: 'guest-commands', vsmmu, words: [...streams.flatMap((sid) => words({ op: OP.CFGI_CD_ALL, sid })), ...words({ op: OP.TLBI_NSNH_ALL })] });
+    return first;
   }
 
   #word(store: (lo: number, hi: number) => SystemOperation, value: number): SystemOperation {
@@ -100,7 +128,7 @@ export class GuestHand {
   /** Where a leaf leads: an IPA that the parent may map, or one that is nobody's business. */
   #target(): number {
     const c = this.#chooser;
-    return pick(c, [c.index(16), c.index(16), GUEST_IPA + c.index(this.#frames), 0x600 + c.index(4), 0x100000 + c.index(256), 0x400000 + c.index(16)]);
+    return pick(c, [c.index(16), c.index(16), c.index(16), c.index(4), GUEST_IPA + c.index(this.#frames), 0x600 + c.index(4), 0x100000 + c.index(256), 0x400000 + c.index(16)]);
   }
 
   #cd(vsmmu: number, streams: readonly number[]): SystemOperation {
@@ -123,8 +151,8 @@ export class GuestHand {
     setField(w, CD.A, 1);
     setField(w, CD.ASET, 1);
     setField(w, CD.ASID, c.index(3));
-    setField(w, CD.TTB0, this.#tablePage() * 256);
-    const at = (GUEST_IPA + c.index(CD_PAGES)) * 4096 + (c.index(6) === 0 ? 64 : 0);
+    setField(w, CD.TTB0, this.#page(true) * 256);
+    const at = (GUEST_IPA + (c.index(4) === 0 ? 1 : 0)) * 4096 + (c.index(6) === 0 ? 64 : 0);
     this.#next.push({ op: 'guest-store', vsmmu, ipa: at, ...halves(w, 0) });
     if (!this.#hostile || c.index(2) === 0) this.#next.push({ op: 'guest-commands', vsmmu, words: [...streams.flatMap((sid) => words({ op: OP.CFGI_CD_ALL, sid })), ...words({ op: OP.TLBI_NSNH_ALL })] });
     return { op: 'guest-store', vsmmu, ipa: at + 8, ...halves(w, 1) };

@@ -75,6 +75,7 @@ const SVA: DomainConfig = { mode: 'strict', managed: false, gather: 'sva' };
 const LAZY: DomainConfig = { mode: 'lazy', managed: true };
 const S2 = { ...STRICT, stage: 2 } as const;
 const PARENT = { ...STRICT, stage: 2, parent: true } as const;
+const LAZY_PARENT = { ...LAZY, stage: 2, parent: true } as const;
 
 const MAPS = { map: 20, unmap: 16, sync: 14, 'fail-next-allocation': 1 } as const;
 
@@ -133,13 +134,13 @@ function guests(c: Chooser, hostile: boolean): SystemDrawn {
   const smmus = 1 + c.index(2);
   return {
     world: drawWorld(c, {
-      smmus, devices: 2 + c.index(3), domains: [PARENT, pick(c, [STRICT, PARENT, S2])], guestFrames: 8,
+      smmus, devices: 2 + c.index(3), domains: [PARENT, pick(c, [STRICT, PARENT, LAZY_PARENT, S2])], guestFrames: 8,
       beyond: (d) => ({ stage2: { vmidBits: 8, vmidMax: pick(d, [2, 3, 255]) }, ...(d.index(2) === 0 ? { ats: true as const } : {}), ...(d.index(8) > 0 ? { forceWriteBack: true as const } : {}), ...(d.index(4) === 0 ? { ssidBits: 2 } : {}) }),
       device: (d) => (d.index(2) === 0 ? { ats: true } : {}),
       vsmmus: (d, n) => [{ smmu: 0, parent: 0 }, { smmu: d.index(n), parent: 0 }, { smmu: d.index(n), parent: d.index(8) === 0 ? 1 : d.index(2) === 0 ? 1 : 0 }],
     }),
     mix: {
-      weights: { map: 12, unmap: 9, sync: 9, 'fail-next-allocation': 1, attach: 4, detach: 3, access: 6, transact: 14, 'vsmmu-open': 6, 'vsmmu-close': 2, 'attach-nested': 12, 'guest-store': 24, 'guest-commands': 12 },
+      weights: { map: 12, unmap: 9, sync: 9, 'fail-next-allocation': 1, attach: 4, detach: 3, access: 6, transact: 14, 'vsmmu-open': 6, 'vsmmu-close': 2, 'attach-nested': 12, 'guest-store': 24, 'guest-commands': 12, 'iova-alloc': 1, 'iova-free': 1, 'flush-all': 3 },
       invalid: 20, hostile,
     },
     operations: pick(c, [60, 120, 160]),

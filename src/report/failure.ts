@@ -7,8 +7,10 @@ import type { Elsewhere, MachineFailureRecord } from '../fuzz/machine-failure.js
 import { isOurs } from '../lockstep/machine-checks.js';
 import { RULES } from '../rules/ledger.js';
 import type { Violation } from '../stack/violation.js';
+import type { SystemFailureRecord } from '../fuzz/system-failure.js';
 import { describeMachineOperation, describeMachineWorld } from './machine-operations.js';
 import { describeWorld, operationTable, ROWS_SHOWN } from './operations.js';
+import { describeSystemOperation, describeSystemWorld } from './system-operations.js';
 import { count, counted, labelled, seconds, shell, visible } from './words.js';
 
 export interface FailureContext {
@@ -20,11 +22,15 @@ export interface FailureContext {
   readonly whole?: boolean;
 }
 
-/** A failure of the driver's stack or of raw machine sequences. */
-export type AnyFailure = FailureRecord | MachineFailureRecord;
+/** A failure of the driver's stack, of raw machine sequences, or of systems. */
+export type AnyFailure = FailureRecord | MachineFailureRecord | SystemFailureRecord;
 
 function isMachine(record: AnyFailure): record is MachineFailureRecord {
-  return 'kind' in record;
+  return 'kind' in record && record.kind === 'machine';
+}
+
+function isSystem(record: AnyFailure): record is SystemFailureRecord {
+  return 'kind' in record && record.kind === 'system';
 }
 
 export function failureBlock(record: AnyFailure, context: FailureContext): string {
@@ -36,11 +42,11 @@ export function failureBlock(record: AnyFailure, context: FailureContext): strin
     ...because(record),
     ...alike(record),
     ...(isMachine(record) ? labelled('known', record.elsewhere?.known ?? []) : []),
-    ...labelled('subject', [isMachine(record) ? machinesText(record) : subjectText(record.mutant, record.candidate?.part)]),
+    ...labelled('subject', [isMachine(record) ? machinesText(record) : subjectText(record.mutant, isSystem(record) ? undefined : record.candidate?.part)]),
     '',
     ...table(record, { outside: outside(record), ...(context.whole === true ? {} : { last: ROWS_SHOWN }) }),
     '',
-    ...labelled('world', isMachine(record) ? describeMachineWorld(record.world) : describeWorld(record.world)),
+    ...labelled('world', isMachine(record) ? describeMachineWorld(record.world) : isSystem(record) ? describeSystemWorld(record.world) : describeWorld(record.world)),
     ...labelled('size', [shrunkText(record)]),
     ...saved(record),
     ...commands(record, context.program),
@@ -68,6 +74,7 @@ function otherName(e: Elsewhere): string {
 }
 
 function table(record: AnyFailure, options: { readonly outside: string | null; readonly last?: number }): string[] {
+  if (isSystem(record)) return operationTable(record.rows, { ...options, describe: describeSystemOperation });
   const other = isMachine(record) && record.elsewhere !== undefined ? { other: otherName(record.elsewhere) } : {};
   return isMachine(record) ? operationTable(record.rows, { ...options, ...other, describe: describeMachineOperation }) : operationTable(record.rows, options);
 }
@@ -119,7 +126,7 @@ function saved(record: AnyFailure): string[] {
 function commands(record: AnyFailure, program: string): string[] {
   const lines: string[] = [''];
   if (isMachine(record) && record.elsewhere !== undefined) return [...lines, ...commandsElsewhere(record, record.elsewhere, program)];
-  if (!isMachine(record) && record.candidate !== undefined) {
+  if (!isMachine(record) && !isSystem(record) && record.candidate !== undefined) {
     const { path, again } = record.candidate;
     return [...lines, ...labelled('replay', record.file === null ? [] : [`${program} replay ${shell(record.file)} --candidate ${shell(path)}`]), ...labelled('again', again === undefined ? [] : [again])];
   }

@@ -4,25 +4,36 @@
 import type { MachineCase } from '../operations/machine-case.js';
 import { encodeStored, storedId, type SequenceCase } from '../operations/stored.js';
 import type { Case } from '../operations/case.js';
+import type { SystemCase } from '../operations/system-case.js';
+import type { SystemOperation } from '../stack/system.js';
 import type { MachineOperation } from '../stack/machine-world.js';
 import type { Replayed } from '../lockstep/replay.js';
 import { MACHINES, subjectText, violationLines } from './failure.js';
 import { describeMachineOperation, describeMachineWorld } from './machine-operations.js';
 import { describeWorld, operationTable } from './operations.js';
+import { describeSystemOperation, describeSystemWorld } from './system-operations.js';
 import { counted, labelled, visible } from './words.js';
 
 /** Header of a case: what it is and what it expects. */
 export function caseLines(c: SequenceCase): string[] {
   const provenance = Object.entries(c.provenance).map(([key, value]) => `${visible(key)} ${visible(String(value))}`);
-  const observed = c.kind === 'machine' || c.observed === undefined ? [] : labelled('recorded', [`${counted(c.observed.length, 'answer')} of a real device`]);
+  const observed = c.kind !== 'driver' || c.observed === undefined ? [] : labelled('recorded', [`${counted(c.observed.length, 'answer')} of a real device`]);
   return [
     `case ${storedId(c)}  ${counted(c.operations.length, 'op')}`,
     ...labelled('expects', [expectation(c)]),
     ...labelled('subject', [c.kind === 'machine' ? MACHINES : subjectText(c.subject.mutant ?? null, c.subject.parts['planner'])]),
     ...observed,
     ...labelled('from', provenance),
-    ...labelled('world', c.kind === 'machine' ? describeMachineWorld(c.world) : describeWorld(c.world)),
+    ...labelled('world', worldLines(c)),
   ];
+}
+
+function worldLines(c: SequenceCase): string[] {
+  switch (c.kind) {
+    case 'machine': return describeMachineWorld(c.world);
+    case 'system': return describeSystemWorld(c.world);
+    case 'driver': return describeWorld(c.world);
+  }
 }
 
 export function expectation(c: SequenceCase): string {
@@ -39,6 +50,11 @@ export function machineText(c: MachineCase, replayed: Replayed<MachineOperation>
   return [...caseLines(c), '', ...operationTable(replayed.rows, { outside: outsideOf(replayed), describe: describeMachineOperation }), ...verdictLines(replayed)].join('\n');
 }
 
+/** The same of a system. */
+export function systemText(c: SystemCase, replayed: Replayed<SystemOperation>): string {
+  return [...caseLines(c), '', ...operationTable(replayed.rows, { outside: outsideOf(replayed), describe: describeSystemOperation }), ...verdictLines(replayed)].join('\n');
+}
+
 /** The name of the place in which it broke, when that is no operation. */
 export function outsideOf<O>(r: Replayed<O>): string | null {
   if (r.violation === null || r.rows.some((row) => row.differs)) return null;
@@ -51,17 +67,21 @@ export function verdictLines<O>(r: Replayed<O>): string[] {
   return ['', '[ok] no violation'];
 }
 
+const IMPORTS: Readonly<Record<SequenceCase['kind'], readonly string[]>> = {
+  machine: ['import { replayMachine as replay } from \'../../src/lockstep/machine-replay.js\';', 'import { decodeMachineCase as decodeCase } from \'../../src/operations/machine-codec.js\';'],
+  system: ['import { replaySystem as replay } from \'../../src/lockstep/system-replay.js\';', 'import { decodeSystemCase as decodeCase } from \'../../src/operations/system-codec.js\';'],
+  driver: ['import { replay } from \'../../src/lockstep/replay.js\';', 'import { decodeCase } from \'../../src/operations/codec.js\';'],
+};
+
 /** A test that replays the case, valid as TypeScript and as JavaScript; its place is test/regressions/. */
 export function testSource(c: SequenceCase): string {
   const id = storedId(c);
-  const machine = c.kind === 'machine';
-  const mutant = machine ? undefined : c.subject.mutant;
-  const text = encodeStored(machine ? c : { ...c, subject: { parts: c.subject.parts } }).replaceAll('`', '\\u0060').replaceAll('${', '\\u0024{');
+  const mutant = c.kind === 'machine' ? undefined : c.subject.mutant;
+  const text = encodeStored(c.kind === 'machine' ? c : { ...c, subject: { parts: c.subject.parts } }).replaceAll('`', '\\u0060').replaceAll('${', '\\u0024{');
   const lines = [
     `/** Case ${id}: ${mutant === undefined ? expectation(c) : 'found with a seeded bug, which must still be found'}. Put it in test/regressions/${id}.test.ts. */`,
     'import test from \'ava\';',
-    ...(machine ? ['import { replayMachine as replay } from \'../../src/lockstep/machine-replay.js\';', 'import { decodeMachineCase as decodeCase } from \'../../src/operations/machine-codec.js\';']
-      : ['import { replay } from \'../../src/lockstep/replay.js\';', 'import { decodeCase } from \'../../src/operations/codec.js\';']),
+    ...IMPORTS[c.kind],
     '',
     `const stored = decodeCase(String.raw\`${text}\`, '${id}');`,
     '',

@@ -54,7 +54,19 @@ export class HitlessRule implements MemoryWatcher {
     this.#newAts = atsOf(kind, target);
   }
 
+  /** The writer has returned: the entry is what was asked for. */
   end(): void {
+    const r = this.#now;
+    this.#now = null;
+    if (r === null) return;
+    this.#ledger.judgeAt(RULE);
+    const found = this.entry(r.ref);
+    if (found.every((w, i) => w === r.target[i])) return;
+    this.#ledger.fail('hitless', `${r.kind.toUpperCase()}: not what was to be written`, `${r.what} as it was asked for, every bit of it`, `it reads as ${translationOf(r.kind, found)}`);
+  }
+
+  /** A call failed in between: nothing is to be said of the entry. */
+  forget(): void {
     this.#now = null;
   }
 

@@ -4,9 +4,10 @@
  */
 import { BIT_READ_ONLY, BIT_S2AP_WRITE } from '../spec/descriptor.js';
 import { gives, type Entitled } from '../reference/driver/entitlement.js';
-import type { SystemIntent } from '../reference/driver/system-intent.js';
+import { isGuest, type SystemIntent, type SystemIntentDevice } from '../reference/driver/system-intent.js';
 import type { AtcFact, Fact, LeafFact } from '../reference/machine/facts.js';
 import type { ReferenceMachine } from '../reference/machine/machine.js';
+import type { SteAction } from '../spec/ste.js';
 import { ruleIndex, type Ledger } from './ledger.js';
 import { at } from './scene.js';
 
@@ -93,14 +94,37 @@ function failAtc(s: FactScene, sid: number, e: AtcFact, entitled: Entitled): nev
     `${who} behind SMMU ${s.smmu} may hold {${at(e.va)} -> ${at(e.target)}, ${e.frames} pages, ${e.canWrite ? 'rw' : 'r'}}`, undefined, s.told([e]));
 }
 
-/** A tag is handed out: nothing may be cached under it. */
-export function checkTaken(s: Pick<FactScene, 'ledger' | 'smmu' | 'machine' | 'told'>, id: number, stage2: boolean): void {
+/** A tag is handed out, or given back: nothing may be cached under it. */
+export function checkTaken(s: Pick<FactScene, 'ledger' | 'smmu' | 'machine' | 'told'>, id: number, stage2: boolean, when = 'is handed out'): void {
   s.ledger.judge('tag-lifetime');
   const f = s.machine.tables.translations.find((t) => (stage2 ? t.vmid === id : t.vmid === 0 && t.stage === 1 && t.asid === id));
   if (f === undefined) return;
   const tag = stage2 ? `VMID ${id}` : `ASID ${id}`;
-  s.ledger.fail('tag-lifetime', `a ${stage2 ? 'VMID' : 'ASID'} is handed out while something is cached under it`, `${tag} of SMMU ${s.smmu} with nothing cached`,
+  s.ledger.fail('tag-lifetime', `${stage2 ? 'a VMID' : 'an ASID'} ${when} while something is cached under it`, `${tag} of SMMU ${s.smmu} with nothing cached`,
     `SMMU ${s.smmu} may still have cached a ${f.kind === 'leaf' ? 'leaf' : 'table descriptor'} of ${at(f.va)} under ${tag}`, undefined, s.told([f]));
+}
+
+/** What each STE that may be used asks for is what its device is attached to. A guest's own mistakes make its STE illegal at the most. */
+export function checkStes(s: FactScene): void {
+  s.intent.devices.forEach((dev, device) => {
+    if (dev.smmu !== s.smmu) return;
+    const wanted = actionsFor(s.intent, device);
+    for (const sid of new Set(dev.streams)) {
+      for (const ste of s.machine.contexts.steVectors(sid)) {
+        s.ledger.judge('stale-configuration');
+        if (wanted.includes(ste.action)) continue;
+        s.ledger.fail('stale-configuration', `an STE that says ${ste.action} where ${wanted[0] ?? ''} is due`, `stream ${sid}: ${wanted.join(' or ')}`, `SMMU ${s.smmu} may use an STE of stream ${sid} that says ${ste.action}`, undefined, s.told(ste.facts));
+      }
+    }
+  });
+}
+
+function actionsFor(intent: SystemIntent, device: number): readonly SteAction[] {
+  const { seat, substreams } = intent.devices[device] as SystemIntentDevice;
+  if (isGuest(seat)) return seat.config === 'stage1' ? ['nested', 'illegal'] : seat.config === 'bypass' ? ['stage2'] : ['abort'];
+  if (substreams.size > 0) return ['stage1'];
+  if (typeof seat === 'number') return [intent.stage2(seat) ? 'stage2' : 'stage1'];
+  return [seat === 'identity' ? 'bypass' : 'abort'];
 }
 
 /** The ids in CDs and STEs, cached or not, are those of the arrays: else an invalidation would miss. */
