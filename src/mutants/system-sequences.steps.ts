@@ -78,7 +78,6 @@ export function* installSteFirst(ctx: Context, a: AttachState, ste: Uint32Array)
   for (const sid of dev.streams) {
     yield* ctx.parts.writeEntry(ctx, 'ste', dev.smmu, smmu.streamSlot * 512 + sid * 8, ste, [sid]);
   }
-  dev.inSte = true;
   yield* writeCd(ctx, a);
 }
 

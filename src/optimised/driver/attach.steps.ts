@@ -118,11 +118,6 @@ export function stage2SteFor(ctx: Context, domain: number, vmid: number, ats: bo
   return stage2Ste({ rootFrame: RAM_BASE + own.rootSlot, inputBits: own.inputBits, startLevel: own.startLevel, outputBits: own.outputBits, vmid, forceWriteBack: own.forceWriteBack, ats });
 }
 
-/** Does an STE point to the CDs of its own driver, not of a guest? */
-function usesCds(ste: Uint32Array): boolean {
-  return (((ste[0] as number) >>> 1) & 7) === 5;
-}
-
 /** CD before STE when the STE will point to it; STE before CD when it no longer does. */
 export function* install(ctx: Context, a: AttachState, ste: Uint32Array): Steps<void> {
   const { dev, next } = a;
@@ -134,7 +129,6 @@ export function* install(ctx: Context, a: AttachState, ste: Uint32Array): Steps<
   for (const sid of dev.streams) {
     yield* ctx.parts.writeEntry(ctx, 'ste', dev.smmu, smmu.streamSlot * 512 + sid * 8, ste, [sid]);
   }
-  dev.inSte = usesCds(ste);
   if (stage1) return;
   const ref = cdRef(ctx, dev, 0);
   if (ref < 0) return;

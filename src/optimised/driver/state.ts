@@ -100,7 +100,7 @@ function deviceState(setup: DriverSetup, smmus: readonly SmmuState[], i: number)
   const frames = twoLevelCds ? 1 : Math.max(1, 2 ** (ssidBits - PAGE_CDS_LOG2));
   return {
     smmu: config.smmu, streams: [...new Set(config.streams)], cdSlot: frames === 1 ? setup.pages.allocate('cd') : alignedRun(setup.pages, frames),
-    ssidBits, twoLevelCds, ats: beyond?.ats === true && features.ats, atsOn: false, target: 'none', vsmmu: -1, substreams: [], inSte: false,
+    ssidBits, twoLevelCds, ats: beyond?.ats === true && features.ats, atsOn: false, target: 'none', vsmmu: -1, substreams: [],
   };
 }
 

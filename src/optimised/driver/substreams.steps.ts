@@ -30,17 +30,15 @@ export function* attachSubstream(ctx: Context, device: number, ssid: number, dom
   return 'ok';
 }
 
-/** The STE points to the CDs, with ATS as it will be; traffic without a substream goes on as before. */
+/** The STE points to the CDs, with ATS as it will be; traffic without a substream goes on as before. Where it says so already nothing is written. */
 function* pointToCds(ctx: Context, a: AttachState): Steps<void> {
   const { dev } = a;
-  if (dev.inSte && dev.atsOn === a.ats) return;
   const dss = typeof dev.target === 'number' ? S1DSS_SSID0 : dev.target === 'identity' ? S1DSS_BYPASS : S1DSS_TERMINATE;
   const ste = cdTableFor(dev, dss, a.ats);
   const { streamSlot } = ctx.state.smmus[dev.smmu] as SmmuState;
   for (const sid of dev.streams) {
     yield* ctx.parts.writeEntry(ctx, 'ste', dev.smmu, streamSlot * 512 + sid * 8, ste, [sid]);
   }
-  dev.inSte = true;
 }
 
 /** Substream `ssid` uses nothing from now on. */

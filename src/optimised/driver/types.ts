@@ -92,8 +92,6 @@ export interface DeviceState {
   vsmmu: number;
   /** Substreams in use, ascending; replaced as a whole, never changed in place. */
   substreams: readonly Substream[];
-  /** Did the last STE that was installed use the table of CDs? */
-  inSte: boolean;
 }
 
 export interface Substream {

@@ -102,6 +102,21 @@ test('taken off as a whole while substreams are in use: blocked beside them, and
   t.is(getField(steOf(r, 5), STE.Config), 4);
 });
 
+test('taken off, and then its last substream: still attached to nothing', (t) => {
+  const r = systemRig([attach(S1_A), substream(1, S1_B), detach(), off(1)]);
+  t.is(r.does(detach()).code, 'not-attached');
+});
+
+for (const before of [0, 1, 2, 3]) {
+  test(`a linear table of CDs is aligned to its size, and nothing around it is lost: ${before} pages before it`, (t) => {
+    const devices = [...Array.from({ length: before }, (_, i) => ({ smmu: 0, streams: [20 + i] })), { smmu: 0, streams: [1] }];
+    const r = systemRig([], { base: { ...SYSTEM.base, devices }, devices: devices.map((_, i) => (i === before ? { ssidBits: 8 } : {})), smmus: SYSTEM.smmus.map((s) => ({ ...s, linearCds: true as const })) });
+    t.is(dev(r, before).cdSlot % 4, 0);
+    r.driver.release();
+    t.deepEqual([r.pages.pagesInUse, r.pages.fault], [3 * SYSTEM.base.smmus.length, null]);
+  });
+}
+
 test('without ATS in the SMMU or the device nothing is said of it', (t) => {
   for (const change of [{ smmus: SYSTEM.smmus.map((s) => ({ ...s, ats: undefined })).map(({ ats: _none, ...s }) => s) }, { devices: SYSTEM.devices.map(({ ats: _none, ...d }) => d) }]) {
     const r = systemRig([], change);

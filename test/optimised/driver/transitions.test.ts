@@ -5,6 +5,7 @@
 import test from 'ava';
 import { CD } from '../../../src/spec/cd.js';
 import { getField } from '../../../src/spec/bits.js';
+import { REG } from '../../../src/spec/register.js';
 import { STE, steVerdict } from '../../../src/spec/ste.js';
 import { systemMachineConfig } from '../../../src/stack/machine.js';
 import type { SystemOperation } from '../../../src/stack/system.js';
@@ -78,6 +79,7 @@ for (const [to, dss] of [['identity', 1], ['blocked', 0]] as const) {
     const said = r.says(substream(1, S1_A));
     t.deepEqual(each(said), ['0: CFGI_CD sid 5 ssid 1 leaf, SYNC', STE_5, ATC_ALL, 'ATS 0 on']);
     t.is(says(r), `stage1 dss ${dss} eats 1 vmid 0`);
+    t.is(getField(steOf(r, 5), STE.SHCFG), dss, 'bypass passes the incoming shareability on');
     const left = r.says(off(1));
     t.deepEqual(each(left), [
       '0: CFGI_CD sid 5 ssid 1 leaf, SYNC', '0: ATC_INV sid 5 ssid 1 everything, SYNC', '0: TLBI_NH_ASID vmid 0 asid 1, SYNC', 'ATS 0 off', STE_5, ATC_ALL,
@@ -139,6 +141,19 @@ test('the end of a process: its contexts stop walking under the device\'s feet, 
   t.deepEqual([CD.V, CD.EPD0, CD.R, CD.ASID, CD.TTB0].map((f) => getField(cd, f)), [1, 1, 0, 1, 0]);
   r.says(off(2));
   t.is(r.driver.tagsInUse(0), 0);
+});
+
+test('the end of a process that a whole device works on: its context ends in the same way', (t) => {
+  const r = rig(attach(MM));
+  t.deepEqual(each(r.says({ op: 'mm-exit', domain: MM })), [CD_5, '0: TLBI_NH_ASID vmid 0 asid 1, SYNC', ATC_ALL]);
+  t.is(getField(entryWords(r, (r.driver.state.devices[0]?.cdSlot ?? 0) * 512), CD.EPD0), 1);
+});
+
+test('reset of an SMMU with ATS: what endpoints send as translated is checked from the first moment on', (t) => {
+  const r = systemRig([], {}, { boot: false });
+  r.driver.boot();
+  const writes = (r.smmus[0]?.writes ?? []).filter(([offset]) => offset === REG.CR0).map(([, value]) => value);
+  t.deepEqual(writes, [0, 8, 12, 28, 29]);
 });
 
 test('duplicate StreamIDs: each STE once, each ATC once', (t) => {
