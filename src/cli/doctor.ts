@@ -23,9 +23,12 @@ import { packageVersion } from './version.js';
 export const GOLDEN = 'a307d190a2f05bde39b8673aa7c101df';
 /** The same of raw machine sequences: operations and answers of both whole machines. */
 export const GOLDEN_MACHINES = 'e650c63b6ca052e94dd603898b50be1d';
+/** The same of the first run of every profile of systems. */
+export const GOLDEN_SYSTEMS = '00000000000000000000000000000000';
 const GOLDEN_SEED = 'golden';
 const GOLDEN_RUNS = 20;
 const GOLDEN_OPERATIONS = 60;
+const GOLDEN_SYSTEM_OPERATIONS = 120;
 
 const spec: VerbSpec = {
   name: 'doctor', operands: 0,
@@ -113,6 +116,17 @@ async function machineDigest(): Promise<{ digest: string; twice: boolean }> {
   return { digest: all.digest('hex').slice(0, 32), twice: digestOf(0) === digestOf(0) };
 }
 
+/** The digest of pinned runs of every profile of systems, and whether the first came out the same twice. */
+async function systemsDigest(): Promise<{ digest: string; twice: boolean }> {
+  const { systemDigest } = await import('./system-session.js');
+  const { SYSTEM_PROFILES } = await import('../operations/system-profiles.js');
+  const all = createHash('sha256');
+  const digests = SYSTEM_PROFILES.map((profile) => systemDigest({ seed: GOLDEN_SEED, profile }, 0, GOLDEN_SYSTEM_OPERATIONS));
+  for (const d of digests) all.update(d);
+  const [first] = SYSTEM_PROFILES;
+  return { digest: all.digest('hex').slice(0, 32), twice: first !== undefined && systemDigest({ seed: GOLDEN_SEED, profile: first }, 0, GOLDEN_SYSTEM_OPERATIONS) === digests[0] };
+}
+
 function golden(name: string, digest: string, pinned: string): Finding {
   return {
     name, ok: digest === pinned, code: EXIT.nondeterministic,
@@ -127,11 +141,12 @@ async function run(_p: Parsed, out: Output): Promise<ExitCode> {
     const { CASE_SCHEMA } = await import('../operations/case.js');
     const stack = await campaignDigest();
     const machines = await machineDigest();
-    const twice = stack.twice && machines.twice;
+    const systems = await systemsDigest();
+    const twice = stack.twice && machines.twice && systems.twice;
     findings.push(
       { name: 'case schema', ok: true, detail: String(CASE_SCHEMA), code: EXIT.ok },
       { name: 'determinism', ok: twice, detail: twice ? 'the same run twice is the same' : 'the same run twice differs', code: EXIT.nondeterministic },
-      golden('golden vectors', stack.digest, GOLDEN), golden('golden machines', machines.digest, GOLDEN_MACHINES),
+      golden('golden vectors', stack.digest, GOLDEN), golden('golden machines', machines.digest, GOLDEN_MACHINES), golden('golden systems', systems.digest, GOLDEN_SYSTEMS),
     );
   }
   const checks: Check[] = findings.map(({ name, ok, detail }) => ({ name, ok, detail }));

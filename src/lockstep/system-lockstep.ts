@@ -131,7 +131,7 @@ export class SystemLockstep implements MemoryWatcher {
       commandSeen: (smmu, command, verdict) => { this.#commandSeen(smmu, command, verdict); },
       synced: (smmu) => { this.#log?.add({ kind: 'synced', op: this.index, smmu, covered: 0 }); },
       conflict: (smmu, what, facts) => {
-        if (this.#isLazy(facts as readonly Fact[])) return;
+        if (this.#notDrivers(facts as readonly Fact[])) return;
         this.ledger.judge('break-before-make');
         this.ledger.fail('break-before-make', 'an entry is replaced without going through invalid', 'invalid, TLBI, CMD_SYNC, then the new entry', `SMMU ${smmu}: ${what}`, undefined,
           this.#telling?.facts((this.sides[smmu] as SystemSide).weakest, facts));
@@ -139,10 +139,14 @@ export class SystemLockstep implements MemoryWatcher {
     };
   }
 
-  /** A lazy domain promises nothing of an address before its range was given back and flushed: mapping it again earlier is the caller's risk. */
-  #isLazy(facts: readonly Fact[]): boolean {
+  /**
+   * A guest's stage 1 is the guest's. And a lazy domain promises nothing of an address before its range was given back and flushed: mapping
+   * it again earlier is the caller's risk.
+   */
+  #notDrivers(facts: readonly Fact[]): boolean {
     const leaf = facts.find((f) => f.kind === 'leaf');
-    return leaf?.kind === 'leaf' && this.world.base.domains.some((d, domain) => d.mode === 'lazy' && this.rootOf(domain) === leaf.regime.context.rootFrame);
+    if (leaf?.kind !== 'leaf' || leaf.regime.nested) return leaf !== undefined;
+    return this.world.base.domains.some((d, domain) => d.mode === 'lazy' && this.rootOf(domain) === leaf.regime.context.rootFrame);
   }
 
   #commandSeen(smmu: number, command: Command, verdict: CommandVerdict): void {

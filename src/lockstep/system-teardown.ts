@@ -25,4 +25,8 @@ export function systemTeardown(run: SystemLockstep): void {
     fail('ASIDs in use at the end', idsInUse(driver, s.asidCell, s.asidMax).length);
     if (s.vmidMax > 0) fail('VMIDs in use at the end', idsInUse(driver, s.vmidCell, s.vmidMax).length);
   }
+  driver.release();
+  // Rings and stream tables are as old as the SMMUs; the memory of guests is theirs.
+  fail('pages left over', run.pages.pagesInUse - 3 * world.base.smmus.length - world.guestFrames);
+  fail('driver objects left over', run.pages.objectsInUse);
 }

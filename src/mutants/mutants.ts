@@ -178,11 +178,11 @@ export const MUTANTS: readonly Mutant[] = [
     parts: (own, world, form) => (world.smmus.some((s) => s.forceSync === true) ? { ...own, submit: (form === 'plain' ? latePlain : lateSteps).submitLongLists as Parts['submit'] } : own),
   },
   {
-    name: 'publish-after-ste', found: 'interleaving', about: 'the array with the new SMMU is published only after the STE',
+    name: 'publish-after-ste', found: 'interleaving', zoo: ['A12'], about: 'the array with the new SMMU is published only after the STE',
     parts: (own, _world, form) => ({ ...own, attachSequence: (form === 'plain' ? latePlain : lateSteps).publishAfterSte as Parts['attachSequence'] }),
   },
   {
-    name: 'no-barrier-before-array', found: 'interleaving', about: 'no full barrier between clearing descriptors and reading the array',
+    name: 'no-barrier-before-array', found: 'interleaving', zoo: ['A13', 'D2'], about: 'no full barrier between clearing descriptors and reading the array',
     barriers: (site) => site !== 'before-invs',
   },
   ...RANGE_MUTANTS,

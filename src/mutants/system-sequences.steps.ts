@@ -2,13 +2,13 @@
  * System sequences: the right actions around ATS, substreams, tags and processes in a wrong order, or with one of them left out. Mutants only.
  */
 import { cdRef } from '../optimised/driver/cd-tables.steps.js';
-import { attachSequence, install, leave, prepare, writeCd } from '../optimised/driver/attach.steps.js';
+import { attachSequence, install, leave, prepare, publish, requestFor, steFor, writeCd } from '../optimised/driver/attach.steps.js';
 import { flushAtc } from '../optimised/driver/ats.steps.js';
 import { invalidate, releaseTag } from '../optimised/driver/invalidate.steps.js';
 import { arrayTrash } from '../optimised/driver/invs.js';
 import { putBack } from '../optimised/driver/tags.js';
 import { writeEntry } from '../optimised/driver/entry.steps.js';
-import type { AttachState, Context, DomainState, SmmuState, Tag } from '../optimised/driver/types.js';
+import type { AttachState, Context, DeviceState, DomainState, SmmuState, Tag } from '../optimised/driver/types.js';
 import type { Description } from '../stack/description.js';
 import type { Result, Target } from '../stack/operation.js';
 import type { Steps } from '../stack/steps.js';
@@ -142,5 +142,31 @@ export function* forgetArray(ctx: Context, device: number, target: Target): Step
     ctx.cpu.store(own.invsCell, 0, 0);
     ctx.state.rcu.free(array);
   }
+  return result;
+}
+
+/** The old array is left, and its tag flushed, while STE and CD still show the old domain. */
+export function* leaveBeforeSte(ctx: Context, device: number, target: Target): Steps<Result | SystemError> {
+  const dev = ctx.state.devices[device] as DeviceState;
+  const a = prepare(ctx, requestFor(dev, device, target));
+  if (typeof a === 'string') return a;
+  if (a.next !== null) {
+    yield 'publish the new array';
+    publish(ctx, a);
+  }
+  yield* leave(ctx, a);
+  yield* ctx.parts.system.atsBefore(ctx, a);
+  yield* ctx.parts.system.install(ctx, a, steFor(ctx, a, target));
+  dev.target = target;
+  dev.vsmmu = -1;
+  yield* ctx.parts.system.atsAfter(ctx, a);
+  return 'ok';
+}
+
+/** Arrays are freed at once: who is reading one reads what is somebody else's by now. */
+export function* freeAtOnce(ctx: Context, device: number, target: Target): Steps<Result | SystemError> {
+  const { rcu, pages } = ctx.state;
+  const hasty = { enter: () => { rcu.enter(); }, exit: () => { rcu.exit(); }, free: (ref: number) => { pages.releaseObject(ref); } };
+  const result = yield* attachSequence({ ...ctx, state: { ...ctx.state, rcu: hasty } }, device, target);
   return result;
 }

@@ -56,6 +56,14 @@ export const SYSTEM_MUTANTS: readonly Mutant[] = [
     parts: onSystem((own) => ({ splits: (entry, next) => own.splits(entry, next) && next.type !== 's1-clear' })),
   },
   {
+    name: 'leave-before-ste', found: 'fuzz', profile: 'sharing', zoo: ['A11'], about: 'the old domain\'s array is left while STE and CD still show the old domain',
+    parts: (own, _world, form) => ({ ...own, attachSequence: sequences(form).leaveBeforeSte }),
+  },
+  {
+    name: 'array-freed-at-once', found: 'interleaving', zoo: ['A17'], about: 'an array goes back to the allocator while another CPU may be reading it',
+    parts: (own, _world, form) => ({ ...own, attachSequence: sequences(form).freeAtOnce }),
+  },
+  {
     name: 'array-lost-without-memory', found: 'fuzz', profile: 'sharing', zoo: ['A15'], about: 'without memory for a smaller array the domain has none any more',
     parts: (own, _world, form) => ({ ...own, attachSequence: sequences(form).forgetArray }),
   },

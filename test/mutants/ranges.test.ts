@@ -9,7 +9,7 @@ import { attach, map, MB2, smmu, sync, unmap, verdict } from '../rules/rig.js';
 const CLASS_C = ['C1', 'C2', 'C3', 'C4', 'C6', 'C7', 'C8', 'C11', 'C12', 'C15', 'C16', 'C17', 'C20', 'C21', 'C22'];
 
 test('every row of class C is there, as a mutant or elsewhere and not both', (t) => {
-  const mutants = new Set(MUTANTS.flatMap((m) => m.zoo ?? []));
+  const mutants = new Set(MUTANTS.flatMap((m) => m.zoo ?? []).filter((id) => id.startsWith('C')));
   const elsewhere = ZOO_ELSEWHERE.map((z) => z.id);
   t.deepEqual([...mutants, ...elsewhere].sort(), [...CLASS_C].sort());
 });
