@@ -138,6 +138,7 @@ export class Thread {
       smmus: real.smmus.map((s, i) => ({ ...s, port: port(i, s.port) })),
       devices: real.devices.map((d) => ({ ...d })),
       vsmmus: real.vsmmus.map((v) => ({ ...v })),
+      setAts: (device, on) => { reads.effect(() => { real.setAts(device, on); }); },
       domains: real.domains.map((d) => ({ ...d, gather: copyGather(d.gather), queuedTables: [...d.queuedTables] })),
     };
     const observer = this.#observer;
