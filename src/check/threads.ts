@@ -144,13 +144,16 @@ export class Thread {
       rcu: threadRcu(real.rcu, reads),
       smmus: real.smmus.map((s, i) => ({ ...s, port: port(i, s.port) })),
       devices: real.devices.map((d) => ({ ...d })),
+      vsmmus: real.vsmmus.map((v) => ({ ...v })),
+      setAts: (device, on) => { reads.effect(() => { real.setAts(device, on); }); },
       domains: real.domains.map((d) => ({ ...d, gather: copyGather(d.gather), queuedTables: [...d.queuedTables] })),
     };
     const observer = this.#observer;
     const quiet: DriverObserver | null = observer === null ? null : {
       planned: (smmu, d, words, count) => { reads.effect(() => { observer.planned(smmu, d, words, count); }); },
-      entrySynced: (smmu, kind, streams) => { reads.effect(() => { observer.entrySynced(smmu, kind, streams); }); },
-      tagReleased: (smmu, asid) => { reads.effect(() => { observer.tagReleased(smmu, asid); }); },
+      entrySynced: (smmu, kind, streams, ssid) => { reads.effect(() => { observer.entrySynced(smmu, kind, streams, ssid); }); },
+      tagTaken: (smmu, id, type) => { reads.effect(() => { observer.tagTaken?.(smmu, id, type); }); },
+      tagReleased: (smmu, id, type) => { reads.effect(() => { observer.tagReleased(smmu, id, type); }); },
     };
     return { ...this.#driver.newContext(), parts: this.#parts, cpu: new ThreadCpu(this.cpu, reads), state, observer: quiet };
   }

@@ -87,9 +87,12 @@ export function candidateOf(c: StoredCase): string | null {
   return part !== undefined && isCandidatePart(part) ? part : null;
 }
 
+/** What cases are called that are not of the driver's stack. */
+export const SEQUENCES = { machine: 'raw machine sequences', tables: 'table sequences', system: 'systems' } as const;
+
 /** The mutant of a case, if it has one. */
 export function mutantOf(c: StoredCase): string | null {
-  return c.kind === 'driver' || c.kind === 'tables' ? (c.subject.mutant ?? null) : null;
+  return c.kind === 'driver' || c.kind === 'tables' || c.kind === 'system' ? (c.subject.mutant ?? null) : null;
 }
 
 /** Cases of a corpus that a right subject must pass; those of mutants are not asked here. */

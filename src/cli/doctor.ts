@@ -25,9 +25,12 @@ export const GOLDEN = 'f35fce85fe5fea0621e221870c48c407';
 export const GOLDEN_MACHINES = 'e650c63b6ca052e94dd603898b50be1d';
 /** The same of sequences on a page table. */
 export const GOLDEN_TABLES = '7d16d25c0e55bce11e5c753ce1df9985';
+/** The same of the first run of every profile of systems. */
+export const GOLDEN_SYSTEMS = '783f9d6b1ecc2eb3ec2b79b2c1fc5fda';
 const GOLDEN_SEED = 'golden';
 const GOLDEN_RUNS = 20;
 const GOLDEN_OPERATIONS = 60;
+const GOLDEN_SYSTEM_OPERATIONS = 120;
 
 const spec: VerbSpec = {
   name: 'doctor', operands: 0,
@@ -127,6 +130,17 @@ async function tablesDigestOf(): Promise<{ digest: string; twice: boolean }> {
   return { digest: all.digest('hex').slice(0, 32), twice: digestOf(0) === digestOf(0) };
 }
 
+/** The digest of pinned runs of every profile of systems, and whether the first came out the same twice. */
+async function systemsDigest(): Promise<{ digest: string; twice: boolean }> {
+  const { systemDigest } = await import('./system-session.js');
+  const { SYSTEM_PROFILES } = await import('../operations/system-profiles.js');
+  const all = createHash('sha256');
+  const digests = SYSTEM_PROFILES.map((profile) => systemDigest({ seed: GOLDEN_SEED, profile }, 0, GOLDEN_SYSTEM_OPERATIONS));
+  for (const d of digests) all.update(d);
+  const [first] = SYSTEM_PROFILES;
+  return { digest: all.digest('hex').slice(0, 32), twice: first !== undefined && systemDigest({ seed: GOLDEN_SEED, profile: first }, 0, GOLDEN_SYSTEM_OPERATIONS) === digests[0] };
+}
+
 function golden(name: string, digest: string, pinned: string): Finding {
   return {
     name, ok: digest === pinned, code: EXIT.nondeterministic,
@@ -142,11 +156,13 @@ async function run(_p: Parsed, out: Output): Promise<ExitCode> {
     const stack = await campaignDigest();
     const machines = await machineDigest();
     const tables = await tablesDigestOf();
-    const twice = stack.twice && machines.twice && tables.twice;
+    const systems = await systemsDigest();
+    const twice = stack.twice && machines.twice && tables.twice && systems.twice;
     findings.push(
       { name: 'case schema', ok: true, detail: String(CASE_SCHEMA), code: EXIT.ok },
       { name: 'determinism', ok: twice, detail: twice ? 'the same run twice is the same' : 'the same run twice differs', code: EXIT.nondeterministic },
       golden('golden vectors', stack.digest, GOLDEN), golden('golden machines', machines.digest, GOLDEN_MACHINES), golden('golden tables', tables.digest, GOLDEN_TABLES),
+      golden('golden systems', systems.digest, GOLDEN_SYSTEMS),
     );
   }
   const checks: Check[] = findings.map(({ name, ok, detail }) => ({ name, ok, detail }));

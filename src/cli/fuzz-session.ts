@@ -7,7 +7,7 @@ import { drawnLine, drawnLines } from '../report/drawn.js';
 import { fuzzCommand } from '../report/failure.js';
 import type { CampaignSummary, FuzzSummary } from '../report/fuzz.js';
 import type { PlannerName } from '../stack/planner.js';
-import { RULES } from '../rules/ledger.js';
+import { DRIVER_RULES } from '../rules/ledger.js';
 import { difference, sameAgain, totals, type DoneRun } from './determinism.js';
 import { failureLine, storeOriginal, workUp, type FoundOptions } from './found.js';
 import { fuzzReport, limitsOf, type Drive, type Kept, type Report, type SessionSettings } from './session.js';
@@ -21,7 +21,7 @@ export interface FuzzSettings extends SessionSettings {
 
 export class DriverDrive implements Drive<FoundFailure> {
   readonly result = newResult();
-  readonly rules = RULES.filter((r) => r.where !== 'machine').map((r) => r.id);
+  readonly rules = DRIVER_RULES;
   readonly verb = 'fuzz';
   readonly #about: Pick<FuzzSummary, 'profile' | 'mutant' | 'planner' | 'interleavingOnly'>;
   readonly title: string;

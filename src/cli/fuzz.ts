@@ -5,7 +5,8 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { DEFAULT_BUDGET } from '../fuzz/campaign.js';
 import { findMutant, MUTANTS } from '../mutants/mutants.js';
-import { findProfile, PROFILES } from '../operations/profiles.js';
+import { findProfile, PROFILES, type Profile } from '../operations/profiles.js';
+import { findSystemProfile, SYSTEM_PROFILES } from '../operations/system-profiles.js';
 import { DEFAULT_PLANNER, PLANNERS } from '../parts/planners.js';
 import { PLANNER_NAMES } from '../stack/planner.js';
 import { UsageError, type ExitCode } from './exit.js';
@@ -13,11 +14,13 @@ import { MACHINE_BUDGET } from '../fuzz/machine-campaign.js';
 import { TABLE_BUDGET } from '../fuzz/table-campaign.js';
 import { findTableMutant, TABLE_MUTANTS } from '../mutants/table-mutants.js';
 import { findTableProfile, TABLE_PROFILES } from '../operations/table-worlds.js';
+import { SYSTEM_BUDGET } from '../fuzz/system-campaign.js';
 import { DriverDrive, type FuzzSettings } from './fuzz-session.js';
 import { MachineDrive } from './machine-session.js';
 import { duration, oneOf, wholeNumber, type Parsed, type VerbSpec } from './options.js';
 import type { Output } from './output.js';
 import { Session, type SessionSettings } from './session.js';
+import { SystemDrive } from './system-session.js';
 import { TablesDrive, type TableSettings } from './tables-session.js';
 import type { Verb } from './verb.js';
 
@@ -34,8 +37,10 @@ const spec: VerbSpec = {
     'stored stays whole. Otherwise Ctrl-C ends after the current run and prints what was done; a second one ends at once.',
     `--machine-only: no driver, but random raw stores, commands and transactions on both whole machines. Without limits: ${MACHINE_BUDGET} operations.`,
     `--tables-only: one page table of any geometry, walked by both whole machines. Without limits: ${TABLE_BUDGET} operations.`,
-    '', 'Profiles:', ...PROFILES.map((p) => `  ${p.name.padEnd(8)}${p.about}`),
-    '', 'Profiles of --tables-only:', ...TABLE_PROFILES.map((p) => `  ${p.name.padEnd(13)}${p.about}`),
+    `Systems (stage 2, ATS, substreams, guests) run on the whole machines, which list every fact: without limits ${SYSTEM_BUDGET} operations.`,
+    '', 'Profiles:', ...PROFILES.map((p) => `  ${p.name.padEnd(14)}${p.about}`),
+    '', 'Profiles of systems:', ...SYSTEM_PROFILES.map((p) => `  ${p.name.padEnd(14)}${p.about}`),
+    '', 'Profiles of --tables-only:', ...TABLE_PROFILES.map((p) => `  ${p.name.padEnd(14)}${p.about}`),
     '', 'Planners:', ...PLANNERS.map((p) => `  ${p.name.padEnd(19)}${p.about}`),
   ],
   options: [
@@ -56,6 +61,16 @@ const spec: VerbSpec = {
   ],
   unbuilt: ['driver', 'interleave', 'workers', 'candidate'],
 };
+
+/** The profile that is asked for, or the one that shows the mutant, or swarm. */
+function profileName(p: Parsed): string {
+  const mutant = p.values.get('mutant');
+  const name = p.values.get('profile') ?? (mutant === undefined ? undefined : findMutant(mutant)?.profile) ?? 'swarm';
+  const names = [...PROFILES, ...SYSTEM_PROFILES].map((f) => f.name);
+  if (!names.includes(name)) throw new UsageError(`there is no profile "${name}": use one of ${names.join(', ')}`);
+  if (mutant !== undefined && findMutant(mutant) === undefined) throw new UsageError(`there is no mutant "${mutant}": use one of ${MUTANTS.map((m) => m.name).join(', ')}`);
+  return name;
+}
 
 /** What every campaign is told. */
 function common(p: Parsed): SessionSettings {
@@ -79,15 +94,6 @@ function tableSettings(p: Parsed): TableSettings {
   return { ...common(p), profile, mutant: mutant ?? null };
 }
 
-function settings(p: Parsed): FuzzSettings {
-  const mutant = p.values.get('mutant');
-  const profileName = p.values.get('profile') ?? (mutant === undefined ? undefined : findMutant(mutant)?.profile) ?? 'swarm';
-  const profile = findProfile(profileName);
-  if (profile === undefined) throw new UsageError(`there is no profile "${profileName}": use one of ${PROFILES.map((f) => f.name).join(', ')}`);
-  if (mutant !== undefined && findMutant(mutant) === undefined) throw new UsageError(`there is no mutant "${mutant}": use one of ${MUTANTS.map((m) => m.name).join(', ')}`);
-  return { ...common(p), profile, mutant: mutant ?? null, planner: oneOf(p, 'planner', PLANNER_NAMES) ?? null, verbose: p.values.has('verbose') };
-}
-
 /** Options that a campaign without a driver does not have. */
 const DRIVER_OPTIONS = { 'machine-only': ['tables-only', 'profile', 'planner', 'mutant', 'verbose'], 'tables-only': ['machine-only', 'planner', 'verbose'] } as const;
 
@@ -95,6 +101,20 @@ function alone(p: Parsed, only: keyof typeof DRIVER_OPTIONS): boolean {
   if (!p.values.has(only)) return false;
   for (const option of DRIVER_OPTIONS[only]) if (p.values.has(option)) throw new UsageError(`options --${only} and --${option} exclude each other`);
   return true;
+}
+
+/** The driver's stack: on the fast machines, or on the whole ones where the profile asks for it. */
+function ofDriver(p: Parsed, out: Output): Promise<ExitCode> {
+  const name = profileName(p);
+  const about = { mutant: p.values.get('mutant') ?? null, verbose: p.values.has('verbose') };
+  const system = findSystemProfile(name);
+  if (system !== undefined) {
+    if (p.values.has('planner')) throw new UsageError(`options --planner and --profile ${name} exclude each other: systems run with the planner that they draw`);
+    const s = { ...common(p), ...about, profile: system };
+    return new Session(s, new SystemDrive(s), out).run();
+  }
+  const s: FuzzSettings = { ...common(p), ...about, profile: findProfile(name) as Profile, planner: oneOf(p, 'planner', PLANNER_NAMES) ?? null };
+  return new Session(s, new DriverDrive(s), out).run();
 }
 
 export const verb: Verb = {
@@ -108,7 +128,6 @@ export const verb: Verb = {
       const s = tableSettings(p);
       return new Session(s, new TablesDrive(s), out).run();
     }
-    const s = settings(p);
-    return new Session(s, new DriverDrive(s), out).run();
+    return ofDriver(p, out);
   },
 };

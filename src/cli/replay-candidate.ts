@@ -42,6 +42,7 @@ interface Stored {
 async function readStored(path: string): Promise<Stored> {
   const file = nameOf(path);
   const c = decodeStored(path === '-' ? await readStdinText() : readCaseText(path), file);
+  if (c.kind === 'system') throw new UsageError(`${file}: option --candidate is not built yet for systems`);
   if (c.kind === 'machine') throw new UsageError(`${file}: a raw machine sequence has no driver, so --candidate has nothing to do in it`);
   if (c.kind === 'tables') throw new UsageError(`${file}: a table sequence has no planner to stand in for, so --candidate has nothing to do in it`);
   const subject: ReplayJob['subject'] = c.kind === 'plan' ? { kind: 'question', question: { description: c.description, features: c.features } }

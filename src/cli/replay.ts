@@ -4,28 +4,31 @@
  */
 import { failureRecord } from '../fuzz/failure.js';
 import { machineFailureRecord } from '../fuzz/machine-failure.js';
+import { systemFailureRecord } from '../fuzz/system-failure.js';
 import { tableFailureRecord } from '../fuzz/table-failure.js';
 import { failureBlock, MACHINES, subjectText, tablesText, type AnyFailure } from '../report/failure.js';
 import { describeMachineOperation } from '../report/machine-operations.js';
 import { describeTableOperation } from '../report/table-operations.js';
 import type { Verdict } from '../report/fuzz.js';
 import { operationTable } from '../report/operations.js';
+import { describeSystemOperation } from '../report/system-operations.js';
 import { replayBlock, replayJson, stateBlock, type ReplayProblem, type ReplaySummary } from '../report/replay.js';
 import { planText } from '../report/plan-case.js';
 import { outsideOf } from '../report/show.js';
 import { counted, visible } from '../report/words.js';
-import { caseFiles, isDirectory, mutantOf, readCase, readStdin, type NamedCase } from './cases.js';
+import { caseFiles, isDirectory, mutantOf, readCase, readStdin, SEQUENCES, type NamedCase } from './cases.js';
 import { EXIT, UsageError, worst, type ExitCode } from './exit.js';
 import { wholeNumber, type Parsed, type VerbSpec } from './options.js';
 import { now, type Output } from './output.js';
 import { ProgressLine } from './progress.js';
 import { needsCandidate, replayCandidate } from './replay-candidate.js';
-import { againstExpectation, judgeStored, planProblems, runCase, runMachineCase, runTableCase, type CaseRun, type RunOptions } from './run-case.js';
+import { againstExpectation, judgeStored, planProblems, runCase, runMachineCase, runSystemCase, runTableCase, type CaseRun, type RunOptions } from './run-case.js';
 import type { PlanCase } from '../operations/plan-case.js';
 import type { SequenceCase } from '../operations/stored.js';
 import { judgePlanCase, violationOf } from '../prove/plan.js';
 import type { MachineOperation } from '../stack/machine-world.js';
 import type { TableOperation } from '../stack/page-table.js';
+import type { SystemOperation } from '../stack/system.js';
 import type { Violation } from '../stack/violation.js';
 import type { Verb } from './verb.js';
 
@@ -169,7 +172,7 @@ function replaySequence(c: NamedCase<SequenceCase>, p: Parsed, out: Output, coun
   const mutant = p.values.has('no-mutant') ? null : mutantOf(c.case);
   const until = wholeNumber(p, 'until', 0);
   const some = until === undefined ? {} : { until };
-  if (c.case.kind !== 'driver' && p.values.has('state')) throw new UsageError(`${c.file}: option --state is not built yet for ${c.case.kind === 'machine' ? 'raw machine sequences' : 'table sequences'}`);
+  if (c.case.kind !== 'driver' && p.values.has('state')) throw new UsageError(`${c.file}: option --state is not built yet for ${SEQUENCES[c.case.kind]}`);
   const done = runSequence(c.case, { mutant, rows: true, state: p.values.has('state'), ...some });
   counts.cases += 1;
   counts.operations += done.operations;
@@ -189,12 +192,13 @@ function replaySequence(c: NamedCase<SequenceCase>, p: Parsed, out: Output, coun
   if (done.state !== null) out.print(stateBlock(done.state));
 }
 
-type AnyRun = CaseRun | CaseRun<MachineOperation> | CaseRun<TableOperation>;
+type AnyRun = CaseRun | CaseRun<MachineOperation> | CaseRun<TableOperation> | CaseRun<SystemOperation>;
 
 function runSequence(c: SequenceCase, options: RunOptions): AnyRun {
   switch (c.kind) {
     case 'machine': return runMachineCase(c, options);
     case 'tables': return runTableCase(c, options);
+    case 'system': return runSystemCase(c, options);
     case 'driver': return runCase(c, options);
   }
 }
@@ -235,6 +239,7 @@ function recordOf(c: SequenceCase, v: Violation, mutant: string | null, files: {
   switch (c.kind) {
     case 'machine': return machineFailureRecord(c, v, null, { shrunk: null, ...files });
     case 'tables': return tableFailureRecord(c, v, { mutant, origin: null }, { shrunk: null, ...files });
+    case 'system': return systemFailureRecord(c, v, { mutant, origin: null }, { shrunk: null, ...files });
     case 'driver': return failureRecord(c.world, c.operations, v, mutant, null, null, files);
   }
 }
@@ -245,6 +250,7 @@ function diffTable(done: AnyRun, kind: SequenceCase['kind']): string {
   switch (kind) {
     case 'machine': return operationTable((done as CaseRun<MachineOperation>).rows, { ...options, describe: describeMachineOperation }).join('\n');
     case 'tables': return operationTable((done as CaseRun<TableOperation>).rows, { ...options, describe: describeTableOperation }).join('\n');
+    case 'system': return operationTable((done as CaseRun<SystemOperation>).rows, { ...options, describe: describeSystemOperation }).join('\n');
     case 'driver': return operationTable((done as CaseRun).rows, options).join('\n');
   }
 }

@@ -5,6 +5,7 @@ import { campaign, newResult } from '../fuzz/campaign.js';
 import { MUTANTS } from '../mutants/mutants.js';
 import { ZOO_ELSEWHERE } from '../mutants/ranges.js';
 import { TABLE_MUTANTS } from '../mutants/table-mutants.js';
+import { SYSTEM_ZOO_ELSEWHERE } from '../mutants/zoo.js';
 import { CORNER_CASES, DECIDED, isDecided } from '../operations/corner/cases.js';
 import { cornerFileName } from '../operations/corner/files.js';
 import { PROFILES, type Profile } from '../operations/profiles.js';
@@ -37,8 +38,9 @@ function printMutants(out: Output): void {
   const tables = TABLE_MUTANTS.map((m) => ({ ...m, found: 'fuzz --tables-only' }));
   const mutants = [...MUTANTS, ...tables].map(({ name, found, zoo, about }) => ({ name, found, ...(zoo === undefined ? {} : { zoo }), about }));
   out.print(mutantsBlock(mutants));
-  out.print(`\nRows of the bug zoo's class C that are no mutants:\n${zooBlock(ZOO_ELSEWHERE)}`);
-  out.document({ schema: 1, verb: 'rules', verdict: 'ok', mutants, zooElsewhere: ZOO_ELSEWHERE, timing: {} });
+  const elsewhere = [...ZOO_ELSEWHERE, ...SYSTEM_ZOO_ELSEWHERE];
+  out.print(`\nRows of the bug zoo that are no mutants:\n${zooBlock(elsewhere)}`);
+  out.document({ schema: 1, verb: 'rules', verdict: 'ok', mutants, zooElsewhere: elsewhere, timing: {} });
 }
 
 function printCornerCases(out: Output): void {

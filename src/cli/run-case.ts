@@ -10,9 +10,12 @@ import type { PlanCase } from '../operations/plan-case.js';
 import type { StoredCase } from '../operations/stored.js';
 import { judgePlanCase, violationOf, type Judged } from '../prove/plan.js';
 import { replayMachine } from '../lockstep/machine-replay.js';
+import { replaySystem } from '../lockstep/system-replay.js';
 import { replayTables } from '../lockstep/table-replay.js';
+import type { SystemCase } from '../operations/system-case.js';
 import type { TableCase } from '../operations/table-case.js';
 import type { TableOperation } from '../stack/page-table.js';
+import type { SystemOperation } from '../stack/system.js';
 import type { MachineOperation } from '../stack/machine-world.js';
 import type { StateView } from '../report/replay.js';
 import type { Operation } from '../stack/operation.js';
@@ -125,6 +128,13 @@ export function runTableCase(c: TableCase, options: Pick<RunOptions, 'rows' | 'u
   return { ...run, operations: run.failedAt < 0 ? end : Math.min(run.failedAt + 1, end), observed: 0, differences: new Map(), state: null };
 }
 
+/** The same for a system. */
+export function runSystemCase(c: SystemCase, options: Pick<RunOptions, 'mutant' | 'rows' | 'until'>): CaseRun<SystemOperation> {
+  const run = replaySystem(c.world, c.operations, { ...(options.mutant === null ? {} : { mutant: options.mutant }), ...(options.until === undefined ? {} : { until: options.until }) }, options.rows === true);
+  const end = Math.min(options.until ?? c.operations.length, c.operations.length);
+  return { ...run, operations: run.failedAt < 0 ? end : Math.min(run.failedAt + 1, end), observed: 0, differences: new Map(), state: null };
+}
+
 /** A plan against what its case expects. */
 export function planProblems(c: PlanCase, judged: Judged): string[] {
   return againstExpectation(c, { violation: violationOf(c, judged), differences: new Map(), unmodelled: null });
@@ -138,8 +148,9 @@ function judgeStoredPlan(c: PlanCase): Judgement {
 
 /** A case of any kind. */
 export function judgeStored(c: StoredCase): Judgement {
-  if (c.kind === 'driver') return judgeWithMutant(c, (mutant) => runCase(c, { mutant }));
-  if (c.kind === 'tables') return judgeWithMutant(c, (mutant) => runTableCase(c, { mutant }));
+  if (c.kind === 'driver') return judgeCase(c, (mutant) => runCase(c, { mutant }));
+  if (c.kind === 'tables') return judgeCase(c, (mutant) => runTableCase(c, { mutant }));
+  if (c.kind === 'system') return judgeCase(c, (mutant) => runSystemCase(c, { mutant }));
   if (c.kind === 'plan') return judgeStoredPlan(c);
   const run = runMachineCase(c, {});
   const problems = againstExpectation(c, run);
@@ -147,7 +158,7 @@ export function judgeStored(c: StoredCase): Judgement {
 }
 
 /** A case of a corpus: right without its mutant, and broken with it. */
-function judgeWithMutant(c: Case | TableCase, run: (mutant: string | null) => CaseRun | CaseRun<TableOperation>): Judgement {
+function judgeCase(c: Pick<Case, 'subject' | 'expect'>, run: (mutant: string | null) => CaseRun<unknown>): Judgement {
   const mutant = c.subject.mutant ?? null;
   const right = run(null);
   const problems = againstExpectation(c, right);

@@ -7,12 +7,13 @@ import { replayMachine } from '../lockstep/machine-replay.js';
 import { replayTables } from '../lockstep/table-replay.js';
 import { Log } from '../lockstep/log.js';
 import { replay, type Replayed } from '../lockstep/replay.js';
+import { replaySystem } from '../lockstep/system-replay.js';
 import { judgePlanCase } from '../prove/plan.js';
 import { planText } from '../report/plan-case.js';
 import { sequenceDiagram } from '../report/diagram.js';
-import { caseLines, caseText, machineText, tableText, testSource } from '../report/show.js';
+import { caseLines, caseText, machineText, systemText, tableText, testSource } from '../report/show.js';
 import { visible } from '../report/words.js';
-import { oneCase, sequenceOf, type NamedCase } from './cases.js';
+import { oneCase, SEQUENCES, sequenceOf, type NamedCase } from './cases.js';
 import { EXIT, UsageError, type ExitCode } from './exit.js';
 import { oneOf, type Parsed, type VerbSpec } from './options.js';
 import type { Output } from './output.js';
@@ -44,7 +45,7 @@ async function run(p: Parsed, out: Output): Promise<ExitCode> {
     case 'test': out.raw(testSource(sequenceOf(stored, 'format test of show').case)); break;
     case 'msc': {
       const sequence = sequenceOf(stored, 'format msc of show').case;
-      if (sequence.kind !== 'driver') throw new UsageError(`format msc of show is not built yet for ${sequence.kind === 'machine' ? 'raw machine sequences' : 'table sequences'}`);
+      if (sequence.kind !== 'driver') throw new UsageError(`format msc of show is not built yet for ${SEQUENCES[sequence.kind]}`);
       out.print(diagram(sequence));
       break;
     }
@@ -58,6 +59,7 @@ function textOf(c: StoredCase): string {
     case 'plan': return planText(c, judgePlanCase(c), true);
     case 'machine': return machineText(c, replayMachine(c.world, c.operations, {}, true));
     case 'tables': return tableText(c, replayTables(c.world, c.operations, c.subject.mutant === undefined ? {} : { mutant: c.subject.mutant }, true));
+    case 'system': return systemText(c, replaySystem(c.world, c.operations, c.subject.mutant === undefined ? {} : { mutant: c.subject.mutant }, true));
     case 'driver': return caseText(c, again(c, undefined));
   }
 }

@@ -5,10 +5,12 @@ import type { Origin } from '../fuzz/failure.js';
 import type { Case } from '../operations/case.js';
 import type { MachineCase } from '../operations/machine-case.js';
 import { replayMachine } from '../lockstep/machine-replay.js';
-import { MachineStore, TableStore } from '../fuzz/store.js';
+import { MachineStore, SystemStore, TableStore } from '../fuzz/store.js';
 import { replay, type Replayed } from '../lockstep/replay.js';
+import { replaySystem } from '../lockstep/system-replay.js';
 import { replayTables } from '../lockstep/table-replay.js';
 import type { SequenceCase } from '../operations/stored.js';
+import type { SystemCase } from '../operations/system-case.js';
 import type { TableCase } from '../operations/table-case.js';
 import type { FailureLine } from '../report/fuzz.js';
 import { failureBlock } from '../report/failure.js';
@@ -20,6 +22,7 @@ import { failureLine, storeOriginal, workUp, type Found } from './found.js';
 import { duration, type Parsed, type VerbSpec } from './options.js';
 import { machineLine, workUpMachine, type MachineFound } from './machine-found.js';
 import { now, type Output } from './output.js';
+import { systemLine, workUpSystem, type SystemFound } from './system-found.js';
 import { Scratch } from './scratch.js';
 import { tableLine, workUpTables, type TableFound } from './tables-found.js';
 import type { Verb } from './verb.js';
@@ -37,7 +40,7 @@ const spec: VerbSpec = {
   ],
 };
 
-function originOf(c: Case | TableCase): Origin | null {
+function originOf(c: Case | TableCase | SystemCase): Origin | null {
   const { seed, run, profile, planner } = c.provenance;
   return typeof seed === 'string' && typeof run === 'number' && typeof profile === 'string' ? { seed, run, profile, ...(typeof planner === 'string' ? { planner } : {}) } : null;
 }
@@ -62,10 +65,21 @@ function workTables(c: TableCase, violation: Violation, corpus: string, timeMs: 
   return workUpTables({ ...c, violation }, { store, shrink: true, source, ...(timeMs === undefined ? {} : { timeMs }) });
 }
 
-function workAny(c: SequenceCase, violation: Violation, corpus: string, timeMs: number | undefined): Found | MachineFound | TableFound {
+function workSystem(c: SystemCase, violation: Violation, corpus: string, timeMs: number | undefined): SystemFound {
+  const about = { mutant: mutantOf(c), origin: originOf(c) };
+  const store = new SystemStore(corpus, violation, about, c);
+  store.original(c, violation);
+  return workUpSystem(c, violation, { store, shrink: true, ...about, ...(timeMs === undefined ? {} : { timeMs }) });
+}
+
+type AnyFound = Found | MachineFound | TableFound | SystemFound;
+
+/** Shrunk and stored. */
+function workAny(c: SequenceCase, violation: Violation, corpus: string, timeMs: number | undefined): AnyFound {
   switch (c.kind) {
     case 'machine': return workMachine(c, violation, corpus, timeMs);
     case 'tables': return workTables(c, violation, corpus, timeMs);
+    case 'system': return workSystem(c, violation, corpus, timeMs);
     case 'driver': return workDriver(c, violation, corpus, timeMs);
   }
 }
@@ -76,13 +90,18 @@ function shownBy(c: SequenceCase, mutant: string | null): Pick<Replayed, 'violat
   switch (c.kind) {
     case 'machine': return replayMachine(c.world, c.operations);
     case 'tables': return replayTables(c.world, c.operations, loaded);
+    case 'system': return replaySystem(c.world, c.operations, loaded);
     case 'driver': return replay(c.world, c.operations, loaded);
   }
 }
 
-function lineOf(record: (Found | MachineFound | TableFound)['record']): FailureLine {
+function lineOf(record: AnyFound['record']): FailureLine {
   if (!('kind' in record)) return failureLine(record);
-  return record.kind === 'machine' ? machineLine(record) : tableLine(record);
+  switch (record.kind) {
+    case 'machine': return machineLine(record);
+    case 'tables': return tableLine(record);
+    case 'system': return systemLine(record);
+  }
 }
 
 async function run(p: Parsed, out: Output): Promise<ExitCode> {

@@ -12,6 +12,9 @@ import { machineFailureCase, type MachineOrigin } from './machine-failure.js';
 import type { MachineCandidate } from './machine-shrink.js';
 import { tableFailureCase, type TableSource } from './table-failure.js';
 import type { TableCandidate } from './table-shrink.js';
+import type { SystemCase } from '../operations/system-case.js';
+import { systemFailureCase } from './system-failure.js';
+import type { SystemCandidate } from './system-shrink.js';
 import type { Violation } from '../stack/violation.js';
 
 /** Writes a file so that a reader sees the old text or the new one, and never half of it. */
@@ -81,5 +84,13 @@ export class MachineStore extends SequenceStore<MachineCandidate> {
 export class TableStore extends SequenceStore<TableCandidate> {
   constructor(corpus: string, violation: Violation, source: TableSource) {
     super(corpus, violation.rule, (c, v) => tableFailureCase(c, v, source));
+  }
+}
+
+/** Of systems. */
+export class SystemStore extends SequenceStore<SystemCandidate> {
+  /** `like`: the case that is shrunk: what it expects, and where it is from, stays. */
+  constructor(corpus: string, violation: Violation, about: { readonly mutant: string | null; readonly origin: Origin | null }, like?: Pick<SystemCase, 'expect' | 'provenance'>) {
+    super(corpus, violation.rule, (c, v) => systemFailureCase(c, v, about, like));
   }
 }

@@ -3,9 +3,9 @@
  * such as 'table' or 'cd'; freeing tells the listeners first, while whatever still points to the page can be
  * found. The allocator is an act of the environment with a lock of its own, so it is not split into steps.
  */
-import { type Memory, WORDS_PER_FRAME } from './memory.js';
+import { type Memory, RAM_BASE, WORDS_PER_FRAME } from './memory.js';
 
-export type PageOwner = 'table' | 'cd' | 'stream' | 'queue' | 'heap';
+export type PageOwner = 'table' | 'cd' | 'stream' | 'queue' | 'heap' | 'guest';
 
 /** Told when a page is given back, before it can be reused. */
 export interface FreeListener {
@@ -26,6 +26,8 @@ export interface AllocationFault {
 /** Words of the heap: cells that two CPUs may share. Enough for the tag bitmaps of 8 SMMUs and their arrays. */
 export const HEAP_FRAMES = 40;
 const HEAP_WORDS = HEAP_FRAMES * WORDS_PER_FRAME;
+/** First frame of the memory of guests, where a system has any: the pages that are handed out first. */
+export const GUEST_FRAME = RAM_BASE + HEAP_FRAMES;
 /** Words behind each object that belong to nobody: reading one is a fault. */
 const GUARD = 1;
 /** Pages at the most: beyond it allocations fail, as they would on a machine that has run out. */

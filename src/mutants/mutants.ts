@@ -9,6 +9,7 @@ import type { Parts } from '../optimised/driver/types.js';
 import { CLEAN_MUTANTS } from './cleans.js';
 import { changed, filterCommands, onBatch, onPlan, type Mutant } from './mutant.js';
 import { RANGE_MUTANTS } from './ranges.js';
+import { SYSTEM_MUTANTS } from './systems.js';
 import * as lateSteps from './sequences.steps.js';
 import type { Plain } from '../stack/steps.js';
 
@@ -178,15 +179,16 @@ export const MUTANTS: readonly Mutant[] = [
     parts: (own, world, form) => (world.smmus.some((s) => s.forceSync === true) ? { ...own, submit: (form === 'plain' ? latePlain : lateSteps).submitLongLists as Parts['submit'] } : own),
   },
   {
-    name: 'publish-after-ste', found: 'interleaving', about: 'the array with the new SMMU is published only after the STE',
+    name: 'publish-after-ste', found: 'interleaving', zoo: ['A12'], about: 'the array with the new SMMU is published only after the STE',
     parts: (own, _world, form) => ({ ...own, attachSequence: (form === 'plain' ? latePlain : lateSteps).publishAfterSte as Parts['attachSequence'] }),
   },
   {
-    name: 'no-barrier-before-array', found: 'interleaving', about: 'no full barrier between clearing descriptors and reading the array',
+    name: 'no-barrier-before-array', found: 'interleaving', zoo: ['A13', 'D2'], about: 'no full barrier between clearing descriptors and reading the array',
     barriers: (site) => site !== 'before-invs',
   },
   ...RANGE_MUTANTS,
   ...CLEAN_MUTANTS,
+  ...SYSTEM_MUTANTS,
 ];
 
 export function findMutant(name: string): Mutant | undefined {

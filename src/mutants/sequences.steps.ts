@@ -2,10 +2,10 @@
  * Sequences: the right actions of the driver in a wrong order. Mutants only.
  */
 import { storeWords, syncEntry } from '../optimised/driver/entry.steps.js';
-import { install, leave, prepare, publish } from '../optimised/driver/attach.steps.js';
+import { install, leave, prepare, publish, requestFor, steFor } from '../optimised/driver/attach.steps.js';
 import { releaseTables } from '../optimised/driver/invalidate.steps.js';
 import { insertList, submit, waitConsumed } from '../optimised/driver/queue.steps.js';
-import type { Batch, Context, DeviceState, DomainState, Gather, SmmuState } from '../optimised/driver/types.js';
+import type { Batch, Context, DeviceState, Gather, SmmuState } from '../optimised/driver/types.js';
 import { REG } from '../spec/register.js';
 import type { Result, Target } from '../stack/operation.js';
 import type { Steps } from '../stack/steps.js';
@@ -13,16 +13,15 @@ import type { Steps } from '../stack/steps.js';
 /** Attach with the new array published last. */
 export function* publishAfterSte(ctx: Context, device: number, target: Target): Steps<Result> {
   const dev = ctx.state.devices[device] as DeviceState;
-  const prepared = typeof target === 'number' ? prepare(ctx, dev, target) : undefined;
-  if (typeof prepared === 'string') return prepared;
-  yield* install(ctx, dev, target, prepared?.tag);
-  if (prepared !== undefined) {
+  const a = prepare(ctx, requestFor(dev, device, target));
+  if (typeof a === 'string') return a;
+  yield* install(ctx, a, steFor(ctx, a, target));
+  if (a.next !== null) {
     yield 'publish the new array';
-    publish(ctx, ctx.state.domains[target as number] as DomainState, prepared.array);
+    publish(ctx, a);
   }
-  const old = dev.target;
   dev.target = target;
-  yield* leave(ctx, dev, old);
+  yield* leave(ctx, a);
   return 'ok';
 }
 
@@ -36,11 +35,11 @@ export function* freeBeforeFlush(ctx: Context, domain: number, gather: Gather): 
 }
 
 /** All words of a live entry in one go, V = 1 throughout, and one sync. */
-export function* writeLive(ctx: Context, kind: 'ste' | 'cd', smmu: number, ref: number, target: Uint32Array, streams: readonly number[]): Steps<void> {
+export function* writeLive(ctx: Context, kind: 'ste' | 'cd', smmu: number, ref: number, target: Uint32Array, streams: readonly number[], ssid = 0): Steps<void> {
   ctx.cpu.barrier('entry-target-visible');
   yield 'write the whole entry';
   if (storeWords(ctx, ref, target, 0, 8)) {
-    yield* syncEntry(ctx, kind, smmu, streams);
+    yield* syncEntry(ctx, kind, smmu, streams, ssid);
   }
 }
 

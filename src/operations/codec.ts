@@ -66,13 +66,14 @@ export function parseCase(n: Node): Case {
   return n.has('observed') ? { ...base, observed: parseObserved(n.child('observed'), operations) } : base;
 }
 
-function parseWorld(n: Node): World {
-  n.object(['smmus', 'devices', 'domains', 'inputBits', 'flushQueue', 'storeOrder'], ['planner', 'cleaner', 'eviction']);
+/** `beyond`: a further key that the world must have. A device may then name a StreamID twice. */
+export function parseWorld(n: Node, beyond?: string): World {
+  n.object(['smmus', 'devices', 'domains', 'inputBits', 'flushQueue', 'storeOrder', ...(beyond === undefined ? [] : [beyond])], ['planner', 'cleaner', 'eviction']);
   const smmus = n.child('smmus').list(1, LIMITS.smmus, parseSmmu);
   const used = new Set<number>();
   return {
     smmus,
-    devices: n.child('devices').list(0, LIMITS.devices, (d) => parseDevice(d, smmus.length, used)),
+    devices: n.child('devices').list(0, LIMITS.devices, (d) => parseDevice(d, smmus.length, used, beyond !== undefined)),
     domains: n.child('domains').list(0, LIMITS.domains, parseDomain),
     inputBits: n.child('inputBits').oneOf([39, 48]),
     flushQueue: n.child('flushQueue').integer(1, LIMITS.flushQueue),
@@ -112,14 +113,16 @@ function parseSmmu(n: Node): SmmuConfig {
   };
 }
 
-function parseDevice(n: Node, smmus: number, used: Set<number>): DeviceConfig {
+function parseDevice(n: Node, smmus: number, used: Set<number>, twice: boolean): DeviceConfig {
   n.object(['smmu', 'streams']);
   const smmu = n.child('smmu').integer(0, smmus - 1);
   const most = 2 ** LIMITS.streamLog2;
+  const own = new Set<number>();
   const streams = n.child('streams').list(1, LIMITS.streamsPerDevice, (s) => {
     const sid = s.integer(0, most - 1);
-    if (used.has(smmu * most + sid)) s.fail(`is a StreamID that is used twice on SMMU ${smmu}`);
+    if (used.has(smmu * most + sid) && !(twice && own.has(sid))) s.fail(`is a StreamID that is used twice on SMMU ${smmu}`);
     used.add(smmu * most + sid);
+    own.add(sid);
     return sid;
   });
   return { smmu, streams };
@@ -136,7 +139,7 @@ function parseDomain(n: Node): DomainConfig {
   return { mode, managed, gather, ...parseCoherent(n) };
 }
 
-function parseSubject(n: Node): Subject {
+export function parseSubject(n: Node): Subject {
   n.object(['parts'], ['mutant']);
   const parts = n.child('parts').record((v) => v.text(256));
   return n.has('mutant') ? { parts, mutant: n.child('mutant').text(256) } : { parts };
@@ -164,7 +167,7 @@ const KEYS: Readonly<Record<OperationKind, readonly string[]>> = {
   evict: ['op', 'line'],
 };
 
-function parseOperation(n: Node): Operation {
+export function parseOperation(n: Node): Operation {
   n.keys();
   if (!n.has('op')) n.fail('lacks the key "op"');
   const op = n.child('op').oneOf(OPERATION_KINDS);

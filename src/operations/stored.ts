@@ -8,11 +8,13 @@ import { encodeMachineCase, parseMachineCase } from './machine-codec.js';
 import { readCaseText, readDocument } from './node.js';
 import { planCaseId, type PlanCase } from './plan-case.js';
 import { encodePlanCase, parsePlanCase } from './plan-codec.js';
+import { systemCaseId, type SystemCase } from './system-case.js';
+import { encodeSystemCase, parseSystemCase } from './system-codec.js';
 import { tableCaseId, type TableCase } from './table-case.js';
 import { encodeTableCase, parseTableCase } from './table-codec.js';
 
 /** A sequence of operations. */
-export type SequenceCase = Case | MachineCase | TableCase;
+export type SequenceCase = Case | MachineCase | TableCase | SystemCase;
 export type StoredCase = SequenceCase | PlanCase;
 
 export function storedId(c: StoredCase): string {
@@ -20,6 +22,7 @@ export function storedId(c: StoredCase): string {
     case 'plan': return planCaseId(c);
     case 'machine': return machineCaseId(c);
     case 'tables': return tableCaseId(c);
+    case 'system': return systemCaseId(c);
     case 'driver': return caseId(c);
   }
 }
@@ -29,6 +32,7 @@ export function encodeStored(c: StoredCase): string {
     case 'plan': return encodePlanCase(c);
     case 'machine': return encodeMachineCase(c);
     case 'tables': return encodeTableCase(c);
+    case 'system': return encodeSystemCase(c);
     case 'driver': return encodeCase(c);
   }
 }
@@ -43,10 +47,11 @@ export function decodeStored(text: string, name: string): StoredCase {
   const n = readDocument(text, name);
   const keys = n.keys();
   if (keys.includes('schema')) n.child('schema').oneOf([CASE_SCHEMA]); // another schema may have other kinds
-  switch (keys.includes('kind') ? n.child('kind').oneOf(['driver', 'machine', 'plan', 'tables']) : 'driver') {
+  switch (keys.includes('kind') ? n.child('kind').oneOf(['driver', 'machine', 'plan', 'tables', 'system']) : 'driver') {
     case 'plan': return parsePlanCase(n);
     case 'machine': return parseMachineCase(n);
     case 'tables': return parseTableCase(n);
+    case 'system': return parseSystemCase(n);
     case 'driver': return parseCase(n);
   }
 }

@@ -3,7 +3,7 @@
  * §3.21.3.1, §5.2, §5.4). Unlike the claims about planners it is decided in one thread, in seconds.
  */
 import type { ClaimResult } from './claims.js';
-import type { EntryKind } from './hitless/meaning.js';
+import type { EntryKind } from '../spec/meaning.js';
 import { lattice } from './hitless/lattice.js';
 import { newSum, Sweep, type Sum } from './hitless/sweep.js';
 import type { Writer } from './hitless/watched-write.js';

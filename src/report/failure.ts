@@ -8,9 +8,11 @@ import type { TableFailureRecord } from '../fuzz/table-failure.js';
 import { isOurs } from '../lockstep/machine-checks.js';
 import { RULES } from '../rules/ledger.js';
 import type { Violation } from '../stack/violation.js';
+import type { SystemFailureRecord } from '../fuzz/system-failure.js';
 import { describeMachineOperation, describeMachineWorld } from './machine-operations.js';
 import { describeWorld, operationTable, ROWS_SHOWN } from './operations.js';
 import { describeTableOperation, describeTableWorld } from './table-operations.js';
+import { describeSystemOperation, describeSystemWorld } from './system-operations.js';
 import { count, counted, labelled, seconds, shell, visible } from './words.js';
 
 export interface FailureContext {
@@ -22,8 +24,8 @@ export interface FailureContext {
   readonly whole?: boolean;
 }
 
-/** A failure of the driver's stack, of raw machine sequences, or of sequences on a page table. */
-export type AnyFailure = FailureRecord | MachineFailureRecord | TableFailureRecord;
+/** A failure of the driver's stack, of raw machine sequences, of sequences on a page table, or of systems. */
+export type AnyFailure = FailureRecord | MachineFailureRecord | TableFailureRecord | SystemFailureRecord;
 
 function isMachine(record: AnyFailure): record is MachineFailureRecord {
   return 'kind' in record && record.kind === 'machine';
@@ -31,6 +33,14 @@ function isMachine(record: AnyFailure): record is MachineFailureRecord {
 
 function isTables(record: AnyFailure): record is TableFailureRecord {
   return 'kind' in record && record.kind === 'tables';
+}
+
+function isSystem(record: AnyFailure): record is SystemFailureRecord {
+  return 'kind' in record && record.kind === 'system';
+}
+
+function isDriver(record: AnyFailure): record is FailureRecord {
+  return !('kind' in record);
 }
 
 export function failureBlock(record: AnyFailure, context: FailureContext): string {
@@ -55,11 +65,13 @@ export function failureBlock(record: AnyFailure, context: FailureContext): strin
 
 function subjectOf(record: AnyFailure): string {
   if (isMachine(record)) return machinesText(record);
-  return isTables(record) ? tablesText(record.mutant) : subjectText(record.mutant, record.candidate?.part);
+  if (isTables(record)) return tablesText(record.mutant);
+  return subjectText(record.mutant, isDriver(record) ? record.candidate?.part : undefined);
 }
 
 function worldOf(record: AnyFailure): string[] {
   if (isMachine(record)) return describeMachineWorld(record.world);
+  if (isSystem(record)) return describeSystemWorld(record.world);
   return isTables(record) ? describeTableWorld(record.world) : describeWorld(record.world);
 }
 
@@ -89,6 +101,7 @@ function otherName(e: Elsewhere): string {
 }
 
 function table(record: AnyFailure, options: { readonly outside: string | null; readonly last?: number }): string[] {
+  if (isSystem(record)) return operationTable(record.rows, { ...options, describe: describeSystemOperation });
   const other = isMachine(record) && record.elsewhere !== undefined ? { other: otherName(record.elsewhere) } : {};
   if (isTables(record)) return operationTable(record.rows, { ...options, describe: describeTableOperation });
   return isMachine(record) ? operationTable(record.rows, { ...options, ...other, describe: describeMachineOperation }) : operationTable(record.rows, options);
@@ -141,7 +154,7 @@ function saved(record: AnyFailure): string[] {
 function commands(record: AnyFailure, program: string): string[] {
   const lines: string[] = [''];
   if (isMachine(record) && record.elsewhere !== undefined) return [...lines, ...commandsElsewhere(record, record.elsewhere, program)];
-  if (!isMachine(record) && !isTables(record) && record.candidate !== undefined) {
+  if (isDriver(record) && record.candidate !== undefined) {
     const { path, again } = record.candidate;
     return [...lines, ...labelled('replay', record.file === null ? [] : [`${program} replay ${shell(record.file)} --candidate ${shell(path)}`]), ...labelled('again', again === undefined ? [] : [again])];
   }

@@ -2,8 +2,9 @@
  * Fuzz: a campaign's summary as text and as JSON, both from one record, and the progress line. A success says what
  * was not covered. Pure.
  */
+import { findSystemProfile } from '../operations/system-profiles.js';
 import { commandName } from '../spec/command.js';
-import { RAW_RULES, RULES, TABLE_RULES, type RuleCount } from '../rules/ledger.js';
+import { DRIVER_RULES, RAW_RULES, SYSTEM_RULES, TABLE_RULES, type RuleCount } from '../rules/ledger.js';
 import type { RuleId } from '../stack/violation.js';
 import { clock, count, counted, labelled, percent, seconds, shares, short, visible, wrap } from './words.js';
 
@@ -67,6 +68,22 @@ export const NOT_COVERED_MACHINES = 'stall and PRI, 32-bit and 128-bit descripto
 /** What table sequences do not cover. */
 export const NOT_COVERED_TABLES = 'nesting, several SMMUs on one table, hierarchical attributes, EL2, changing tops (iommupt), SMMUs without range invalidation';
 
+/** What systems do not cover. */
+export const NOT_COVERED_SYSTEMS = 'PRI and stall, events passed on to guests, 16K and 64K granules, contiguous entries, non-coherent walkers, endpoints that do not answer, two CPUs in the driver at once';
+
+/** What was run: the driver on the fast machines, systems, raw machine sequences, or sequences on a page table. */
+type Kind = 'driver' | 'system' | 'machine' | 'tables';
+
+const UNCOVERED: Readonly<Record<Kind, string>> = { driver: NOT_COVERED, system: NOT_COVERED_SYSTEMS, machine: NOT_COVERED_MACHINES, tables: NOT_COVERED_TABLES };
+/** The rules that a campaign is expected to decide. */
+const ASKED: Readonly<Record<Kind, readonly RuleId[]>> = { driver: DRIVER_RULES, system: SYSTEM_RULES, machine: RAW_RULES, tables: TABLE_RULES };
+
+function kindOf(s: Pick<FuzzSummary, 'profile' | 'tables'>): Kind {
+  if (s.tables === true) return 'tables';
+  if (s.profile === 'machine') return 'machine';
+  return findSystemProfile(s.profile) === undefined ? 'driver' : 'system';
+}
+
 /** Counts by opcode as counts by name. */
 export function commandKinds(commands: ArrayLike<number>): Record<string, number> {
   const out: Record<string, number> = {};
@@ -104,26 +121,15 @@ export function fuzzBlock(s: FuzzSummary): string {
     `${campaignTitle(s)}  seed ${visible(s.seed)}  ${seconds(s.elapsedMs)}  ${counted(s.runs, 'run')}  ${counted(s.operations, 'op')}  ${short(rate(s))} ops/s`,
     ...line('run length', [`min ${s.shortest}  avg ${s.runs === 0 ? 0 : (s.operations / s.runs).toFixed(1)}  max ${s.longest}  profile ${visible(s.profile)}${s.planner === undefined ? '' : `  planner ${s.planner}`}`]),
     ...line('rules', rulesText(s)),
-    ...line('op kinds', wrap([...shares(s.operationKinds).split('  '), `${s.answers === undefined || s.tables === true ? 'refused calls' : 'not possible or waiting'} ${percent(s.refused, s.operations)}`])),
+    ...line('op kinds', wrap([...shares(s.operationKinds).split('  '), `${kindOf(s) === 'machine' ? 'not possible or waiting' : 'refused calls'} ${percent(s.refused, s.operations)}`])),
     ...line('commands', wrap(shares(s.commandKinds).split('  '))),
     ...(s.answers === undefined ? [] : line('answers', wrap(shares(s.answers).split('  ')))),
-    ...(s.answers === undefined || s.tables === true ? line('mutant', [mutantText(s)]) : []),
+    ...(kindOf(s) === 'machine' ? [] : line('mutant', [mutantText(s)])),
     ...(s.unmodelled.length === 0 ? [] : line('unmodelled', s.unmodelled.map(visible))),
-    ...line('not covered', wrap(notCovered(s).split(', ').map((w, i, all) => (i + 1 < all.length ? `${w},` : w)), 100, ' ')),
+    ...line('not covered', wrap(UNCOVERED[kindOf(s)].split(', ').map((w, i, all) => (i + 1 < all.length ? `${w},` : w)), 100, ' ')),
     ...(s.replayed === null ? [] : line('replayed', [`${counted(s.replayed.cases, 'corpus case')}, ${s.replayed.regressed.length} regressed`, ...s.replayed.regressed.map(visible)])),
     ...(s.determinism === null ? [] : line('determinism', [`${s.determinism.identical}/${s.determinism.checked} re-runs identical`])),
   ].join('\n');
-}
-
-function notCovered(s: FuzzSummary): string {
-  if (s.tables === true) return NOT_COVERED_TABLES;
-  return s.answers === undefined ? NOT_COVERED : NOT_COVERED_MACHINES;
-}
-
-/** The rules that a campaign is expected to decide. */
-function askedOf(s: FuzzSummary): readonly RuleId[] {
-  if (s.tables === true) return TABLE_RULES;
-  return s.answers === undefined ? RULES.filter((r) => r.where !== 'machine').map((r) => r.id) : RAW_RULES;
 }
 
 /** The verdict in one line. `ok`: what it says when nothing is wrong. */
@@ -144,7 +150,7 @@ function mutantText(s: FuzzSummary): string {
 }
 
 function rulesText(s: FuzzSummary): string[] {
-  const asked = new Set<string>(askedOf(s));
+  const asked = new Set<string>(ASKED[kindOf(s)]);
   const entries = Object.entries(s.rules).filter(([id]) => asked.has(id));
   const decided = entries.filter(([, c]) => c.decided > 0).length;
   const never = entries.filter(([, c]) => c.armed === 0).map(([id]) => id);

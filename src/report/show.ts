@@ -6,12 +6,15 @@ import type { TableCase } from '../operations/table-case.js';
 import type { TableOperation } from '../stack/page-table.js';
 import { encodeStored, storedId, type SequenceCase } from '../operations/stored.js';
 import type { Case } from '../operations/case.js';
+import type { SystemCase } from '../operations/system-case.js';
+import type { SystemOperation } from '../stack/system.js';
 import type { MachineOperation } from '../stack/machine-world.js';
 import type { Replayed } from '../lockstep/replay.js';
 import { MACHINES, subjectText, tablesText, violationLines } from './failure.js';
 import { describeMachineOperation, describeMachineWorld } from './machine-operations.js';
 import { describeWorld, operationTable } from './operations.js';
 import { describeTableOperation, describeTableWorld } from './table-operations.js';
+import { describeSystemOperation, describeSystemWorld } from './system-operations.js';
 import { counted, labelled, visible } from './words.js';
 
 /** Header of a case: what it is and what it expects. */
@@ -35,8 +38,12 @@ function subjectOf(c: SequenceCase): string {
 }
 
 function worldOf(c: SequenceCase): string[] {
-  if (c.kind === 'machine') return describeMachineWorld(c.world);
-  return c.kind === 'tables' ? describeTableWorld(c.world) : describeWorld(c.world);
+  switch (c.kind) {
+    case 'machine': return describeMachineWorld(c.world);
+    case 'tables': return describeTableWorld(c.world);
+    case 'system': return describeSystemWorld(c.world);
+    case 'driver': return describeWorld(c.world);
+  }
 }
 
 export function expectation(c: SequenceCase): string {
@@ -58,6 +65,11 @@ export function tableText(c: TableCase, replayed: Replayed<TableOperation>): str
   return [...caseLines(c), '', ...operationTable(replayed.rows, { outside: outsideOf(replayed), describe: describeTableOperation }), ...verdictLines(replayed)].join('\n');
 }
 
+/** The same of a system. */
+export function systemText(c: SystemCase, replayed: Replayed<SystemOperation>): string {
+  return [...caseLines(c), '', ...operationTable(replayed.rows, { outside: outsideOf(replayed), describe: describeSystemOperation }), ...verdictLines(replayed)].join('\n');
+}
+
 /** The name of the place in which it broke, when that is no operation. */
 export function outsideOf<O>(r: Replayed<O>): string | null {
   if (r.violation === null || r.rows.some((row) => row.differs)) return null;
@@ -73,6 +85,7 @@ export function verdictLines<O>(r: Replayed<O>): string[] {
 const TEST_IMPORTS: Readonly<Record<SequenceCase['kind'], readonly string[]>> = {
   machine: ['import { replayMachine as replay } from \'../../src/lockstep/machine-replay.js\';', 'import { decodeMachineCase as decodeCase } from \'../../src/operations/machine-codec.js\';'],
   tables: ['import { replayTables as replay } from \'../../src/lockstep/table-replay.js\';', 'import { decodeTableCase as decodeCase } from \'../../src/operations/table-codec.js\';'],
+  system: ['import { replaySystem as replay } from \'../../src/lockstep/system-replay.js\';', 'import { decodeSystemCase as decodeCase } from \'../../src/operations/system-codec.js\';'],
   driver: ['import { replay } from \'../../src/lockstep/replay.js\';', 'import { decodeCase } from \'../../src/operations/codec.js\';'],
 };
 

@@ -12,7 +12,7 @@ export function rulesBlock(rules: readonly RuleText[], counts: Readonly<Record<R
     return [
       r.id,
       ...labelled('claim', [r.claim]), ...labelled('source', [r.source]), ...labelled('cost', [r.cost]),
-      ...labelled('asked of', [r.where === 'both' ? 'the driver and raw machine sequences' : r.where === 'driver' ? 'the driver' : 'raw machine sequences']),
+      ...labelled('asked of', [r.where === 'both' ? 'the driver and raw machine sequences' : r.where === 'driver' ? 'the driver' : r.where === 'system' ? 'the driver, in systems' : 'raw machine sequences']),
       ...(c === undefined ? [] : labelled('counts', [`armed ${count(c.armed)}  decided ${count(c.decided)}  violated ${count(c.violated)}`])),
     ];
   }).join('\n');

@@ -93,7 +93,7 @@ export const SEED0: readonly Claim[] = [
   {
     id: 'S0-11', claim: 'leaves and tables go with the same commands: never a flush of tables and then one of everything',
     decidedBy: [
-      by([EXPANSION, 'a range and a whole tag never go out together'], line(INVALIDATE, 'batch.count = count;', 'batch.count = count + 1; batch.words.set([OP.TLBI_NH_ASID, asid << 16, 0, 0], count * 4);')),
+      by([EXPANSION, 'a range and a whole tag never go out together'], line(INVALIDATE, 'batch.count += count;', 'batch.count += count; put(ctx, OP.TLBI_NH_ASID, entry.id << 16);')),
     ],
   },
   {
@@ -150,7 +150,7 @@ export const SEED0: readonly Claim[] = [
     id: 'S0-21', claim: 'commands are computed once and used for every entry with its own opcode and tag',
     decidedBy: [
       by([INVALIDATE_TEST, 'a plan is made once for all SMMUs of one kind'], line(INVALIDATE, 'if (entryUsers(ctx, array, i) === 0) continue; // trash', 'if (entryUsers(ctx, array, i) === 0) continue; planFor(ctx, arrayKinds(ctx, array), d);')),
-      by([INVALIDATE_TEST, 'all SMMUs of one kind get the same payload words; only the tag differs'], line(INVALIDATE, 'batch.words[at + 2] = words[at + 2] as number;', 'batch.words[at + 2] = ((words[at + 2] as number) ^ (smmu << 12)) >>> 0;')),
+      by([INVALIDATE_TEST, 'all SMMUs of one kind get the same payload words; only the tag differs'], line(INVALIDATE, 'batch.words[at + 2] = words[from + 2] as number;', 'batch.words[at + 2] = ((words[from + 2] as number) ^ (entry.smmu << 12)) >>> 0;')),
     ],
   },
   {
@@ -197,13 +197,13 @@ export const SEED0: readonly Claim[] = [
   {
     id: 'S0-30', claim: 'the array may be expanded into commands without a batch in between: the same commands in the same order',
     decidedBy: [
-      by([EXPANSION, 'every queue gets what a direct expansion of the array gives, word by word'], line(INVALIDATE, 'batch.words[at + 2] = words[at + 2] as number;', 'batch.words[at + 2] = words[2] as number;')),
+      by([EXPANSION, 'every queue gets what a direct expansion of the array gives, word by word'], line(INVALIDATE, 'batch.words[at + 2] = words[from + 2] as number;', 'batch.words[at + 2] = words[2] as number;')),
     ],
   },
   {
     id: 'S0-31', claim: 'commands are built as raw words, two of 64 bits each',
     decidedBy: [
-      by([EXPANSION, 'commands are raw words: NUM, SCALE and opcode in the first, the tag above bit 48, the rest as planned'], line(INVALIDATE, 'batch.words[at] = (words[at] as number) | OP.TLBI_NH_VA;', 'batch.words[at] = OP.TLBI_NH_VA;')),
+      by([EXPANSION, 'commands are raw words: NUM, SCALE and opcode in the first, the tag above bit 48, the rest as planned'], line(INVALIDATE, 'batch.words[at] = (words[from] as number) | op;', 'batch.words[at] = op;')),
     ],
   },
   {

@@ -10,8 +10,8 @@ export interface RuleText {
   readonly claim: string;
   readonly source: string;
   readonly cost: string;
-  /** Asked of the driver, of raw machine sequences, or of both. */
-  readonly where: 'driver' | 'machine' | 'both';
+  /** Asked of the driver, of raw machine sequences, or of both; of the driver in systems alone (then those of SYSTEM_RULES are asked too). */
+  readonly where: 'driver' | 'machine' | 'both' | 'system';
 }
 
 export const RULES: readonly RuleText[] = [
@@ -38,6 +38,16 @@ export const RULES: readonly RuleText[] = [
   { id: 'table-coherency', claim: 'after a map and its sync have returned, the walker sees every descriptor of the range; what an unmap cleared is cleared for the walker before its invalidation is issued', source: 'IHI 0070 §3.15, IDR0.COHACC; seed 2', cost: 'the ways of the range, at the end of each call; non-coherent walkers only', where: 'driver' },
   { id: 'publication', claim: 'the walker never sees a pointer to a table whose contents it cannot see', source: 'IHI 0070 §3.15, §3.21.1; seed 2', cost: 'the lines of a table, at the store of each pointer to it; non-coherent walkers only', where: 'driver' },
   { id: 'clean-bound', claim: 'a call cleans no more lines than it touched: leaves written or synced, and the tables it installed', source: 'seed 2', cost: 'one comparison per call; non-coherent walkers only', where: 'driver' },
+  { id: 'hitless', claim: 'while an STE or CD that a stream reaches is rewritten, the SMMU may read the old entry, the new one, or V = 0 where two words must change', source: 'IHI 0070 §3.21.3, §5.2, §5.4; the entry writer of the kernel', cost: 'the meaning of one entry per store', where: 'system' },
+];
+
+/** Rules that are asked of the driver on the fast machines. */
+export const DRIVER_RULES: readonly RuleId[] = RULES.filter((r) => r.where === 'driver' || r.where === 'both').map((r) => r.id);
+
+/** Rules that are asked of systems, on the whole machines. */
+export const SYSTEM_RULES: readonly RuleId[] = [
+  'stale-translation', 'stale-walk', 'stale-configuration', 'use-after-free', 'isolation', 'range-coverage', 'over-invalidation', 'command-bound', 'illegal-command', 'queue-integrity',
+  'translation-equivalence', 'machine-refinement', 'api-result', 'progress', 'accounting', 'stale-atc', 'break-before-make', 'tag-lifetime', 'hitless',
 ];
 
 /** Rules that random machine sequences ask: the others need software that is judged, or claims, which stored cases have. */

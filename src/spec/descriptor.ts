@@ -87,6 +87,17 @@ export function leafLow(frame: number, level: number, writable: boolean): number
   return (((frame % (POW2[20] as number)) * 4096) | attributes) >>> 0;
 }
 
+/** MemAttr of stage 2: normal, write-back inner and outer; and with S2FWB, where [4:2] says write-back whatever stage 1 says. */
+const MEMATTR_WRITE_BACK = 15 << 2;
+const MEMATTR_FORCED_WRITE_BACK = 6 << 2;
+
+/** The same at stage 2. `forced`: the STE has S2FWB. */
+export function stage2LeafLow(frame: number, level: number, writable: boolean, forced: boolean): number {
+  const type = level === 3 ? BIT_VALID | BIT_TABLE : BIT_VALID;
+  const attributes = BIT_AF | SH_INNER | BIT_S2AP_READ | (writable ? BIT_S2AP_WRITE : 0) | (forced ? MEMATTR_FORCED_WRITE_BACK : MEMATTR_WRITE_BACK) | type;
+  return (((frame % (POW2[20] as number)) * 4096) | attributes) >>> 0;
+}
+
 /** What the form of a descriptor's address depends on. */
 export type AddressForm = Pick<TableContext, 'tg' | 'ds' | 'wide'>;
 

@@ -7,6 +7,7 @@ import type { CommandFeatures } from '../spec/command.js';
 import type { SteFeatures } from '../spec/ste.js';
 import type { Outcome } from './outcome.js';
 import type { MachineConfig } from './machine-world.js';
+import type { SystemSmmu } from './system.js';
 import { LIMITS, OAS, type SmmuConfig } from './world.js';
 
 /** IDR1.CMDQS and IDR1.EVENTQS. */
@@ -73,5 +74,18 @@ export function machineConfig(config: SmmuConfig): MachineConfig {
       oas: OAS, gran4k: true, gran16k: false, gran64k: false, ds: config.ds === true, wideInput: false, forceSync: config.forceSync === true, wholeRunOnly: false, repeatedList: false,
     },
     tlbEntries: config.tlbEntries, mergeRuns: false, strictReserved: true,
+  };
+}
+
+/** The same for an SMMU that has more than stage 1. */
+export function systemMachineConfig(config: SmmuConfig, beyond: SystemSmmu): MachineConfig {
+  const plain = machineConfig(config);
+  const ssidBits = beyond.ssidBits ?? 0;
+  return {
+    ...plain,
+    features: {
+      ...plain.features, stage2: beyond.stage2 !== undefined, vmidBits: beyond.stage2?.vmidBits ?? 8, ats: beyond.ats === true, ssidBits,
+      twoLevelCds: ssidBits > 0 && beyond.linearCds !== true, forceWriteBack: beyond.forceWriteBack === true, oas: beyond.oas ?? OAS, httu: beyond.dirty === true ? 2 : 0,
+    },
   };
 }

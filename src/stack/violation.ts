@@ -8,14 +8,14 @@ export type RuleId =
   | 'over-invalidation' | 'command-bound'
   | 'illegal-command' | 'queue-integrity' | 'translation-equivalence' | 'machine-refinement' | 'api-result'
   | 'progress' | 'accounting' | 'stale-atc' | 'stale-event' | 'break-before-make' | 'dirty-tracking' | 'tag-lifetime'
-  | 'table-coherency' | 'publication' | 'clean-bound';
+  | 'table-coherency' | 'publication' | 'clean-bound' | 'hitless';
 
 export const RULE_IDS: readonly RuleId[] = [
   'stale-translation', 'stale-walk', 'stale-configuration', 'use-after-free', 'isolation', 'range-coverage',
   'over-invalidation', 'command-bound',
   'illegal-command', 'queue-integrity', 'translation-equivalence', 'machine-refinement', 'api-result', 'progress', 'accounting',
   'stale-atc', 'stale-event', 'break-before-make', 'dirty-tracking', 'tag-lifetime',
-  'table-coherency', 'publication', 'clean-bound',
+  'table-coherency', 'publication', 'clean-bound', 'hitless',
 ];
 
 /** The evidence of one broken rule. Everything in words is for the reader; `cause` is what shrinking must keep. */

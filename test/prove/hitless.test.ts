@@ -8,7 +8,7 @@ import type { Context } from '../../src/optimised/driver/types.js';
 import type { ClaimResult } from '../../src/prove/claims.js';
 import { proveHitless } from '../../src/prove/hitless.js';
 import { lattice } from '../../src/prove/hitless/lattice.js';
-import { atsOf, GONE, ILLEGAL, translationOf, type EntryKind } from '../../src/prove/hitless/meaning.js';
+import { atsOf, GONE, ILLEGAL, translationOf, type EntryKind } from '../../src/spec/meaning.js';
 import { newSum, Sweep } from '../../src/prove/hitless/sweep.js';
 import { groupOf, tornReads, WatchedWrite, type Writer } from '../../src/prove/hitless/watched-write.js';
 import { setField, type Field } from '../../src/spec/bits.js';

@@ -6,12 +6,11 @@
  * The algorithms are those of the table library (../tables/cleaners), one for each domain and CPU. A map call here is what the core does in one call: all
  * pieces of the range, then the sync of it.
  */
-import type { CleanerName, TableGeometry } from '../../stack/page-table.js';
-import { OAS } from '../../stack/world.js';
+import type { CleanerName } from '../../stack/page-table.js';
 import { makeCleaner } from '../tables/cleaners/cleaners.js';
 import type { CleanRoom, LeafCleaner as TableCleaner } from '../tables/cleaners/leaf-cleaner.js';
 import { isTable } from '../tables/format.js';
-import { shapeOf } from '../tables/geometry.js';
+import { geometryOf, shapeFor } from './shapes.js';
 import type { Context, DomainState } from './types.js';
 
 /** The part that cleans leaves. */
@@ -38,10 +37,7 @@ export function libraryCleaner(name: CleanerName): LeafCleaner {
   };
   const roomOf = (ctx: Context, own: DomainState, place: Place): CleanRoom => {
     for (const room of place.rooms) if (room.cpu === ctx.cpu) return room;
-    const geometry: TableGeometry = {
-      tg: 12, stage: 1, inputBits: ctx.state.world.inputBits, outputBits: OAS, half: 'lower', ds: false, contiguous: false, dirty: false,
-    };
-    const room = { geometry, shape: shapeOf(geometry), root: own.rootSlot, cpu: ctx.cpu, parts: { isTable } };
+    const room = { geometry: geometryOf(own), shape: shapeFor(own), root: own.rootSlot, cpu: ctx.cpu, parts: { isTable } };
     place.rooms.push(room);
     return room;
   };

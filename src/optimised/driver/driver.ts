@@ -2,36 +2,31 @@
  * Driver: the optimised driver put together: its state in memory, one CPU or several, and the form it runs in (plain
  * for fuzzing, steps for exploring orders; the build derives one from the other).
  */
-import type { Journal } from '../../memory/journal.js';
 import { Cpu } from '../../memory/cpu.js';
-import type { Pages } from '../../memory/pages.js';
 import { EVENT_WORDS, decodeEvent, type EventRecord } from '../../spec/event.js';
-import { featuresOf, type Features } from '../../spec/features.js';
 import { queueIndex, queueNext, REG } from '../../spec/register.js';
 import { newDescription } from '../../stack/description.js';
-import type { RegisterPort } from '../../stack/machine.js';
 import type { Operation, Result } from '../../stack/operation.js';
+import type { SystemOperation, SystemResult } from '../../stack/system.js';
 import { PAYLOAD_WORDS, PLAN_MAX } from '../../stack/planner.js';
 import { runSteps, type Plain, type Steps } from '../../stack/steps.js';
-import { stage1StartLevel } from '../../spec/granule.js';
-import { GATHER_STYLES, LIMITS, type World } from '../../stack/world.js';
 import { arrayLength, entryUsers } from './invs.js';
-import { Ranges } from './iova.js';
 import * as performSteps from './perform.steps.js';
 import * as resetSteps from './reset.steps.js';
 import type * as roomsSteps from './rooms.steps.js';
-import { Rcu } from './rcu.js';
+import * as systemSteps from './system.steps.js';
 import { lookup } from '../tables/visitor.js';
-import { tagsInUse } from './tags.js';
-import { newGather, PAYLOAD_KINDS, type Context, type DriverObserver, type DriverState, type Parts } from './types.js';
+import { tagsInUse, vmidCost, type VmidCost } from './tags.js';
+import { buildState, releaseState, type DriverSetup } from './state.js';
+import { PAYLOAD_KINDS, type Context, type DriverObserver, type DriverState, type EntryRead, type Parts, type TagType } from './types.js';
 
 const plainUrl = (name: string): string => new URL(`./${name}.plain.js`, import.meta.url).href;
 const performPlain = (await import(plainUrl('perform'))) as Plain<typeof performSteps>;
 const roomsPlain = (await import(plainUrl('rooms'))) as Plain<typeof roomsSteps>;
+const systemPlain = (await import(plainUrl('system'))) as Plain<typeof systemSteps>;
 const resetPlain = (await import(plainUrl('reset'))) as Plain<typeof resetSteps>;
 
-/** Commands of one list at the most (the kernel's batch), its SYNC apart. */
-const LIST_MAX = 64;
+export type { DriverSetup, EndpointPort } from './state.js';
 
 export type Form = 'plain' | 'steps';
 
@@ -43,15 +38,6 @@ export function ownParts(form: Form): Parts {
 /** Parts in steps only begin when they are called: the driver around them must be of their form. */
 function formOf(parts: Parts): Form {
   return Object.prototype.toString.call(parts.submit) === '[object GeneratorFunction]' ? 'steps' : 'plain';
-}
-
-export interface DriverSetup {
-  readonly world: World;
-  readonly pages: Pages;
-  readonly journal: Journal;
-  readonly ports: readonly RegisterPort[];
-  readonly parts: Parts;
-  readonly observer: DriverObserver | null;
 }
 
 export class OptimisedDriver {
@@ -80,6 +66,7 @@ export class OptimisedDriver {
       batch: { words: words(), count: 0, sync: true, smmu: 0, purpose: 'invalidate' },
       description: newDescription(),
       payloads: PAYLOAD_KINDS.map((features, kind) => ({ features, words: this.state.smmus.some((s) => s.kind === kind) ? words() : new Uint32Array(0), count: 0 })),
+      entry: newEntry(), nextEntry: newEntry(),
     };
   }
 
@@ -96,12 +83,22 @@ export class OptimisedDriver {
   /** Runs one operation (not `access`) to its end, alone. */
   run(op: Operation): Result {
     this.context.cpu.begin();
-    return this.#form === 'plain' ? performPlain.perform(this.context, op) : runSteps(performSteps.perform(this.context, op));
+    return (this.#form === 'plain' ? performPlain.perform(this.context, op) : runSteps(performSteps.perform(this.context, op))) as Result; // no world of this path has others
+  }
+
+  /** The same for every operation that the driver has a part in. */
+  runSystem(op: SystemOperation): SystemResult {
+    this.context.cpu.begin();
+    return this.#form === 'plain' ? systemPlain.performSystem(this.context, op) : runSteps(systemSteps.performSystem(this.context, op));
+  }
+
+  systemSteps(ctx: Context, op: SystemOperation): Steps<SystemResult> {
+    return systemSteps.performSystem(ctx, op);
   }
 
   /** The same operation in steps, on a CPU of its own. */
   steps(ctx: Context, op: Operation): Steps<Result> {
-    return performSteps.perform(ctx, op);
+    return performSteps.perform(ctx, op) as Steps<Result>;
   }
 
   /** Output frame of a domain's mapping, or -1. */
@@ -141,44 +138,22 @@ export class OptimisedDriver {
     return users;
   }
 
-  tagsInUse(smmu: number): number {
-    return tagsInUse(this.context, smmu);
+  /** Ids handed out on one SMMU: ASIDs, or VMIDs (of domains and of vSMMUs). */
+  tagsInUse(smmu: number, type: TagType = 's1-tag'): number {
+    return tagsInUse(this.context, smmu, type);
+  }
+
+  /** VMIDs taken now, against what ids of the whole system would take. */
+  vmidCost(): VmidCost {
+    return vmidCost(this.context);
+  }
+
+  /** The end of a run, everything detached and closed: gives back all memory, queues and stream tables apart. */
+  release(): void {
+    releaseState(this.context);
   }
 }
 
-/** What the SMMU says of itself in its identification registers. */
-function probe(port: RegisterPort): Features {
-  const id = (offset: number): number => port.readRegister(offset);
-  return featuresOf(id(REG.IDR0), id(REG.IDR1), id(REG.IDR3), id(REG.IDR5), id(REG.IIDR));
-}
-
-function buildState(setup: DriverSetup): DriverState {
-  const { world, pages } = setup;
-  const smmus = world.smmus.map((config, i) => {
-    const port = setup.ports[i] as RegisterPort;
-    const features = probe(port);
-    return {
-      port,
-      queueSlot: pages.allocateRun('queue', 1),
-      queueLog2: config.queueLog2,
-      eventSlot: pages.allocateRun('queue', 1),
-      eventLog2: config.eventLog2,
-      streamSlot: pages.allocateRun('stream', 1),
-      prodCell: pages.allocateObject(1),
-      consCell: pages.allocateObject(1),
-      asidCell: pages.allocateObject(Math.floor(config.asidMax / 32) + 1),
-      asidMax: Math.min(config.asidMax, 2 ** features.asidBits - 1),
-      kind: PAYLOAD_KINDS.findIndex((k) => k.range === features.range && k.ds === (features.range && features.ds)),
-      listMax: Math.min(features.forceSync ? LIMITS.forcedList : LIST_MAX, 2 ** config.queueLog2 - 1),
-      forceSync: features.forceSync,
-      coherent: features.coherent,
-    };
-  });
-  const devices = world.devices.map((d) => ({ smmu: d.smmu, streams: d.streams, cdSlot: pages.allocate('cd'), target: 'none' as const }));
-  // The first cells of the heap are never an array: 0 stands for none.
-  const domains = world.domains.map((d) => ({
-    lazy: d.mode === 'lazy', managed: d.managed, coherent: d.coherent !== false, rootSlot: pages.allocate('table'), invsCell: pages.allocateObject(1),
-    gather: newGather(d.gather ?? GATHER_STYLES[0]), queuedTables: [], ranges: new Ranges(),
-  }));
-  return { world, startLevel: stage1StartLevel(12, world.inputBits), pages, smmus, devices, domains, rcu: new Rcu(pages, setup.journal) };
+function newEntry(): EntryRead {
+  return { smmu: 0, type: 's1-tag', id: 0, ssid: 0 };
 }

@@ -131,8 +131,8 @@ export function storeWords(ctx: Context, ref: number, words: Uint32Array, from: 
   return changed;
 }
 
-/** Makes the entry at `ref` read as `target` (16 uint32); `streams` are those that may have it cached. */
-export function* writeEntry(ctx: Context, kind: 'ste' | 'cd', smmu: number, ref: number, target: Uint32Array, streams: readonly number[]): Steps<void> {
+/** Makes the entry at `ref` read as `target` (16 uint32); `streams` are those that may have it cached; a CD is that of substream `ssid`. */
+export function* writeEntry(ctx: Context, kind: 'ste' | 'cd', smmu: number, ref: number, target: Uint32Array, streams: readonly number[], ssid = 0): Steps<void> {
   ctx.cpu.barrier('entry-target-visible');
   for (let q = 0; q < WORDS / 2; q += 1) {
     current[q * 2] = ctx.cpu.loadLo(ref + q);
@@ -142,14 +142,14 @@ export function* writeEntry(ctx: Context, kind: 'ste' | 'cd', smmu: number, ref:
   if (plan.differing >= 2) {
     yield 'clear V of the entry';
     ctx.cpu.store(ref, 0, 0);
-    yield* syncEntry(ctx, kind, smmu, streams);
+    yield* syncEntry(ctx, kind, smmu, streams, ssid);
     yield 'write the body of the entry';
     if (storeWords(ctx, ref, target, 1, WORDS / 2)) {
-      yield* syncEntry(ctx, kind, smmu, streams);
+      yield* syncEntry(ctx, kind, smmu, streams, ssid);
     }
     yield 'write word 0 of the entry';
     storeWords(ctx, ref, target, 0, 1);
-    yield* syncEntry(ctx, kind, smmu, streams);
+    yield* syncEntry(ctx, kind, smmu, streams, ssid);
     return;
   }
   if (plan.differing === 1) {
@@ -159,32 +159,32 @@ export function* writeEntry(ctx: Context, kind: 'ste' | 'cd', smmu: number, ref:
     const interim = plan.interim;
     yield 'write ignored words of the entry';
     if (storeWords(ctx, ref, interim, 0, WORDS / 2)) {
-      yield* syncEntry(ctx, kind, smmu, streams);
+      yield* syncEntry(ctx, kind, smmu, streams, ssid);
     }
     yield 'write the one word of the entry that matters';
     if (storeWords(ctx, ref, target, critical, critical + 1)) {
-      yield* syncEntry(ctx, kind, smmu, streams);
+      yield* syncEntry(ctx, kind, smmu, streams, ssid);
     }
   }
   yield 'write the rest of the entry';
   if (storeWords(ctx, ref, target, 0, WORDS / 2)) {
-    yield* syncEntry(ctx, kind, smmu, streams);
+    yield* syncEntry(ctx, kind, smmu, streams, ssid);
   }
 }
 
 /** CFGI for every stream that may have the entry cached, and CMD_SYNC. */
-export function* syncEntry(ctx: Context, kind: 'ste' | 'cd', smmu: number, streams: readonly number[]): Steps<void> {
+export function* syncEntry(ctx: Context, kind: 'ste' | 'cd', smmu: number, streams: readonly number[], ssid = 0): Steps<void> {
   const batch = ctx.batch;
   batch.smmu = smmu;
   batch.purpose = kind;
   batch.sync = true;
   batch.count = streams.length;
   for (let i = 0; i < streams.length; i += 1) {
-    batch.words[i * 4] = kind === 'ste' ? OP.CFGI_STE : OP.CFGI_CD;
+    batch.words[i * 4] = kind === 'ste' ? OP.CFGI_STE : (OP.CFGI_CD | (ssid << 12)) >>> 0;
     batch.words[i * 4 + 1] = streams[i] as number;
     batch.words[i * 4 + 2] = 1; // Leaf: no level-1 descriptor changed
     batch.words[i * 4 + 3] = 0;
   }
   yield* ctx.parts.submit(ctx, batch);
-  ctx.observer?.entrySynced(smmu, kind, streams);
+  ctx.observer?.entrySynced(smmu, kind, streams, ssid);
 }

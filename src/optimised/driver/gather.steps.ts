@@ -68,7 +68,7 @@ function* takeTogether(ctx: Context, domain: number, first: number, end: number)
   }
   const target = own.lazy ? newGather('iommupt') : own.gather;
   yield 'clear descriptors';
-  clearEntries(ctx, own, own.rootSlot, ctx.state.startLevel, 0, first, end, target);
+  clearEntries(ctx, own, own.rootSlot, own.startLevel, 0, first, end, target);
   if (own.lazy) {
     for (const slot of target.freed) own.queuedTables.push(slot);
     return;
@@ -81,7 +81,7 @@ function* takeTogether(ctx: Context, domain: number, first: number, end: number)
  * part when nothing is left in it. For walkers that do not look into the caches the entries that were cleared in a page are cleaned at its
  * end: all of them but, at most, the first and the last.
  */
-function clearEntries(ctx: Context, own: DomainState, slot: number, level: number, base: number, first: number, end: number, gather: Gather): void {
+export function clearEntries(ctx: Context, own: DomainState, slot: number, level: number, base: number, first: number, end: number, gather: Gather): void {
   const span = SPAN[level] as number;
   const from = Math.max(0, Math.floor((first - base) / span));
   const to = Math.min(511, Math.floor((end - 1 - base) / span));
@@ -165,7 +165,7 @@ function* takeAsMm(ctx: Context, domain: number, first: number, end: number): St
   const own = ctx.state.domains[domain] as DomainState;
   const gone = newGather('sva');
   yield 'clear descriptors';
-  clearEntries(ctx, own, own.rootSlot, ctx.state.startLevel, 0, first, end, gone);
+  clearEntries(ctx, own, own.rootSlot, own.startLevel, 0, first, end, gone);
   ctx.parts.notified(ctx, first, end, gone);
   yield* ctx.parts.flushGather(ctx, domain, gone);
 }

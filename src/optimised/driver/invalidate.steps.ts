@@ -3,13 +3,19 @@
  * __arm_smmu_domain_inv_range, v7.1 with seed 0 on top). The full barrier before the array is read pairs with the
  * attach side, which publishes the array before the STE: either this reader sees the new SMMU, or that SMMU's walks
  * see the new descriptors. Payloads are computed once per invalidation; tag and opcode differ.
+ *
+ * Entries of one SMMU share a batch where order does not matter. A SYNC stands before the stage 1 that hangs on a changed stage 2 (else its combined
+ * entries could be made again from what stage 2 still has cached) and before ATCs (else an endpoint could be answered from what the TLB still has).
  */
 import { OP } from '../../spec/command.js';
 import type { Description } from '../../stack/description.js';
 import { WHOLE_TAG } from '../../stack/planner.js';
 import type { Steps } from '../../stack/steps.js';
-import { arrayKinds, arrayLength, entryId, entrySmmu, entryUsers } from './invs.js';
-import type { Context, DomainState, Gather, Payloads, SmmuState } from './types.js';
+import { isAts, type InvKey, type InvType } from '../../stack/invalidation-array.js';
+import { putAtcInv } from './ats.steps.js';
+import { arrayKinds, arrayLength, entryUsers, readEntry } from './invs.js';
+import { ATC_ALL, atcRange } from './planners/atc.js';
+import type { Context, DomainState, EntryRead, Gather, Payloads, SmmuState, Tag } from './types.js';
 
 /** Invalidates what `d` describes on every SMMU of the domain's array; returns when every SYNC is complete. */
 export function* invalidate(ctx: Context, domain: number, d: Description): Steps<void> {
@@ -23,15 +29,86 @@ export function* invalidate(ctx: Context, domain: number, d: Description): Steps
   if (array !== 0) {
     state.pages.touch(array, 'the invalidation array of a domain');
     planFor(ctx, arrayKinds(ctx, array), d);
-    const n = arrayLength(ctx, array);
-    for (let i = 0; i < n; i += 1) {
-      yield 'read an array entry';
-      if (entryUsers(ctx, array, i) === 0) continue; // trash
-      fillBatch(ctx, entrySmmu(ctx, array, i), entryId(ctx, array, i), d);
-      yield* ctx.parts.submit(ctx, ctx.batch);
-    }
+    yield* tellEntries(ctx, array, d);
   }
   state.rcu.exit();
+}
+
+/** Every live entry of the array, in its order; a batch ends with a SYNC where what comes next needs one before it. */
+function* tellEntries(ctx: Context, array: number, d: Description): Steps<void> {
+  const { batch, entry, nextEntry } = ctx;
+  const n = arrayLength(ctx, array);
+  let open = false;
+  for (let i = 0; i < n; i += 1) {
+    yield 'read an array entry';
+    if (entryUsers(ctx, array, i) === 0) continue; // trash
+    readEntry(ctx, array, i, nextEntry);
+    if (open && ends(ctx, entry, nextEntry)) {
+      yield* endBatch(ctx);
+      open = false;
+    }
+    copyEntry(nextEntry, entry);
+    if (open && (batch.count + roomFor(ctx, entry)) * 4 > batch.words.length) {
+      batch.sync = false; // as the kernel does with a full batch: its SYNC comes with the rest
+      yield* ctx.parts.submit(ctx, batch);
+      beginBatch(ctx, entry.smmu);
+    }
+    if (!open) beginBatch(ctx, entry.smmu);
+    ctx.parts.system.fillEntry(ctx, entry, d);
+    open = open || batch.count > 0 || entry.type === 's1-tag';
+    if (!open) continue;
+    if (i + 1 < n) {
+      readEntry(ctx, array, i + 1, nextEntry);
+      if (!ends(ctx, entry, nextEntry)) continue;
+    }
+    yield* endBatch(ctx);
+    open = false;
+  }
+  if (open) {
+    yield* endBatch(ctx);
+  }
+}
+
+function copyEntry(from: EntryRead, to: EntryRead): void {
+  to.smmu = from.smmu;
+  to.type = from.type;
+  to.id = from.id;
+  to.ssid = from.ssid;
+}
+
+function ends(ctx: Context, entry: InvKey, next: InvKey): boolean {
+  return entry.smmu !== next.smmu || ctx.parts.system.splits(entry, next);
+}
+
+/** Stage 1 behind a changed stage 2, and ATCs: only after what they could be filled from again has gone. */
+export function splits(entry: InvKey, next: InvKey): boolean {
+  return (next.type === 's1-clear' && entry.type !== 's1-clear') || (isAts(next.type) && !isAts(entry.type));
+}
+
+function beginBatch(ctx: Context, smmu: number): void {
+  const { batch } = ctx;
+  batch.smmu = smmu;
+  batch.purpose = 'invalidate';
+  batch.sync = true;
+  batch.count = 0;
+}
+
+function* endBatch(ctx: Context): Steps<void> {
+  ctx.batch.sync = true;
+  yield* ctx.parts.submit(ctx, ctx.batch);
+}
+
+/** Commands that an entry may need. */
+function roomFor(ctx: Context, entry: InvKey): number {
+  return isTag(entry) ? Math.max(1, payloadsFor(ctx, entry.smmu).count) : 1;
+}
+
+function isTag(entry: InvKey): boolean {
+  return entry.type === 's1-tag' || entry.type === 's2-tag' || entry.type === 'vsmmu-tag';
+}
+
+function payloadsFor(ctx: Context, smmu: number): Payloads {
+  return ctx.payloads[(ctx.state.smmus[smmu] as SmmuState).kind] as Payloads;
 }
 
 /** Payloads for each kind of SMMU that the array may have: one plan does for all SMMUs of a kind. */
@@ -42,30 +119,56 @@ function planFor(ctx: Context, kinds: number, d: Description): void {
   }
 }
 
-/** The commands of one array entry: planned payloads with opcode and tag, or the whole tag. */
-function fillBatch(ctx: Context, smmu: number, asid: number, d: Description): void {
-  const { words, count } = ctx.payloads[(ctx.state.smmus[smmu] as SmmuState).kind] as Payloads;
-  ctx.observer?.planned(smmu, d, words, count);
-  const batch = ctx.batch;
-  batch.smmu = smmu;
-  batch.purpose = 'invalidate';
-  batch.sync = true;
+/** Appends the commands of one array entry: planned payloads with opcode and tag, or the whole tag; stage 1 behind it unless it went with the whole tag; ATCs. */
+export function fillEntry(ctx: Context, entry: InvKey, d: Description): void {
+  switch (entry.type) {
+    case 's1-tag': fillTag(ctx, entry, d, OP.TLBI_NH_VA); return;
+    case 's2-tag': case 'vsmmu-tag': fillTag(ctx, entry, d, OP.TLBI_S2_IPA); return;
+    case 's1-clear':
+      if (payloadsFor(ctx, entry.smmu).count !== WHOLE_TAG) put(ctx, OP.TLBI_NH_ALL, entry.id);
+      return;
+    case 'ats': putAtcInv(ctx, entry.id, entry.ssid, d.all ? ATC_ALL : atcRange(d.first, d.last)); return;
+    case 'ats-full': putAtcInv(ctx, entry.id, entry.ssid, ATC_ALL); return;
+  }
+}
+
+/** Stage 1 alone is VMID 0. */
+function fillTag(ctx: Context, entry: InvKey, d: Description, op: number): void {
+  const { words, count } = payloadsFor(ctx, entry.smmu);
+  ctx.observer?.planned(entry.smmu, d, words, count);
   if (count === WHOLE_TAG) {
-    batch.words[0] = OP.TLBI_NH_ASID;
-    batch.words[1] = asid << 16;
-    batch.words[2] = 0;
-    batch.words[3] = 0;
-    batch.count = 1;
+    putWholeTag(ctx, entry.type, entry.id);
     return;
   }
+  const tag = op === OP.TLBI_NH_VA ? entry.id << 16 : entry.id;
+  const { batch } = ctx;
+  const first = batch.count * 4;
   for (let i = 0; i < count; i += 1) {
-    const at = i * 4;
-    batch.words[at] = (words[at] as number) | OP.TLBI_NH_VA;
-    batch.words[at + 1] = asid << 16;
-    batch.words[at + 2] = words[at + 2] as number;
-    batch.words[at + 3] = words[at + 3] as number;
+    const from = i * 4;
+    const at = first + from;
+    batch.words[at] = (words[from] as number) | op;
+    batch.words[at + 1] = tag;
+    batch.words[at + 2] = words[from + 2] as number;
+    batch.words[at + 3] = words[from + 3] as number;
   }
-  batch.count = count;
+  batch.count += count;
+}
+
+/** A stage-2 tag goes with every stage 1 that was combined with it. */
+function putWholeTag(ctx: Context, type: InvType, id: number): void {
+  if (type === 's1-tag') put(ctx, OP.TLBI_NH_ASID, id << 16);
+  else put(ctx, OP.TLBI_S12_VMALL, id);
+}
+
+/** Appends a command of two words, the others 0. */
+function put(ctx: Context, word0: number, word1: number): void {
+  const { batch } = ctx;
+  const at = batch.count * 4;
+  batch.words[at] = word0;
+  batch.words[at + 1] = word1;
+  batch.words[at + 2] = 0;
+  batch.words[at + 3] = 0;
+  batch.count += 1;
 }
 
 /** The domain's pending gather is flushed; an empty one costs nothing. */
@@ -111,17 +214,11 @@ export function* flushAll(ctx: Context, domain: number): Steps<void> {
 }
 
 /** A tag that nobody uses any more: all of it goes before the id can be handed out again (invariant I-TAG). */
-export function* releaseTag(ctx: Context, smmu: number, asid: number): Steps<void> {
-  const batch = ctx.batch;
-  batch.smmu = smmu;
-  batch.purpose = 'tag-flush';
-  batch.sync = true;
-  batch.words[0] = OP.TLBI_NH_ASID;
-  batch.words[1] = asid << 16;
-  batch.words[2] = 0;
-  batch.words[3] = 0;
-  batch.count = 1;
-  yield* ctx.parts.submit(ctx, batch);
+export function* releaseTag(ctx: Context, tag: Tag): Steps<void> {
+  beginBatch(ctx, tag.smmu);
+  ctx.batch.purpose = 'tag-flush';
+  putWholeTag(ctx, tag.type, tag.id);
+  yield* ctx.parts.submit(ctx, ctx.batch);
 }
 
 /** What the gather says, bit for bit: the union of everything in it. */

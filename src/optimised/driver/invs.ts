@@ -8,7 +8,7 @@
  * hi = id (ASID, VMID, StreamID); word 1 lo = users, hi = substream.
  */
 import { compareInv, INV_TYPES, invRank, isAts, type InvKey, type InvType } from '../../stack/invalidation-array.js';
-import type { Context, SmmuState } from './types.js';
+import type { Context, EntryRead, SmmuState } from './types.js';
 
 const HEADER = 2;
 const KINDS = 1;
@@ -61,6 +61,16 @@ export function entrySsid(ctx: Context, array: number, i: number): number {
 
 export function entryKey(ctx: Context, array: number, i: number): InvKey {
   return { smmu: entrySmmu(ctx, array, i), type: entryType(ctx, array, i), id: entryId(ctx, array, i), ssid: entrySsid(ctx, array, i) };
+}
+
+/** The same without a new object: what never changes of an entry once its array is published. */
+export function readEntry(ctx: Context, array: number, i: number, into: EntryRead): void {
+  const ref = entryAt(ctx, array, i);
+  const lo = ctx.cpu.loadLo(ref);
+  into.smmu = lo % TYPE_UNIT;
+  into.type = INV_TYPES[(lo - into.smmu) / TYPE_UNIT] as InvType;
+  into.id = ctx.cpu.loadHi(ref);
+  into.ssid = isAts(into.type) ? ctx.cpu.loadHi(ref + 1) : 0;
 }
 
 /** Is an entry of an ATS type in it? As it was published: trash may be the reason. */

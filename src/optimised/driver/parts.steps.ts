@@ -1,14 +1,26 @@
 /**
  * Parts: the optimised driver's own algorithm for each replaceable part.
  */
-import { attachSequence, canShare } from './attach.steps.js';
+import { atsAfter, atsBefore, wantAts } from './ats.steps.js';
+import { attachSequence, canShare, install } from './attach.steps.js';
+import { cdTableInstalled } from './cd-tables.steps.js';
 import { OWN_CLEANER } from './cleaners.js';
 import { writeEntry } from './entry.steps.js';
 import { notified } from './gather.steps.js';
-import { describeGather, flushGather, invalidate, releaseTag } from './invalidate.steps.js';
+import { guestCommand, physicalSte } from './guest.js';
+import { invKeys } from './inv-list.js';
+import { describeGather, fillEntry, flushGather, invalidate, releaseTag, splits } from './invalidate.steps.js';
+import { attachNested } from './nested.steps.js';
 import { SINGLE_RANGE } from './planners/single-range.js';
 import { submit } from './queue.steps.js';
-import type { Parts } from './types.js';
+import { attachSubstream, detachSubstream, endProcess } from './substreams.steps.js';
+import { find } from './tags.js';
+import type { Parts, SystemParts } from './types.js';
+
+const SYSTEM: SystemParts = {
+  attachSubstream, detachSubstream, attachNested, endProcess, findTag: find, keys: invKeys, wantAts, atsBefore, atsAfter, install, cdTableInstalled, fillEntry,
+  splits, physicalSte, guestCommand,
+};
 
 export const LIST_OF_PARTS: Parts = {
   planner: SINGLE_RANGE,
@@ -23,4 +35,5 @@ export const LIST_OF_PARTS: Parts = {
   releaseTag,
   cleaner: OWN_CLEANER,
   canShare,
+  system: SYSTEM,
 };

@@ -5,6 +5,7 @@ import { POW2 } from '../../spec/bits.js';
 import { LIST_OF_PARTS } from './parts.steps.js';
 import type { Operation, Result, Target } from '../../stack/operation.js';
 import type { Steps } from '../../stack/steps.js';
+import type { SystemError } from '../../stack/system.js';
 import { flushAll, syncGather } from './invalidate.steps.js';
 import { anyMapped } from './table-reads.js';
 import { mapRange, unmapRange } from './tables.steps.js';
@@ -13,16 +14,18 @@ import type { Context, DomainState } from './types.js';
 /** The parts that this form of the driver (steps or plain) brings along. */
 export const OWN_PARTS = LIST_OF_PARTS;
 
-/** Runs one operation other than `access` (that is the machine's). */
-export function* perform(ctx: Context, op: Operation): Steps<Result> {
+/** Runs one operation other than `access` (that is the machine's). Worlds of stage 1 for whole devices know no SystemError. */
+export function* perform(ctx: Context, op: Operation): Steps<Result | SystemError> {
   switch (op.op) {
     case 'map': {
-      if (ctx.state.domains[op.domain] === undefined) return 'unknown-domain';
+      const bad = checkAlive(ctx, op.domain);
+      if (bad !== 'ok') return bad;
       const mapped = yield* mapRange(ctx, op.domain, op.iova, op.pa, op.size, op.prot === 'rw');
       return mapped;
     }
     case 'unmap': {
-      if (ctx.state.domains[op.domain] === undefined) return 'unknown-domain';
+      const bad = checkAlive(ctx, op.domain);
+      if (bad !== 'ok') return bad;
       const unmapped = yield* unmapRange(ctx, op.domain, op.iova, op.size);
       return unmapped;
     }
@@ -47,17 +50,8 @@ export function* perform(ctx: Context, op: Operation): Steps<Result> {
     }
     case 'iova-alloc': return allocateIova(ctx, op.domain, op.iova, op.size);
     case 'iova-free': {
-      const own = ctx.state.domains[op.domain];
-      const bad = checkFree(ctx, own, op.iova, op.size);
-      if (bad !== 'ok' || own === undefined) return bad;
-      if (!own.lazy) {
-        own.ranges.release(op.iova / 4096);
-        return 'ok';
-      }
-      if (own.ranges.queue(op.iova / 4096, (op.iova + op.size) / 4096) >= ctx.state.world.flushQueue) {
-        yield* flushAll(ctx, op.domain);
-      }
-      return 'ok';
+      const freed = yield* freeIova(ctx, op.domain, op.iova, op.size);
+      return freed;
     }
     case 'flush-all': {
       const own = ctx.state.domains[op.domain];
@@ -77,32 +71,58 @@ function happen(ctx: Context, op: Operation): Result {
   return 'ok';
 }
 
-function checkAttach(ctx: Context, device: number, to: Target): Result {
-  const dev = ctx.state.devices[device];
-  if (dev === undefined) return 'unknown-device';
-  if (typeof to === 'number' && ctx.state.domains[to] === undefined) return 'unknown-domain';
-  if (dev.target === to) return 'already-attached';
-  return typeof to === 'number' && !ctx.parts.canShare(ctx, dev, to) ? 'incompatible' : 'ok';
+/** Is there such a domain, and its process, if it is one's, still alive? */
+export function checkAlive(ctx: Context, domain: number): Result | SystemError {
+  const own = ctx.state.domains[domain];
+  if (own === undefined) return 'unknown-domain';
+  return own.gone ? 'mm-gone' : 'ok';
 }
 
-function checkIova(ctx: Context, own: DomainState | undefined, iova: number, size: number): Result {
+function checkAttach(ctx: Context, device: number, to: Target): Result | SystemError {
+  const dev = ctx.state.devices[device];
+  if (dev === undefined) return 'unknown-device';
+  const own = typeof to === 'number' ? ctx.state.domains[to] : null;
+  if (own === undefined) return 'unknown-domain';
+  if (dev.target === to) return 'already-attached';
+  if (own === null || typeof to !== 'number') return 'ok';
+  if (own.gone) return 'mm-gone';
+  if (!ctx.parts.canShare(ctx, dev, to)) return 'incompatible';
+  return own.stage === 2 && dev.substreams.length > 0 ? 'busy' : 'ok';
+}
+
+function checkIova(own: DomainState | undefined, iova: number, size: number): Result {
   if (own === undefined) return 'unknown-domain';
   if (!own.managed) return 'not-managed';
   if (iova % 4096 !== 0 || size % 4096 !== 0 || size === 0) return 'unaligned';
-  return iova + size > (POW2[ctx.state.world.inputBits] as number) ? 'out-of-range' : 'ok';
+  return iova + size > (POW2[own.inputBits] as number) ? 'out-of-range' : 'ok';
 }
 
 function allocateIova(ctx: Context, domain: number, iova: number, size: number): Result {
   const own = ctx.state.domains[domain];
-  const bad = checkIova(ctx, own, iova, size);
+  const bad = checkIova(own, iova, size);
   if (bad !== 'ok' || own === undefined) return bad;
   if (own.ranges.busy(iova / 4096, (iova + size) / 4096)) return 'iova-busy';
   own.ranges.take(iova / 4096, (iova + size) / 4096);
   return 'ok';
 }
 
+/** Strict: free at once; lazy: it waits for the next flush of everything, which runs by itself when enough waits. */
+function* freeIova(ctx: Context, domain: number, iova: number, size: number): Steps<Result> {
+  const own = ctx.state.domains[domain];
+  const bad = checkFree(ctx, own, iova, size);
+  if (bad !== 'ok' || own === undefined) return bad;
+  if (!own.lazy) {
+    own.ranges.release(iova / 4096);
+    return 'ok';
+  }
+  if (own.ranges.queue(iova / 4096, (iova + size) / 4096) >= ctx.state.world.flushQueue) {
+    yield* flushAll(ctx, domain);
+  }
+  return 'ok';
+}
+
 function checkFree(ctx: Context, own: DomainState | undefined, iova: number, size: number): Result {
-  const bad = checkIova(ctx, own, iova, size);
+  const bad = checkIova(own, iova, size);
   if (bad !== 'ok' || own === undefined) return bad;
   if (!own.ranges.is(iova / 4096, (iova + size) / 4096)) return 'iova-not-allocated';
   return anyMapped(ctx, own, iova / 4096, (iova + size) / 4096) ? 'iova-in-use' : 'ok';

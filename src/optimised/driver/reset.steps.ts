@@ -4,7 +4,7 @@
  * nothing cached before can be hit.
  */
 import { OP } from '../../spec/command.js';
-import { CR0_CMDQEN, CR0_EVENTQEN, CR0_SMMUEN, queueBase, REG, strtabLinear } from '../../spec/register.js';
+import { CR0_ATSCHK, CR0_CMDQEN, CR0_EVENTQEN, CR0_SMMUEN, queueBase, REG, strtabLinear } from '../../spec/register.js';
 import type { Steps } from '../../stack/steps.js';
 import { LIMITS } from '../../stack/world.js';
 import { RAM_BASE } from '../../memory/memory.js';
@@ -32,7 +32,9 @@ export function* reset(ctx: Context, smmu: number): Steps<void> {
   port.writeRegister(REG.EVENTQ_PROD, 0);
   port.writeRegister(REG.EVENTQ_CONS, 0);
   port.writeRegister(REG.CR0, CR0_CMDQEN + CR0_EVENTQEN);
-  port.writeRegister(REG.CR0, CR0_CMDQEN + CR0_EVENTQEN + CR0_SMMUEN);
+  const checked = s.features.ats ? CR0_ATSCHK : 0; // what endpoints send as translated is held against their STEs
+  if (checked !== 0) port.writeRegister(REG.CR0, CR0_CMDQEN + CR0_EVENTQEN + checked);
+  port.writeRegister(REG.CR0, CR0_CMDQEN + CR0_EVENTQEN + checked + CR0_SMMUEN);
 }
 
 /** One command and its SYNC. */

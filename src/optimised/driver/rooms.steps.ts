@@ -5,27 +5,15 @@
  */
 import { descriptorHigh, tableLow } from '../../spec/descriptor.js';
 import { RAM_BASE } from '../../memory/memory.js';
-import type { TableGeometry } from '../../stack/page-table.js';
 import type { Steps } from '../../stack/steps.js';
-import { OAS } from '../../stack/world.js';
-import { shapeOf, type TableShape } from '../tables/geometry.js';
+import { forcedLeafLow } from '../tables/format.js';
 import { OWN_TABLE_PARTS } from '../tables/parts.steps.js';
 import { newCleanCost, newTableGather, type FlushReason, type TableGather, type TableParts, type TableRoom } from '../tables/room.js';
 import { NO_PLACE } from '../tables/walk.steps.js';
+import { geometryOf, shapeFor } from './shapes.js';
 import type { Context, DomainState, Gather } from './types.js';
 
 const rooms = new WeakMap<Context, TableRoom[]>();
-const shapes = new Map<number, TableShape>();
-
-function geometryOf(inputBits: number): TableGeometry {
-  return { tg: 12, stage: 1, inputBits, outputBits: OAS, half: 'lower', ds: false, contiguous: false, dirty: false };
-}
-
-function shapeFor(inputBits: number): TableShape {
-  let shape = shapes.get(inputBits);
-  if (shape === undefined) shapes.set(inputBits, shape = shapeOf(geometryOf(inputBits)));
-  return shape;
-}
 
 /** The new table is zeros for the walker before it can find it. */
 function* install(room: TableRoom, ref: number, fresh: number): Steps<number> {
@@ -52,6 +40,8 @@ function* retire(room: TableRoom, gather: TableGather, why: FlushReason): Steps<
 }
 
 const PARTS: TableParts = { ...OWN_TABLE_PARTS, install, settle, retire };
+/** Of parents of guests whose STEs have S2FWB: its leaves have another form of MemAttr. */
+const FORCED_PARTS: TableParts = { ...PARTS, leafLow: forcedLeafLow };
 
 /** The room of a domain for this CPU. */
 export function roomFor(ctx: Context, domain: number): TableRoom {
@@ -63,14 +53,13 @@ export function roomFor(ctx: Context, domain: number): TableRoom {
 function openRoom(ctx: Context, domain: number): TableRoom {
   const { state, cpu } = ctx;
   const own = state.domains[domain] as DomainState;
-  const { inputBits } = state.world;
   function* flush(_room: TableRoom, gather: TableGather, why: FlushReason): Steps<void> {
     const walk: Gather = Object.assign(gather, { style: own.gather.style });
     if (why === 'walk' && walk.style === 'sva') ctx.parts.notified(ctx, gather.first, gather.last + 1, walk);
     yield* ctx.parts.flushGather(ctx, domain, walk);
   }
   return {
-    geometry: geometryOf(inputBits), variant: 'io-pgtable', shape: shapeFor(inputBits), root: own.rootSlot, coherent: own.coherent, lazy: own.lazy, queued: own.queuedTables, cpu,
+    geometry: geometryOf(own), variant: 'io-pgtable', shape: shapeFor(own), root: own.rootSlot, coherent: own.coherent, lazy: own.lazy, queued: own.queuedTables, cpu,
     pages: { allocateTable: () => state.pages.allocate('table'), releaseTable: (slot) => { state.pages.release(slot); } },
     cleaner: {
       name: ctx.parts.cleaner.name, about: 'the part of the driver', deferred: true, cost: newCleanCost(),
@@ -78,7 +67,7 @@ function openRoom(ctx: Context, domain: number): TableRoom {
       callDone: () => undefined,
       syncMap: (_room, iova, size) => { ctx.parts.cleaner.syncMap(ctx, own, iova, size); },
     },
-    gather: own.gather, replaced: newTableGather(), hooks: { flush }, parts: PARTS, upkeep: newCleanCost(),
+    gather: own.gather, replaced: newTableGather(), hooks: { flush }, parts: own.forceWriteBack ? FORCED_PARTS : PARTS, upkeep: newCleanCost(),
     run: { slot: 0, index: 0, level: 3, count: 0, entries: 1, iova: 0, pa: 0, prot: 'rw' }, place: { slot: -1, level: NO_PLACE, page: 0 }, stop: 'ok',
   };
 }

@@ -18,7 +18,7 @@ export function isTable(lo: number, level: number): boolean {
 
 /** Is any frame of [first, end) mapped? Goes table by table, not page by page, where nothing is. */
 export function anyMapped(ctx: Context, own: DomainState, first: number, end: number): boolean {
-  return scanFree(ctx, own.rootSlot, ctx.state.startLevel, 0, first, end);
+  return scanFree(ctx, own.rootSlot, own.startLevel, 0, first, end);
 }
 
 function scanFree(ctx: Context, slot: number, level: number, base: number, first: number, end: number): boolean {
@@ -43,7 +43,7 @@ export function rangeState(ctx: Context, own: DomainState, first: number, end: n
   let frame = first;
   while (frame < end) {
     let slot = own.rootSlot;
-    for (let level = ctx.state.startLevel; ; level += 1) {
+    for (let level = own.startLevel; ; level += 1) {
       const span = SPAN[level] as number;
       const index = Math.floor(frame / span) % 512;
       const lo = ctx.cpu.loadLo(slot * 512 + index);

@@ -1,12 +1,12 @@
 /**
- * Tables: a domain's stage-1 page table as real descriptors in memory (4 KB granule). Sizes are chosen as the core
+ * Tables: a domain's page table as real descriptors in memory (4 KB granule). Sizes are chosen as the core
  * does; mapping a block over an *emptied* table replaces it; what is unmapped, or replaced, goes the way of the domain's gather
  * (gather.steps.ts). All checks and allocations come before the first leaf changes, so a refused call changes nothing.
  */
 import { POW2 } from '../../spec/bits.js';
 import { pageSizeFor, type Result } from '../../stack/operation.js';
 import type { Steps } from '../../stack/steps.js';
-import { LIMITS, PHYSICAL_FRAMES } from '../../stack/world.js';
+import { LIMITS } from '../../stack/world.js';
 import { removeTable, takeAway, takeTables } from './gather.steps.js';
 import { syncGather } from './invalidate.steps.js';
 import { anyMapped, isTable, rangeState, slotOfTable, SPAN } from './table-reads.js';
@@ -31,10 +31,10 @@ function runLength(iova: number, left: number, size: number): number {
 /** Maps [iova, iova + size) to pa (bytes, multiples of 4096). */
 export function* mapRange(ctx: Context, domain: number, iova: number, pa: number, size: number, writable: boolean): Steps<Result> {
   const own = ctx.state.domains[domain] as DomainState;
-  const bad = checkRange(ctx, iova, size);
+  const bad = checkRange(own, iova, size);
   if (bad !== 'ok') return bad;
   if (pa % 4096 !== 0) return 'unaligned';
-  if ((pa + size) / 4096 > PHYSICAL_FRAMES) return 'out-of-range';
+  if ((pa + size) / 4096 > own.outputFrames) return 'out-of-range';
   if (own.managed && !own.ranges.covers(iova / 4096, (iova + size) / 4096)) return 'iova-not-allocated';
   if (tooLarge(iova, pa, size)) return 'too-large';
   if (anyMapped(ctx, own, iova / 4096, (iova + size) / 4096)) return 'already-mapped';
@@ -87,9 +87,9 @@ function tooLarge(iova: number, pa: number, size: number): boolean {
   return left < 0;
 }
 
-function checkRange(ctx: Context, iova: number, size: number): Result {
+function checkRange(own: DomainState, iova: number, size: number): Result {
   if (iova % 4096 !== 0 || size % 4096 !== 0 || size === 0) return 'unaligned';
-  return iova + size > (POW2[ctx.state.world.inputBits] as number) ? 'out-of-range' : 'ok';
+  return iova + size > (POW2[own.inputBits] as number) ? 'out-of-range' : 'ok';
 }
 
 /** Says where the next leaves go. */
@@ -114,7 +114,7 @@ function collectReplaced(ctx: Context, run: LeafRun, n: number, replaced: Gather
 /** Takes [iova, iova + size) away (bytes), in the way of its domain's gather. */
 export function* unmapRange(ctx: Context, domain: number, iova: number, size: number): Steps<Result> {
   const own = ctx.state.domains[domain] as DomainState;
-  const bad = checkRange(ctx, iova, size);
+  const bad = checkRange(own, iova, size);
   if (bad !== 'ok') return bad;
   const first = iova / 4096;
   const end = (iova + size) / 4096;

@@ -38,6 +38,11 @@ export class Endpoints {
     this.#state.set(sid, (ats ? ATS : 0) | (responds ? RESPONDS : 0));
   }
 
+  /** The endpoint emptied its ATC by itself. */
+  empty(sid: number): void {
+    for (let i = 0; i < this.#sids.length; i += 1) if (this.#sids[i] === sid) this.#sids[i] = -1;
+  }
+
   ats(sid: number): boolean {
     return (this.#stateOf(sid) & ATS) !== 0;
   }

@@ -156,6 +156,11 @@ export class OptimisedMachine implements ConcreteMachine, WholeMachine, Unit, He
     if (this.#ats.translated(t, out)) this.#refuse(t, this.#ats.sent, out);
   }
 
+  /** The endpoint's ATC is empty, as that of a device whose ATS was switched on just now. */
+  emptyEndpoint(sid: number): void {
+    this.#endpoints.empty(sid);
+  }
+
   setEndpoint(sid: number, ats: boolean, responds: boolean): void {
     this.#endpoints.set(sid, ats, responds);
   }

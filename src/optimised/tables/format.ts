@@ -14,6 +14,8 @@ import type { TableShape } from './geometry.js';
 export const HI_SW_SYNC = 1 << 23;
 /** Stage 2 MemAttr: normal, write-back, both inner and outer. */
 const MEMATTR_NORMAL = 15 << 2;
+/** The same where the STE has S2FWB: write-back whatever stage 1 says. */
+const MEMATTR_FORCED = 6 << 2;
 
 export function isWritable(prot: TableProt): boolean {
   return prot === 'w' || prot === 'rw';
@@ -25,6 +27,11 @@ export function leafLow(g: TableGeometry, prot: TableProt, level: number): numbe
   const common = type | BIT_AF | (g.ds ? 0 : SH_INNER);
   if (g.stage === 1) return common | BIT_NG | BIT_UNPRIVILEGED | ATTR_NORMAL_CACHED | (isWritable(prot) && !g.dirty ? 0 : BIT_READ_ONLY);
   return common | MEMATTR_NORMAL | (prot === 'r' || prot === 'rw' ? BIT_S2AP_READ : 0) | (isWritable(prot) && !g.dirty ? BIT_S2AP_WRITE : 0);
+}
+
+/** Low half of a stage-2 leaf below an STE with S2FWB. */
+export function forcedLeafLow(g: TableGeometry, prot: TableProt, level: number): number {
+  return leafLow(g, prot, level) - MEMATTR_NORMAL + MEMATTR_FORCED;
 }
 
 /** High half of the same: writable-clean leaves have DBM, members of a run Contiguous. */

@@ -5,7 +5,7 @@
 import { setField, type Field } from '../../spec/bits.js';
 import { CD } from '../../spec/cd.js';
 import { CONFIG_ABORT, CONFIG_BYPASS, CONFIG_NESTED, CONFIG_S1, CONFIG_S2, EATS_OFF, S1DSS_BYPASS, S1FMT_64K, SHCFG_INCOMING, STE } from '../../spec/ste.js';
-import { ILLEGAL, translationOf, type EntryKind } from './meaning.js';
+import { ILLEGAL, translationOf, type EntryKind } from '../../spec/meaning.js';
 
 export interface Configuration {
   readonly words: Uint32Array;

@@ -7,7 +7,7 @@
  */
 import { planEntry } from '../../optimised/driver/entry.steps.js';
 import { STE } from '../../spec/ste.js';
-import { atsOf, GONE, ILLEGAL, translationOf, type EntryKind } from './meaning.js';
+import { atsOf, GONE, ILLEGAL, translationOf, type EntryKind } from '../../spec/meaning.js';
 import type { Configuration } from './lattice.js';
 import { groupOf, tornReads, WatchedWrite, type Group, type Writer } from './watched-write.js';
 

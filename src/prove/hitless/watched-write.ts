@@ -12,7 +12,7 @@ import { registersOf } from '../../spec/features.js';
 import { REG } from '../../spec/register.js';
 import { machineConfig, type RegisterPort } from '../../stack/machine.js';
 import { DEFAULT_SMMU, smallWorld } from '../../stack/world.js';
-import type { EntryKind } from './meaning.js';
+import type { EntryKind } from '../../spec/meaning.js';
 
 export type Writer = Parts['writeEntry'];
 

@@ -10,7 +10,8 @@ import { POW2 } from '../../spec/bits.js';
 import { EVENT } from '../../spec/event.js';
 import { PAGE_SIZES, pageSizeFor, type Operation, type Result, type Target } from '../../stack/operation.js';
 import { OUTCOME_ABORT, OUTCOME_FAULT, OUTCOME_OK, type Outcome } from '../../stack/outcome.js';
-import { LIMITS, OAS, PHYSICAL_FRAMES, type DomainConfig, type World } from '../../stack/world.js';
+import type { DomainSizes } from '../../stack/system.js';
+import { LIMITS, OAS, type DomainConfig, type World } from '../../stack/world.js';
 import { Intervals, runGives, type Run } from './intervals.js';
 
 const LARGEST = PAGE_SIZES[0] ?? 0;
@@ -37,10 +38,13 @@ export class Intent {
   readonly world: World;
   readonly domains: readonly IntentDomain[];
   readonly devices: readonly IntentDevice[];
+  readonly #sizes: (domain: number) => DomainSizes;
   #undo: (() => void) | null = null;
 
-  constructor(world: World) {
+  /** `sizes`: input and output size of each domain, where they differ. */
+  constructor(world: World, sizes: (domain: number) => DomainSizes = () => ({ inputBits: world.inputBits, outputBits: OAS })) {
     this.world = world;
+    this.#sizes = sizes;
     this.domains = world.domains.map((config) => ({ config, mapped: new Intervals(), limbo: [], handedOut: [], waiting: [] }));
     this.devices = world.devices.map((d) => ({ smmu: d.smmu, streams: d.streams, target: 'none' as const, before: undefined }));
   }
@@ -104,18 +108,18 @@ export class Intent {
     d.waiting = [];
   }
 
-  #range(iova: number, size: number): Result {
+  #range(domain: number, iova: number, size: number): Result {
     if (iova % 4096 !== 0 || size % 4096 !== 0 || size === 0) return 'unaligned';
-    return iova + size > (POW2[this.world.inputBits] as number) ? 'out-of-range' : 'ok';
+    return iova + size > (POW2[this.#sizes(domain).inputBits] as number) ? 'out-of-range' : 'ok';
   }
 
   #map(domain: number, iova: number, pa: number, size: number, writable: boolean): Result {
     const d = this.domains[domain];
     if (d === undefined) return 'unknown-domain';
-    const bad = this.#range(iova, size);
+    const bad = this.#range(domain, iova, size);
     if (bad !== 'ok') return bad;
     if (pa % 4096 !== 0) return 'unaligned';
-    if ((pa + size) / 4096 > PHYSICAL_FRAMES) return 'out-of-range';
+    if (pa + size > (POW2[this.#sizes(domain).outputBits] as number)) return 'out-of-range';
     const first = iova / 4096;
     const end = (iova + size) / 4096;
     if (d.config.managed && !covered(d.handedOut, first, end)) return 'iova-not-allocated';
@@ -135,7 +139,7 @@ export class Intent {
   #unmap(domain: number, iova: number, size: number): Result {
     const d = this.domains[domain];
     if (d === undefined) return 'unknown-domain';
-    const bad = this.#range(iova, size);
+    const bad = this.#range(domain, iova, size);
     if (bad !== 'ok') return bad;
     const first = iova / 4096;
     const end = (iova + size) / 4096;
@@ -189,7 +193,7 @@ export class Intent {
     const d = this.domains[domain];
     if (d === undefined) return 'unknown-domain';
     if (!d.config.managed) return 'not-managed';
-    const bad = this.#range(iova, size);
+    const bad = this.#range(domain, iova, size);
     if (bad !== 'ok') return bad;
     const first = iova / 4096;
     const end = (iova + size) / 4096;
@@ -202,7 +206,7 @@ export class Intent {
     const d = this.domains[domain];
     if (d === undefined) return 'unknown-domain';
     if (!d.config.managed) return 'not-managed';
-    const bad = this.#range(iova, size);
+    const bad = this.#range(domain, iova, size);
     if (bad !== 'ok') return bad;
     const first = iova / 4096;
     const end = (iova + size) / 4096;

@@ -52,6 +52,12 @@ export class Atc {
     this.#endpoints.set(sid, { ats, responds });
   }
 
+  /** The endpoint emptied its ATC by itself. */
+  empty(sid: number): void {
+    for (const e of this.records) if (e.sid === sid) this.#known.delete(keyOf(e));
+    this.records = this.records.filter((e) => e.sid !== sid);
+  }
+
   /** What the endpoint of a stream may hold now. */
   held(sid: number): AtcFact[] {
     return [...this.records.filter((e) => e.sid === sid), ...(this.endpoint(sid).ats ? this.#implied(sid) : [])];

@@ -207,6 +207,11 @@ export class ReferenceMachine implements RegisterPort, MemoryWatcher {
     this.atc.set(sid, ats, responds);
   }
 
+  /** The endpoint's ATC is empty, as that of a device whose ATS was switched on just now. */
+  emptyEndpoint(sid: number): void {
+    this.atc.empty(sid);
+  }
+
   /** §4.5.1: ignored while SMMUEN is 0; an endpoint with ATS off answers UR, and need not remove anything. */
   #invalidatesAtc(c: Command): 'yes' | 'timeout' | 'ignored' {
     if (!this.enabled) return 'ignored';

@@ -10,9 +10,10 @@ import { OptimisedDriver, ownParts, type Form } from '../../../src/optimised/dri
 import type { Context, DriverObserver, Parts } from '../../../src/optimised/driver/types.js';
 import { decodeWords, describeCommand, newCommand, type Command } from '../../../src/spec/command.js';
 import { queueIndex, queueNext, queueUsed, REG } from '../../../src/spec/register.js';
-import { machineConfig, type RegisterPort } from '../../../src/stack/machine.js';
+import { machineConfig, systemMachineConfig, type RegisterPort } from '../../../src/stack/machine.js';
 import type { Operation, Prot, Result, Target } from '../../../src/stack/operation.js';
 import { runSteps } from '../../../src/stack/steps.js';
+import type { SystemOperation, SystemResult, SystemSmmu, SystemWorld } from '../../../src/stack/system.js';
 import { DEFAULT_SMMU, smallWorld, type SmmuConfig, type World } from '../../../src/stack/world.js';
 
 /** Registers and commands of one SMMU. */
@@ -28,11 +29,13 @@ export class FakeSmmu implements RegisterPort {
   fullest = 0;
   /** Called for each command, before the next one is looked at. */
   seen: ((command: Command) => void) | null = null;
+  /** Called with each list. */
+  published: ((list: readonly string[]) => void) | null = null;
   readonly #memory: Memory;
 
-  constructor(memory: Memory, config: SmmuConfig) {
+  constructor(memory: Memory, config: SmmuConfig, beyond?: SystemSmmu) {
     this.#memory = memory;
-    const ids = registersOf(machineConfig(config).features);
+    const ids = registersOf((beyond === undefined ? machineConfig(config) : systemMachineConfig(config, beyond)).features);
     for (const [offset, value] of [[REG.IDR0, ids.idr0], [REG.IDR1, ids.idr1], [REG.IDR3, ids.idr3], [REG.IDR5, ids.idr5], [REG.IIDR, ids.iidr]] as const) this.registers.set(offset, value);
   }
 
@@ -71,7 +74,9 @@ export class FakeSmmu implements RegisterPort {
       list.push(describeCommand(command));
       this.seen?.(command);
     }
-    if (list.length > 0) this.lists.push(list);
+    if (list.length === 0) return;
+    this.lists.push(list);
+    this.published?.(list);
   }
 }
 
@@ -80,6 +85,8 @@ export interface RigOptions {
   readonly observer?: DriverObserver;
   readonly parts?: (own: Parts) => Parts;
   readonly boot?: boolean;
+  /** What the world has beyond stage 1; the rig's world is its base. */
+  readonly system?: SystemWorld;
 }
 
 export class DriverRig {
@@ -89,14 +96,18 @@ export class DriverRig {
   readonly smmus: readonly FakeSmmu[];
   readonly driver: OptimisedDriver;
   readonly form: Form;
+  /** Everything outside of memory in its order: lists of commands as `0: A, B, SYNC`, and ATS of endpoints as `ATS 0 on`. */
+  readonly trace: string[] = [];
 
   constructor(world: World = smallWorld(), options: RigOptions = {}) {
     this.form = options.form ?? 'plain';
-    this.smmus = world.smmus.map((config) => new FakeSmmu(this.memory, config));
+    this.smmus = world.smmus.map((config, i) => new FakeSmmu(this.memory, config, options.system?.smmus[i]));
+    this.smmus.forEach((s, i) => { s.published = (list) => { this.trace.push(`${i}: ${list.join(', ')}`); }; });
     const own = ownParts(this.form);
     this.driver = new OptimisedDriver({
-      world, pages: this.pages, journal: this.journal, ports: this.smmus, 
+      world, pages: this.pages, journal: this.journal, ports: this.smmus,
       parts: options.parts?.(own) ?? own, observer: options.observer ?? null,
+      ...(options.system === undefined ? {} : { system: options.system }), endpoints: { setAts: (device, on) => { this.trace.push(`ATS ${device} ${on ? 'on' : 'off'}`); } },
     });
     if (options.boot !== false) this.driver.boot();
     this.forget();
@@ -108,6 +119,7 @@ export class DriverRig {
 
   /** What was issued so far is of no interest. */
   forget(): void {
+    this.trace.length = 0;
     for (const s of this.smmus) {
       s.commands.length = 0;
       s.lists.length = 0;
@@ -117,6 +129,19 @@ export class DriverRig {
 
   run(op: Operation): Result {
     return this.form === 'plain' ? this.driver.run(op) : runSteps(this.driver.steps(this.ctx, op));
+  }
+
+  /** Any operation of a system world. */
+  does(op: SystemOperation): SystemResult {
+    return this.form === 'plain' ? this.driver.runSystem(op) : runSteps(this.driver.systemSteps(this.ctx, op));
+  }
+
+  /** What the operation made the driver say, as `trace`; throws when it was refused. */
+  says(op: SystemOperation): string[] {
+    this.forget();
+    const { code } = this.does(op);
+    if (code !== 'ok') throw new Error(`${op.op}: ${code}`);
+    return [...this.trace];
   }
 
   map(iova: number, pa: number, size: number, prot: Prot = 'rw', domain = 0): Result {

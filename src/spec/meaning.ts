@@ -4,9 +4,9 @@
  * may ask is decided by PCI ATS as well, which the driver turns on last and off first, so it may change beside the rest. MEV
  * (events may be merged) changes no answer. Stalls exist here (STALL_MODEL = 0), so that what goes with them can be told apart.
  */
-import { getField } from '../../spec/bits.js';
-import { CD } from '../../spec/cd.js';
-import { CONFIG_BYPASS, CONFIG_NESTED, CONFIG_S1, EATS_FULL, EATS_SPLIT, S1DSS_BYPASS, STE } from '../../spec/ste.js';
+import { getField } from './bits.js';
+import { CD } from './cd.js';
+import { CONFIG_BYPASS, CONFIG_NESTED, CONFIG_S1, EATS_FULL, EATS_SPLIT, S1DSS_BYPASS, STE } from './ste.js';
 
 export type EntryKind = 'ste' | 'cd';
 
