@@ -24,7 +24,7 @@ export const GOLDEN = 'f35fce85fe5fea0621e221870c48c407';
 /** The same of raw machine sequences: operations and answers of both whole machines. */
 export const GOLDEN_MACHINES = 'e650c63b6ca052e94dd603898b50be1d';
 /** The same of sequences on a page table. */
-export const GOLDEN_TABLES = '7d16d25c0e55bce11e5c753ce1df9985';
+export const GOLDEN_TABLES = '928314e9399c8e4c3c412d5c4987bb78';
 /** The same of the first run of every profile of systems. */
 export const GOLDEN_SYSTEMS = '783f9d6b1ecc2eb3ec2b79b2c1fc5fda';
 const GOLDEN_SEED = 'golden';

@@ -39,7 +39,7 @@ function drawGeometry(c: Chooser, change: Partial<TableGeometry> = {}): TableGeo
   const inputBits = change.inputBits ?? least + c.index(mostInputBits(tg, ds) - least + 1);
   const outputs = TABLE_OUTPUT_BITS.filter((bits) => bits <= 48 || tg === 16 || ds);
   return {
-    tg, stage, inputBits, outputBits: pick(c, outputs), half: stage === 1 && oneIn(c, 3) ? 'upper' : 'lower', ds, contiguous: oneIn(c, 2), dirty: oneIn(c, 4), ...change,
+    tg, stage, inputBits, outputBits: pick(c, outputs), half: stage === 1 && oneIn(c, 3) ? 'upper' : 'lower', ds, contiguous: oneIn(c, 2), dirty: oneIn(c, 3), ...change,
   };
 }
 
@@ -66,7 +66,7 @@ export const TABLE_PROFILES: readonly TableProfile[] = [
     world: (c) => drawWorld(c, { coherent: false }),
   },
   {
-    name: 'dirty', about: 'hardware marks pages dirty; they are read and cleared in rounds', mix: { ...MIX, 'read-dirty': 16, access: 40, together: 4 },
+    name: 'dirty', about: 'hardware marks pages dirty; they are read and cleared in rounds', mix: { ...MIX, 'read-dirty': 4, access: 40, together: 4 },
     world: (c) => drawWorld(c, { coherent: true }, { dirty: true, contiguous: !oneIn(c, 3) }),
   },
   {

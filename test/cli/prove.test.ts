@@ -94,8 +94,8 @@ test('all of it: ends when the time is over, undecided, and goes on from its sta
   t.like(claims(first)[0], { method: 'exhaustive', verdict: 'undecided', why: 'the time was over before everything was judged' });
   t.true((claims(first)[0]?.of ?? 0) > 1e9);
   let done = claims(first)[0]?.cases ?? 0;
-  for (let more = 0, left = 10; more < 2 && left > 0; left -= 1) { // a busy computer may do nothing in three seconds
-    const next = await run(args);
+  for (let more = 0, left = 6, seconds = 3; more < 2 && left > 0; left -= 1, seconds *= more === 0 ? 2 : 1) { // a busy computer may do nothing in three seconds
+    const next = await run([...args.slice(0, -2), `${seconds}s`, '--json']);
     t.is(next.code, 2, next.stderr);
     const now = claims(next)[0]?.cases ?? 0;
     t.true(now >= done, 'nothing is lost');

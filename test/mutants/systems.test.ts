@@ -13,7 +13,7 @@ const ROWS = [
 ];
 
 test('every row of classes A, B, D, E, H and N is there, as a mutant or elsewhere and not both', (t) => {
-  const mutants = new Set(MUTANTS.flatMap((m) => m.zoo ?? []).filter((id) => !id.startsWith('C')));
+  const mutants = new Set(MUTANTS.flatMap((m) => m.zoo ?? []).filter((id) => 'ABDEHN'.includes(id.charAt(0))));
   t.deepEqual([...mutants, ...SYSTEM_ZOO_ELSEWHERE.map((z) => z.id)].sort(), [...ROWS].sort());
 });
 
