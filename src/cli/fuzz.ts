@@ -68,6 +68,7 @@ function profileName(p: Parsed): string {
   const name = p.values.get('profile') ?? (mutant === undefined ? undefined : findMutant(mutant)?.profile) ?? 'swarm';
   const names = [...PROFILES, ...SYSTEM_PROFILES].map((f) => f.name);
   if (!names.includes(name)) throw new UsageError(`there is no profile "${name}": use one of ${names.join(', ')}`);
+  if (mutant !== undefined && findMutant(mutant) === undefined && findTableMutant(mutant) !== undefined) throw new UsageError(`the mutant "${mutant}" is one of the page-table library: add --tables-only`);
   if (mutant !== undefined && findMutant(mutant) === undefined) throw new UsageError(`there is no mutant "${mutant}": use one of ${MUTANTS.map((m) => m.name).join(', ')}`);
   return name;
 }

@@ -3,6 +3,7 @@
  */
 import { campaign, newResult } from '../fuzz/campaign.js';
 import { MUTANTS } from '../mutants/mutants.js';
+import { TABLE_ZOO_ELSEWHERE } from '../mutants/lazy.js';
 import { ZOO_ELSEWHERE } from '../mutants/ranges.js';
 import { TABLE_MUTANTS } from '../mutants/table-mutants.js';
 import { SYSTEM_ZOO_ELSEWHERE } from '../mutants/zoo.js';
@@ -38,7 +39,7 @@ function printMutants(out: Output): void {
   const tables = TABLE_MUTANTS.map((m) => ({ ...m, found: 'fuzz --tables-only' }));
   const mutants = [...MUTANTS, ...tables].map(({ name, found, zoo, about }) => ({ name, found, ...(zoo === undefined ? {} : { zoo }), about }));
   out.print(mutantsBlock(mutants));
-  const elsewhere = [...ZOO_ELSEWHERE, ...SYSTEM_ZOO_ELSEWHERE];
+  const elsewhere = [...ZOO_ELSEWHERE, ...SYSTEM_ZOO_ELSEWHERE, ...TABLE_ZOO_ELSEWHERE];
   out.print(`\nRows of the bug zoo that are no mutants:\n${zooBlock(elsewhere)}`);
   out.document({ schema: 1, verb: 'rules', verdict: 'ok', mutants, zooElsewhere: elsewhere, timing: {} });
 }

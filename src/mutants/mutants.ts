@@ -7,6 +7,7 @@ import { hasAddress, OP } from '../spec/command.js';
 import { WHOLE_TAG, type Planner } from '../stack/planner.js';
 import type { Parts } from '../optimised/driver/types.js';
 import { CLEAN_MUTANTS } from './cleans.js';
+import { LAZY_MUTANTS } from './lazy.js';
 import { changed, filterCommands, onBatch, onPlan, type Mutant } from './mutant.js';
 import { RANGE_MUTANTS } from './ranges.js';
 import { SYSTEM_MUTANTS } from './systems.js';
@@ -187,7 +188,7 @@ export const MUTANTS: readonly Mutant[] = [
     barriers: (site) => site !== 'before-invs',
   },
   ...RANGE_MUTANTS,
-  ...CLEAN_MUTANTS,
+  ...CLEAN_MUTANTS, ...LAZY_MUTANTS,
   ...SYSTEM_MUTANTS,
 ];
 

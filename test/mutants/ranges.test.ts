@@ -1,6 +1,8 @@
-/** Class C of the bug zoo: every row has a mutant or says where it is decided instead; mutants of ranges leave alone what they are not about. */
+/** Classes C and G of the bug zoo: every row has a mutant or says where it is decided instead; mutants of ranges leave alone what they are not about. */
 import test from 'ava';
 import { MUTANTS } from '../../src/mutants/mutants.js';
+import { TABLE_ZOO_ELSEWHERE } from '../../src/mutants/lazy.js';
+import { TABLE_MUTANTS } from '../../src/mutants/table-mutants.js';
 import { RANGE_MUTANTS, ZOO_ELSEWHERE } from '../../src/mutants/ranges.js';
 import { GATHER_STYLES, smallWorld, type GatherStyle } from '../../src/stack/world.js';
 import { attach, map, MB2, smmu, sync, unmap, verdict } from '../rules/rig.js';
@@ -12,6 +14,13 @@ test('every row of class C is there, as a mutant or elsewhere and not both', (t)
   const mutants = new Set(MUTANTS.flatMap((m) => m.zoo ?? []).filter((id) => id.startsWith('C')));
   const elsewhere = ZOO_ELSEWHERE.map((z) => z.id);
   t.deepEqual([...mutants, ...elsewhere].sort(), [...CLASS_C].sort());
+});
+
+const CLASS_G = ['G1', 'G3', 'G5', 'G6', 'G7', 'G8', 'G9', 'G10', 'G11', 'G12', 'G13', 'G16', 'G19', 'G21'];
+
+test('every row of class G is there, as a mutant of the driver or the page-table library, or elsewhere', (t) => {
+  const mutants = new Set([...MUTANTS, ...TABLE_MUTANTS].flatMap((m) => m.zoo ?? []).filter((id) => id.startsWith('G')));
+  t.deepEqual([...mutants, ...TABLE_ZOO_ELSEWHERE.map((z) => z.id)].sort(), [...CLASS_G].sort());
 });
 
 test('names are there once, and every mutant says what it is about', (t) => {

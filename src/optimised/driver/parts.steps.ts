@@ -35,5 +35,6 @@ export const LIST_OF_PARTS: Parts = {
   releaseTag,
   cleaner: OWN_CLEANER,
   canShare,
+  queueIova: (own, first, end) => own.ranges.queue(first, end),
   system: SYSTEM,
 };

@@ -115,7 +115,7 @@ function* freeIova(ctx: Context, domain: number, iova: number, size: number): St
     own.ranges.release(iova / 4096);
     return 'ok';
   }
-  if (own.ranges.queue(iova / 4096, (iova + size) / 4096) >= ctx.state.world.flushQueue) {
+  if (ctx.parts.queueIova(own, iova / 4096, (iova + size) / 4096) >= ctx.state.world.flushQueue) {
     yield* flushAll(ctx, domain);
   }
   return 'ok';

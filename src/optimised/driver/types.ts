@@ -221,6 +221,8 @@ export interface Parts {
   readonly cleaner: LeafCleaner;
   /** Can the device's SMMU walk the domain's tables, for this use? */
   readonly canShare: (ctx: Context, dev: DeviceState, domain: number, use?: Use) => boolean;
+  /** Lazy domains: [first, end) (frames) waits for the next flush of everything. Returns how many ranges wait. */
+  readonly queueIova: (own: DomainState, first: number, end: number) => number;
   /** Systems beyond stage 1 for whole devices. */
   readonly system: SystemParts;
 }
