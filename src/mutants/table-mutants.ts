@@ -1,9 +1,6 @@
 /**
  * Table mutants: deliberately broken variants of the page-table library, each one rule of it inverted: a part replaced, a clean or a barrier left
  * out, a live change without a break. Only lockstep loads them, only by name.
- *
- * Row G9 of the bug zoo (a run that crosses the tables of a concatenated root) has no mutant: the tables stand side by side, so a run that is stored
- * across them is right; what was wrong in the kernel is the index, which is no part (test/optimised/tables breaks it).
  */
 import type { BarrierSite, CleanSite } from '../memory/cpu.js';
 import type { TableForm } from '../optimised/tables/page-table.js';
@@ -100,6 +97,11 @@ const TABLES: readonly TableMutant[] = [
   { name: 'walk-flush-missing', about: 'a table is taken out and freed without its walk flush (io-pgtable)', parts: unflushed((why) => why === 'walk') },
   { name: 'table-freed-before-flush', zoo: ['G11'], about: 'tables go back to the allocator before their flush', parts: sequence('retire', 'freedBeforeFlush') },
   { name: 'leaf-taken-for-table', zoo: ['G8'], about: 'a block is followed as if it were a table', parts: () => ({ isTable: (_lo, level) => level < 3 }) },
+  {
+    name: 'entries-from-root-start', zoo: ['G9'],
+    about: 'entries left in a table are counted from the start of a concatenated root: beyond its first table none are left',
+    parts: () => ({ entriesLeft: (shape, index) => shape.entries - index }),
+  },
   { name: 'not-concatenated', zoo: ['G10'], about: 'no concatenation, not even where it is mandatory', parts: () => ({ startLevel: (g) => stage1StartLevel(g.tg, g.inputBits) }) },
   { name: 'run-cut', profile: 'runs', zoo: ['G19'], about: 'a part of a contiguous run is taken away, and the rest keeps its mark', parts: () => ({ cutsRun: () => false }) },
   { name: 'lookup-outside', zoo: ['G21'], about: 'addresses outside of the table are not refused', parts: () => ({ outside: () => false }) },
