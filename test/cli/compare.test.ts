@@ -82,7 +82,7 @@ test('a candidate that is right and costs more shows the smallest sequence', asy
   const worse = document(e)['worse'] as { metric: string; baseline: number; candidate: number; operations: { op: string }[] }[];
   const lost = worse.find((w) => w.metric === 'entriesLost');
   t.true(lost !== undefined && lost.candidate > lost.baseline && lost.operations.length <= 6);
-  t.regex((await compare('whole-tag', '--workload', 'tables', '--ops', '1000')).stdout, /worse +cached entries lost that were still wanted: 0 -> \d+ {2}\(tables run \d+, \d+ -> \d ops, 1-minimal\)\n +# {2}op /);
+  t.regex((await compare('whole-tag', '--workload', 'tables', '--ops', '300')).stdout, /worse +cached entries lost that were still wanted: 0 -> \d+ {2}\(tables run \d+, \d+ -> \d ops, 1-minimal\)\n +# {2}op /);
 });
 
 test('a wrong candidate: exit 1, the smallest sequence stored, and replayed with and without it', async (t) => {
